@@ -1,0 +1,39 @@
+# A thin front for CMake: `make` builds build/uwsk, `make demo` shows it, `make check` tests it.
+#   PRESET=release|debug|asan|tsan|clang picks the build; PREFIX=/usr/local is where `make install` puts it.
+PRESET ?= release
+BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
+PREFIX ?= /usr/local
+
+all: configure
+	@cmake --build $(BUILD)
+
+configure:
+	@command -v cmake >/dev/null && command -v ninja >/dev/null || tools/install-deps.sh
+	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET)
+
+deps:
+	@tools/install-deps.sh
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tools/demo.sh $(BUILD)
+
+check: deps
+	@$(MAKE) --no-print-directory all
+	@tools/check.sh $(BUILD)
+
+check-full: deps
+	@$(MAKE) --no-print-directory all
+	@tools/check.sh --full $(BUILD)
+
+rules: deps
+	@$(MAKE) --no-print-directory all
+	@tools/rules.sh $(BUILD)
+
+install: all
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	@rm -rf build build-debug build-asan build-tsan build-clang
+
+.PHONY: all configure deps demo check check-full rules install clean

@@ -1,0 +1,60 @@
+# The two worlds as interface targets, and rooms as object libraries.
+#
+#   uwsk_kernel   what a driver sees: our headers only, 16-bit wchar_t, Windows layout
+#   uwsk_host     what libc programs see; include/ comes last, for ntstatus.h, wdm.h and uwsk/
+#
+# uwsk_room(name WORLD folder) collects the folder's sources into the object library uwsk_room_<name>; a folder
+# without sources makes no target.  Their objects are listed in UWSK_ROOM_OBJECTS.
+
+set(UWSK_WARNINGS -Wall -Wextra -Werror)
+set(UWSK_CODEGEN -fno-omit-frame-pointer -fPIC)
+if(UWSK_SANITIZE)
+    list(APPEND UWSK_CODEGEN -fsanitize=${UWSK_SANITIZE} -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${UWSK_SANITIZE})
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND UWSK_SANITIZE MATCHES "thread")
+        list(APPEND UWSK_CODEGEN -Wno-tsan) # gcc warns at every fence that tsan does not model it
+    endif()
+endif()
+if(UWSK_ALLOW_UNDEFINED)
+    add_link_options(-Wl,--unresolved-symbols=ignore-all)
+endif()
+
+add_library(uwsk_kernel INTERFACE)
+target_compile_options(uwsk_kernel INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-std=gnu17>
+    $<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++>
+    $<$<COMPILE_LANGUAGE:C,CXX>:${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions
+        -mms-bitfields -fvisibility=hidden -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS}>
+    $<$<COMPILE_LANG_AND_ID:C,Clang>:-fms-compatibility -Wno-microsoft
+        -Wno-incompatible-function-pointer-types>
+    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-fms-compatibility -Wno-microsoft>)
+target_compile_definitions(uwsk_kernel INTERFACE _KERNEL_MODE _WIN32 _WIN64 _AMD64_ _M_AMD64=100 _M_X64=100
+    _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000010 DBG=1)
+target_include_directories(uwsk_kernel INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+
+add_library(uwsk_host INTERFACE)
+target_compile_options(uwsk_host INTERFACE
+    $<$<COMPILE_LANGUAGE:C>:-std=gnu17>
+    $<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17>
+    $<$<COMPILE_LANGUAGE:C,CXX>:${UWSK_CODEGEN} ${UWSK_WARNINGS} "SHELL:-idirafter ${PROJECT_SOURCE_DIR}/include">)
+target_compile_definitions(uwsk_host INTERFACE _GNU_SOURCE)
+target_include_directories(uwsk_host INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(uwsk_host INTERFACE Threads::Threads)
+
+set(UWSK_ROOM_OBJECTS)
+function(uwsk_room name world folder)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c ${folder}/*.S)
+    if(NOT sources)
+        return()
+    endif()
+    set(target uwsk_room_${name})
+    add_library(${target} OBJECT ${sources})
+    target_link_libraries(${target} PRIVATE uwsk_${world})
+    # Inside libuwsk the version script decides what is visible; hidden definitions could not be exported by it.
+    target_compile_options(${target} PRIVATE
+        $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=default -fno-semantic-interposition>)
+    if(world STREQUAL "host")
+        target_include_directories(${target} SYSTEM PRIVATE ${DW_INCLUDE_DIRS})
+    endif()
+    set(UWSK_ROOM_OBJECTS ${UWSK_ROOM_OBJECTS} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
+endfunction()
