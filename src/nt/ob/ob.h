@@ -1,0 +1,41 @@
+/*
+ * ob.h - counted objects and handles.
+ *
+ * A counted object has a header in front of its body; drivers see the body.  Threads and events made by handle are
+ * such objects; io may make device, driver and file objects with ob_create_object.  IRPs, MDLs and all that drivers
+ * embed (KEVENT, KTIMER, ...) are not (D-10).
+ */
+#ifndef UWSK_NT_OB_H
+#define UWSK_NT_OB_H
+
+#include "nt/ke/ke.h"
+
+struct ob_type {
+    const char *name;
+    int observe_kind;              /* enum observe_object, 0 = not accounted */
+    int waitable;                  /* the body begins with a DISPATCHER_HEADER */
+    void (*destroy)(void *object); /* last reference gone; NULL = nothing to do but free the memory */
+};
+
+extern const struct ob_type ob_thread_type; /* *PsThreadType */
+extern const struct ob_type ob_event_type;  /* *ExEventObjectType */
+extern const struct ob_type ob_process_type;
+
+/* A zeroed object with one reference, 16-byte aligned; NULL when memory is short.  IRQL <= DISPATCH_LEVEL. */
+void *ob_create_object(const struct ob_type *type, size_t bytes);
+LONG_PTR ob_reference_object(PVOID object);   /* the new count; not a counted object: bug check 0x18 */
+LONG_PTR ob_dereference_object(PVOID object); /* the new count; destroys at 0.  IRQL <= DISPATCH_LEVEL */
+const struct ob_type *ob_object_type(PVOID object);
+LONG_PTR ob_reference_count(PVOID object);
+
+/* Handles: the table holds one reference for each.  IRQL <= DISPATCH_LEVEL.
+ * STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES. */
+NTSTATUS ob_open_handle(PVOID object, PHANDLE handle);
+/* STATUS_SUCCESS, STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH (type NULL = any, D-23). */
+NTSTATUS ob_reference_object_by_handle(HANDLE handle, ACCESS_MASK access, const struct ob_type *type,
+                                       KPROCESSOR_MODE mode, PVOID *object);
+NTSTATUS ob_close_handle(HANDLE handle);
+/* Open handles right now, for the account. */
+unsigned ob_handle_count(void);
+
+#endif

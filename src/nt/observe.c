@@ -1,0 +1,3 @@
+#include "nt/observe.h"
+
+const struct observe_hooks *observe_hooks;

@@ -1,0 +1,74 @@
+/*
+ * observe.h - the one table of hooks through which others watch the executive and the rooms above it.
+ *
+ * The leak account, the trace, the verifier and the simulator's invariants install themselves here.  Null by
+ * default: a site costs one load and one predicted branch.  Installed before any driver code runs and never changed
+ * while it runs.  A hook runs in the middle of the observed step: it must not call back into nt or wsk.
+ */
+#ifndef UWSK_NT_OBSERVE_H
+#define UWSK_NT_OBSERVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Kinds of objects that are born and die. */
+enum observe_object {
+    OBSERVE_POOL = 1,   /* detail: tag, bytes */
+    OBSERVE_IRP,
+    OBSERVE_MDL,
+    OBSERVE_WORK_ITEM,
+    OBSERVE_THREAD,
+    OBSERVE_TIMER,      /* queued, not merely initialised */
+    OBSERVE_DPC,        /* queued */
+    OBSERVE_LOOKASIDE,
+    OBSERVE_DEVICE,
+    OBSERVE_REGISTRATION,
+    OBSERVE_CAPTURE,
+    OBSERVE_SOCKET,
+    OBSERVE_INDICATION, /* retained indication list */
+    OBSERVE_BINDING,
+    OBSERVE_OBJECT_MAX
+};
+
+enum observe_irp_step {
+    OBSERVE_IRP_PASSED = 1, /* given to a dispatch function or to WSK */
+    OBSERVE_IRP_MARKED,     /* IoMarkIrpPending */
+    OBSERVE_IRP_COMPLETING,
+    OBSERVE_IRP_ROUTINE,    /* about to call a completion routine */
+    OBSERVE_IRP_COMPLETED,  /* all routines have returned, or one stopped it */
+    OBSERVE_IRP_CANCELLED,  /* Irp->Cancel was set */
+    OBSERVE_IRP_REUSED
+};
+
+enum observe_call {
+    OBSERVE_OPERATION = 1, /* a driver's call into WSK (name in detail) */
+    OBSERVE_CALLBACK,      /* an event callback */
+    OBSERVE_ROUTINE,       /* a completion routine */
+    OBSERVE_DPC_ROUTINE,
+    OBSERVE_WORK_ROUTINE,
+    OBSERVE_CANCEL_ROUTINE,
+    OBSERVE_DRIVER_ENTRY,
+    OBSERVE_DRIVER_UNLOAD
+};
+
+struct observe_hooks {
+    void *context;
+    void (*born)(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller);
+    void (*dead)(void *context, int kind, const void *object);
+    void (*irp)(void *context, int step, const void *irp, int32_t status);
+    void (*enter)(void *context, int call, const void *subject, const char *name);
+    void (*leave)(void *context, int call, const void *subject, int32_t status);
+    void (*irql)(void *context, int before, int after);
+    void (*lock)(void *context, const void *lock, int acquired);
+};
+
+extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */
+
+#define OBSERVE(hook, ...)                                                                                             \
+    do {                                                                                                               \
+        const struct observe_hooks *observe_now = observe_hooks;                                                       \
+        if (__builtin_expect(observe_now != NULL, 0) && observe_now->hook)                                             \
+            observe_now->hook(observe_now->context, __VA_ARGS__);                                                      \
+    } while (0)
+
+#endif
