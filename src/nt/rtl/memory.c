@@ -1,0 +1,46 @@
+/*
+ * memory.c - the C library's memory functions under names of our own.
+ *
+ * A driver's memcpy (src/crt/mem.c) forwards here: drivers see no libc (T-01), but get its speed.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT void *uwsk_memcpy(void *target, const void *source, size_t bytes);
+EXPORT void *uwsk_memmove(void *target, const void *source, size_t bytes);
+EXPORT void *uwsk_memset(void *target, int value, size_t bytes);
+EXPORT int uwsk_memcmp(const void *left, const void *right, size_t bytes);
+EXPORT void *uwsk_memchr(const void *memory, int value, size_t bytes);
+EXPORT size_t uwsk_strlen(const char *text);
+
+void *uwsk_memcpy(void *target, const void *source, size_t bytes)
+{
+    return memcpy(target, source, bytes);
+}
+
+void *uwsk_memmove(void *target, const void *source, size_t bytes)
+{
+    return memmove(target, source, bytes);
+}
+
+void *uwsk_memset(void *target, int value, size_t bytes)
+{
+    return memset(target, value, bytes);
+}
+
+int uwsk_memcmp(const void *left, const void *right, size_t bytes)
+{
+    return memcmp(left, right, bytes);
+}
+
+void *uwsk_memchr(const void *memory, int value, size_t bytes)
+{
+    return memchr(memory, value, bytes);
+}
+
+size_t uwsk_strlen(const char *text)
+{
+    return strlen(text);
+}
