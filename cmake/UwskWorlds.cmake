@@ -20,23 +20,26 @@ if(UWSK_ALLOW_UNDEFINED)
 endif()
 
 add_library(uwsk_kernel INTERFACE)
+set(kernel_flags ${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions -mms-bitfields
+    -fvisibility=hidden -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS})
+set(kernel_cxx_flags -std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++)
+set(kernel_clang_flags -fms-compatibility -Wno-microsoft)
 target_compile_options(uwsk_kernel INTERFACE
-    $<$<COMPILE_LANGUAGE:C>:-std=gnu17>
-    $<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++>
-    $<$<COMPILE_LANGUAGE:C,CXX>:${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions
-        -mms-bitfields -fvisibility=hidden -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS}>
-    $<$<COMPILE_LANG_AND_ID:C,Clang>:-fms-compatibility -Wno-microsoft
-        -Wno-incompatible-function-pointer-types>
-    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-fms-compatibility -Wno-microsoft>)
+    "$<$<COMPILE_LANGUAGE:C>:-std=gnu17>"
+    "$<$<COMPILE_LANGUAGE:CXX>:${kernel_cxx_flags}>"
+    "$<$<COMPILE_LANGUAGE:C,CXX>:${kernel_flags}>"
+    "$<$<OR:$<COMPILE_LANG_AND_ID:C,Clang>,$<COMPILE_LANG_AND_ID:CXX,Clang>>:${kernel_clang_flags}>"
+    "$<$<COMPILE_LANG_AND_ID:C,Clang>:-Wno-incompatible-function-pointer-types>")
 target_compile_definitions(uwsk_kernel INTERFACE _KERNEL_MODE _WIN32 _WIN64 _AMD64_ _M_AMD64=100 _M_X64=100
     _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000010 DBG=1)
 target_include_directories(uwsk_kernel INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 
 add_library(uwsk_host INTERFACE)
 target_compile_options(uwsk_host INTERFACE
-    $<$<COMPILE_LANGUAGE:C>:-std=gnu17>
-    $<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17>
-    $<$<COMPILE_LANGUAGE:C,CXX>:${UWSK_CODEGEN} ${UWSK_WARNINGS} "SHELL:-idirafter ${PROJECT_SOURCE_DIR}/include">)
+    "$<$<COMPILE_LANGUAGE:C>:-std=gnu17>"
+    "$<$<COMPILE_LANGUAGE:CXX>:-std=gnu++17>"
+    "$<$<COMPILE_LANGUAGE:C,CXX>:${UWSK_CODEGEN};${UWSK_WARNINGS}>"
+    "$<$<COMPILE_LANGUAGE:C,CXX>:SHELL:-idirafter ${PROJECT_SOURCE_DIR}/include>")
 target_compile_definitions(uwsk_host INTERFACE _GNU_SOURCE)
 target_include_directories(uwsk_host INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(uwsk_host INTERFACE Threads::Threads)
@@ -52,7 +55,7 @@ function(uwsk_room name world folder)
     target_link_libraries(${target} PRIVATE uwsk_${world})
     # Inside libuwsk the version script decides what is visible; hidden definitions could not be exported by it.
     target_compile_options(${target} PRIVATE
-        $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=default -fno-semantic-interposition>)
+        "$<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=default;-fno-semantic-interposition>")
     if(world STREQUAL "host")
         target_include_directories(${target} SYSTEM PRIVATE ${DW_INCLUDE_DIRS})
     endif()

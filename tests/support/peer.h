@@ -1,8 +1,9 @@
 /*
- * peer.h - the other end: plain Linux sockets, seen through plain C types, so that kernel-world tests can use them.
+ * peer.h - the other end: plain Linux sockets, seen through plain C types, so that kernel-world tests can use
+ * them.
  *
- * A peer is a file descriptor.  A function that cannot do what it promises ends the test with the reason, unless its
- * comment gives it another answer.  Everything is on loopback.
+ * A peer is a file descriptor.  A function that cannot do what it promises ends the test with the reason,
+ * unless its comment gives it another answer.  Everything is on loopback.
  */
 #ifndef UWSK_TEST_PEER_H
 #define UWSK_TEST_PEER_H
@@ -11,10 +12,12 @@
 extern "C" {
 #endif
 
-/* The families of the test's world (peer.c translates): the Windows numbers, since drivers have AF_INET6 = 23. */
+/* The families of the test's world (peer.c translates): the Windows numbers, since drivers have AF_INET6
+ * = 23. */
 enum { PEER_INET = 2, PEER_INET6 = 23 };
 
-/* ---- connections ----------------------------------------------------------------------------------------- */
+/* ---- connections -----------------------------------------------------------------------------------------
+ */
 
 /* A listener on loopback; *port (host order): 0 on entry = any, the port on return. */
 int peer_listen(int family, int *port);
@@ -39,16 +42,17 @@ long peer_receive(int peer, void *data, unsigned long length, int timeout_ms);
 /* Exactly length bytes within 10 s. */
 void peer_receive_all(int peer, void *data, unsigned long length);
 
-void peer_shutdown(int peer);        /* no more from us: FIN */
-void peer_close(int peer);           /* close() */
-void peer_reset(int peer);           /* SO_LINGER {1,0} and close(): RST */
+void peer_shutdown(int peer); /* no more from us: FIN */
+void peer_close(int peer);    /* close() */
+void peer_reset(int peer);    /* SO_LINGER {1,0} and close(): RST */
 void peer_set_rcvbuf(int peer, int bytes);
 void peer_set_sndbuf(int peer, int bytes);
 void peer_set_nodelay(int peer);
 int peer_local_port(int peer);
 int peer_remote_port(int peer);
 
-/* ---- what the wire said ---------------------------------------------------------------------------------- */
+/* ---- what the wire said ----------------------------------------------------------------------------------
+ */
 
 /* Within 10 s a FIN (with no byte before it), a reset; for `ms` neither byte nor FIN nor reset. */
 void peer_expect_fin(int peer);
@@ -58,7 +62,8 @@ void peer_expect_silence(int peer, int ms);
 unsigned long peer_drain_to_fin(int peer);
 unsigned long peer_drain_to_reset(int peer);
 
-/* ---- ports where nothing answers ------------------------------------------------------------------------- */
+/* ---- ports where nothing answers -------------------------------------------------------------------------
+ */
 
 /* A port that drops every SYN: a connect to it stays in SYN_SENT.  Stays so until the process ends. */
 int peer_black_hole_port(int family);
@@ -69,12 +74,14 @@ void peer_drop_incoming(int peer);
 /* 1 when a socket can be bound to this port now and listened on (without SO_REUSEADDR), 0 when in use. */
 int peer_port_is_free(int family, int port);
 
-/* ---- the process ------------------------------------------------------------------------------------------ */
+/* ---- the process ------------------------------------------------------------------------------------------
+ */
 
 int peer_count_fds(void);
 int peer_thread_count(void);
 
-/* ---- threads that know nothing of the runtime -------------------------------------------------------------- */
+/* ---- threads that know nothing of the runtime
+ * -------------------------------------------------------------- */
 
 struct test_thread;
 struct test_thread *test_thread_start(void (*main)(void *argument), void *argument);

@@ -1,0 +1,160 @@
+/*
+ * backtrace.c - stacks by frame pointer (cheap, everything is compiled with them) and names for addresses
+ * (libdw).
+ */
+#include "linux.h"
+
+#include <elfutils/libdwfl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__clang__)
+#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
+#else
+#define NO_SANITIZE __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
+#endif
+
+/* ---- walking
+ * ----------------------------------------------------------------------------------------------- */
+
+static int inside(uintptr_t address, const void *low, uintptr_t high)
+{
+    return address >= (uintptr_t)low && address + 2 * sizeof(void *) <= high && (address & 7) == 0;
+}
+
+/*
+ * Every step must lead upwards on one stack; a signal handler's chain leaves the alternate stack for the
+ * thread's own once.  A library without frame pointers in between ends the walk early, never wildly.
+ */
+NO_SANITIZE size_t linux_walk(const struct linux_thread *thread, const void *frame_pointer, void **frames,
+                              size_t count)
+{
+    const uintptr_t high = (uintptr_t)thread->public.stack_high;
+    const uintptr_t alternate_high = (uintptr_t)thread->altstack + LINUX_ALTSTACK_BYTES;
+    uintptr_t frame = (uintptr_t)frame_pointer;
+    uintptr_t last = 0;
+    int on_alternate = thread->altstack && inside(frame, thread->altstack, alternate_high);
+    size_t found = 0;
+
+    while (found < count) {
+        if (on_alternate && !inside(frame, thread->altstack, alternate_high)) {
+            on_alternate = 0;
+            last = 0;
+        }
+        if (!on_alternate && !inside(frame, thread->public.stack_low, high))
+            break;
+        if (frame <= last)
+            break;
+        uintptr_t caller = ((const uintptr_t *)frame)[1];
+
+        if (caller < 4096)
+            break;
+        frames[found++] = (void *)(caller - 1);
+        last = frame;
+        frame = *(const uintptr_t *)frame;
+    }
+    return found;
+}
+
+__attribute__((noinline)) size_t host_backtrace(void **frames, size_t count, size_t skip)
+{
+    const struct linux_thread *thread = (const struct linux_thread *)host_self();
+    void *all[LINUX_FRAMES];
+    size_t want = count + skip < LINUX_FRAMES ? count + skip : LINUX_FRAMES;
+    size_t found = linux_walk(thread, __builtin_frame_address(0), all, want);
+
+    if (found <= skip)
+        return 0;
+    memcpy(frames, all + skip, (found - skip) * sizeof *frames);
+    return found - skip;
+}
+
+/* ---- names
+ * ------------------------------------------------------------------------------------------------- */
+
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+static Dwfl *names;
+static pid_t names_of;
+static _Atomic int stale = 1;
+
+void linux_modules_changed(void)
+{
+    atomic_store(&stale, 1);
+}
+
+/* Debug information is in the modules themselves; never ask a server for more. */
+static int no_separate_debuginfo(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                                 const char *file, const char *link, GElf_Word crc, char **found)
+{
+    (void)module, (void)data, (void)name, (void)base, (void)file, (void)link, (void)crc, (void)found;
+    return -1;
+}
+
+static const Dwfl_Callbacks callbacks = {
+    .find_elf = dwfl_linux_proc_find_elf,
+    .find_debuginfo = no_separate_debuginfo,
+};
+
+static int refresh_names(void)
+{
+    if (names && names_of == getpid() && !atomic_exchange(&stale, 0))
+        return 0;
+    if (!names)
+        names = dwfl_begin(&callbacks);
+    if (!names)
+        return -1;
+    atomic_store(&stale, 0);
+    names_of = getpid();
+    dwfl_report_begin(names);
+    int error = dwfl_linux_proc_report(names, names_of);
+
+    return dwfl_report_end(names, NULL, NULL) != 0 || error ? -1 : 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static void symbolize_locked(uintptr_t address, char *buffer, size_t bytes)
+{
+    Dwfl_Module *module = refresh_names() == 0 ? dwfl_addrmodule(names, address) : NULL;
+    GElf_Sym symbol;
+    GElf_Off offset = 0;
+    Dwarf_Addr start = 0;
+
+    if (!module) {
+        snprintf(buffer, bytes, "0x%lx", (unsigned long)address);
+        return;
+    }
+    const char *file = dwfl_module_info(module, NULL, &start, NULL, NULL, NULL, NULL, NULL);
+    const char *function = dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL);
+
+    if (!function) {
+        snprintf(buffer, bytes, "%s+0x%lx", base_name(file ? file : "?"), (unsigned long)(address - start));
+        return;
+    }
+    Dwfl_Line *line = dwfl_module_getsrc(module, address);
+    int number = 0;
+    const char *source = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
+
+    if (source)
+        snprintf(buffer, bytes, "%s+0x%lx (%s:%d)", function, (unsigned long)offset, base_name(source),
+                 number);
+    else
+        snprintf(buffer, bytes, "%s+0x%lx (%s)", function, (unsigned long)offset,
+                 base_name(file ? file : "?"));
+}
+
+void host_symbolize(void *address, char *buffer, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    pthread_mutex_lock(&names_lock);
+    symbolize_locked((uintptr_t)address, buffer, bytes);
+    pthread_mutex_unlock(&names_lock);
+}

@@ -1,0 +1,57 @@
+/*
+ * clock.c - host_now counts from the first look at it, host_wall follows the system clock.
+ */
+#include "linux.h"
+#include "clock.h"
+
+#include <stdatomic.h>
+
+/* 1601-01-01 to 1970-01-01 in units of 100 ns. */
+#define WALL_EPOCH 116444736000000000ull
+
+static _Atomic uint64_t start;
+
+static uint64_t monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* One nanosecond before the first look, so that host_now() is never 0. */
+static uint64_t start_time(uint64_t now)
+{
+    uint64_t value = atomic_load_explicit(&start, memory_order_relaxed);
+    uint64_t first = now - 1;
+
+    if (__builtin_expect(value != 0, 1))
+        return value;
+    if (atomic_compare_exchange_strong(&start, &value, first))
+        return first;
+    return value;
+}
+
+uint64_t host_now(void)
+{
+    uint64_t now = monotonic();
+    uint64_t first = start_time(now);
+
+    return now > first ? now - first : 1;
+}
+
+struct timespec linux_monotonic_deadline(uint64_t deadline_ns)
+{
+    uint64_t first = start_time(monotonic());
+    uint64_t at = deadline_ns > INT64_MAX - first ? INT64_MAX : first + deadline_ns;
+
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)};
+}
+
+uint64_t host_wall(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return WALL_EPOCH + (uint64_t)now.tv_sec * 10000000u + (uint64_t)now.tv_nsec / 100;
+}

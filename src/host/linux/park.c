@@ -1,0 +1,43 @@
+/*
+ * park.c - sleeping on an address: a private futex with an absolute monotonic deadline.
+ */
+#include "linux.h"
+#include "clock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int host_park(const volatile uint32_t *word, uint32_t expected, uint64_t deadline_ns)
+{
+    struct timespec until;
+    struct timespec *timeout = NULL;
+    int saved_errno = errno;
+    int result = HOST_WOKEN;
+
+    if (deadline_ns != HOST_FOREVER) {
+        until = linux_monotonic_deadline(deadline_ns);
+        timeout = &until;
+    }
+    if (syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected, timeout, NULL,
+                FUTEX_BITSET_MATCH_ANY) != 0) {
+        if (errno == EAGAIN)
+            result = HOST_CHANGED;
+        else if (errno == ETIMEDOUT)
+            result = HOST_TIMEOUT;
+        else if (errno != EINTR)
+            host_abort(); /* a bad address: the caller's word is not there */
+    }
+    errno = saved_errno;
+    return result;
+}
+
+void host_unpark(const volatile uint32_t *word, int count)
+{
+    int saved_errno = errno;
+
+    /* The kernel only hashes the address (and answers EFAULT at worst): the word's memory may be gone. */
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    errno = saved_errno;
+}

@@ -1,0 +1,518 @@
+/*
+ * peer.c - plain Linux sockets at the other end of the wire (peer.h).
+ */
+#include "peer.h"
+#include "uwsk_test.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FAIL(...) uwsk_test_fail(__FILE__, __LINE__, __VA_ARGS__)
+
+enum { PATIENCE_MS = 10000 };
+
+static __thread int last_error;
+
+int peer_last_error(void)
+{
+    return last_error;
+}
+
+/* ---- addresses -------------------------------------------------------------------------------------------
+ */
+
+static socklen_t loopback(struct sockaddr_storage *storage, int family, int port)
+{
+    memset(storage, 0, sizeof *storage);
+    if (family == PEER_INET) {
+        struct sockaddr_in *in = (struct sockaddr_in *)storage;
+
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return sizeof *in;
+    }
+    if (family != PEER_INET6)
+        FAIL("peer: family %d is neither PEER_INET nor PEER_INET6", family);
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)storage;
+
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    in6->sin6_addr = in6addr_loopback;
+    return sizeof *in6;
+}
+
+static int port_of(const struct sockaddr_storage *storage)
+{
+    if (storage->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)storage)->sin_port);
+    return ntohs(((const struct sockaddr_in6 *)storage)->sin6_port);
+}
+
+static int new_socket(int family, int flags)
+{
+    int fd = socket(family == PEER_INET ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+    if (fd < 0)
+        FAIL("peer: socket: %s", strerror(errno));
+    return fd;
+}
+
+int peer_local_port(int peer)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+
+    if (getsockname(peer, (struct sockaddr *)&address, &length) != 0)
+        FAIL("peer: getsockname: %s", strerror(errno));
+    return port_of(&address);
+}
+
+int peer_remote_port(int peer)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+
+    if (getpeername(peer, (struct sockaddr *)&address, &length) != 0)
+        FAIL("peer: getpeername: %s", strerror(errno));
+    return port_of(&address);
+}
+
+/* Waits for poll events until a deadline in test_now_ms() units: the events, 0 when time is up. */
+static int wait_for(int fd, short events, long long until)
+{
+    for (;;) {
+        struct pollfd entry = {.fd = fd, .events = events};
+        long long left = until - test_now_ms();
+        int ready = poll(&entry, 1, left > 0 ? (int)left : 0);
+
+        if (ready > 0)
+            return entry.revents;
+        if (ready == 0 && left <= 0)
+            return 0;
+        if (ready < 0 && errno != EINTR)
+            FAIL("peer: poll: %s", strerror(errno));
+    }
+}
+
+/* ---- connections -----------------------------------------------------------------------------------------
+ */
+
+int peer_listen(int family, int *port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, family, *port);
+    int fd = new_socket(family, 0);
+    int on = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&address, length) != 0)
+        FAIL("peer: bind to port %d: %s", *port, strerror(errno));
+    if (listen(fd, 1024) != 0)
+        FAIL("peer: listen: %s", strerror(errno));
+    *port = peer_local_port(fd);
+    return fd;
+}
+
+int peer_accept_within(int listener, int timeout_ms)
+{
+    if (!wait_for(listener, POLLIN, test_now_ms() + timeout_ms)) {
+        last_error = ETIMEDOUT;
+        return -1;
+    }
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0)
+        FAIL("peer: accept: %s", strerror(errno));
+    return fd;
+}
+
+int peer_accept(int listener)
+{
+    int fd = peer_accept_within(listener, PATIENCE_MS);
+
+    if (fd < 0)
+        FAIL("peer: no connection to accept within %d ms", PATIENCE_MS);
+    return fd;
+}
+
+int peer_connect_start(int family, int port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, family, port);
+    int fd = new_socket(family, SOCK_NONBLOCK);
+
+    if (connect(fd, (struct sockaddr *)&address, length) != 0 && errno != EINPROGRESS &&
+        errno != ECONNREFUSED)
+        FAIL("peer: connect to port %d: %s", port, strerror(errno));
+    return fd;
+}
+
+int peer_connect_finish(int peer, int timeout_ms)
+{
+    int error = 0;
+    socklen_t length = sizeof error;
+
+    if (!wait_for(peer, POLLOUT, test_now_ms() + timeout_ms))
+        return last_error = ETIMEDOUT;
+    if (getsockopt(peer, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        FAIL("peer: SO_ERROR: %s", strerror(errno));
+    if (error)
+        return last_error = error;
+    struct sockaddr_storage address;
+    socklen_t address_length = sizeof address;
+
+    if (getpeername(peer, (struct sockaddr *)&address, &address_length) != 0)
+        return last_error = errno == ENOTCONN ? ECONNREFUSED : errno;
+    if (fcntl(peer, F_SETFL, fcntl(peer, F_GETFL) & ~O_NONBLOCK) != 0)
+        FAIL("peer: fcntl: %s", strerror(errno));
+    return 0;
+}
+
+int peer_connect(int family, int port, int timeout_ms)
+{
+    int fd = peer_connect_start(family, port);
+
+    if (peer_connect_finish(fd, timeout_ms) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------
+ */
+
+long peer_send_some(int peer, const void *data, unsigned long length)
+{
+    ssize_t sent = send(peer, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (sent >= 0)
+        return sent;
+    if (errno == EAGAIN || errno == EINTR)
+        return 0;
+    last_error = errno;
+    return -1;
+}
+
+void peer_send(int peer, const void *data, unsigned long length)
+{
+    const char *at = data;
+    long long until = test_now_ms() + PATIENCE_MS;
+
+    while (length) {
+        if (!wait_for(peer, POLLOUT, until))
+            FAIL("peer: %lu bytes could not be sent within %d ms", length, PATIENCE_MS);
+        long sent = peer_send_some(peer, at, length);
+
+        if (sent < 0)
+            FAIL("peer: send: %s", strerror(last_error));
+        at += sent;
+        length -= (unsigned long)sent;
+    }
+}
+
+long peer_receive(int peer, void *data, unsigned long length, int timeout_ms)
+{
+    long long until = test_now_ms() + timeout_ms;
+
+    for (;;) {
+        if (!wait_for(peer, POLLIN, until))
+            return -2;
+        ssize_t got = recv(peer, data, length, MSG_DONTWAIT);
+
+        if (got >= 0)
+            return got;
+        if (errno != EAGAIN && errno != EINTR) {
+            last_error = errno;
+            return -1;
+        }
+    }
+}
+
+void peer_receive_all(int peer, void *data, unsigned long length)
+{
+    char *at = data;
+    long long until = test_now_ms() + PATIENCE_MS;
+
+    while (length) {
+        long got = peer_receive(peer, at, length, (int)(until - test_now_ms()));
+
+        if (got <= 0)
+            FAIL("peer: %lu more bytes expected, but %s", length,
+                 got == 0    ? "FIN"
+                 : got == -2 ? "nothing came"
+                             : strerror(last_error));
+        at += got;
+        length -= (unsigned long)got;
+    }
+}
+
+void peer_shutdown(int peer)
+{
+    if (shutdown(peer, SHUT_WR) != 0)
+        FAIL("peer: shutdown: %s", strerror(errno));
+}
+
+void peer_close(int peer)
+{
+    if (close(peer) != 0)
+        FAIL("peer: close: %s", strerror(errno));
+}
+
+void peer_reset(int peer)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    if (setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now) != 0)
+        FAIL("peer: SO_LINGER: %s", strerror(errno));
+    peer_close(peer);
+}
+
+static void set_option(int peer, int level, int option, int value)
+{
+    if (setsockopt(peer, level, option, &value, sizeof value) != 0)
+        FAIL("peer: option %d/%d: %s", level, option, strerror(errno));
+}
+
+void peer_set_rcvbuf(int peer, int bytes)
+{
+    set_option(peer, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
+void peer_set_sndbuf(int peer, int bytes)
+{
+    set_option(peer, SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
+void peer_set_nodelay(int peer)
+{
+    set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+/* ---- what the wire said ----------------------------------------------------------------------------------
+ */
+
+static const char *answer(long got)
+{
+    static __thread char text[32];
+
+    if (got > 0) {
+        snprintf(text, sizeof text, "%ld bytes", got);
+        return text;
+    }
+    return got == 0 ? "FIN" : got == -2 ? "nothing" : strerror(last_error);
+}
+
+void peer_expect_fin(int peer)
+{
+    char byte;
+    long got = peer_receive(peer, &byte, 1, PATIENCE_MS);
+
+    if (got != 0)
+        FAIL("peer: expected FIN, saw %s", answer(got));
+}
+
+void peer_expect_reset(int peer)
+{
+    char byte;
+    long got = peer_receive(peer, &byte, 1, PATIENCE_MS);
+
+    if (got != -1 || last_error != ECONNRESET)
+        FAIL("peer: expected RST, saw %s", answer(got));
+}
+
+void peer_expect_silence(int peer, int ms)
+{
+    char byte;
+    long got = peer_receive(peer, &byte, 1, ms);
+
+    if (got != -2)
+        FAIL("peer: expected silence for %d ms, saw %s", ms, answer(got));
+}
+
+static unsigned long drain(int peer, long long until, long *last)
+{
+    char buffer[16384];
+    unsigned long total = 0;
+
+    while ((*last = peer_receive(peer, buffer, sizeof buffer, (int)(until - test_now_ms()))) > 0)
+        total += (unsigned long)*last;
+    return total;
+}
+
+unsigned long peer_drain_to_fin(int peer)
+{
+    long last;
+    unsigned long total = drain(peer, test_now_ms() + PATIENCE_MS, &last);
+
+    if (last != 0)
+        FAIL("peer: expected FIN after the bytes (%lu), saw %s", total, answer(last));
+    return total;
+}
+
+unsigned long peer_drain_to_reset(int peer)
+{
+    long last;
+    unsigned long total = drain(peer, test_now_ms() + PATIENCE_MS, &last);
+
+    if (last != -1 || last_error != ECONNRESET)
+        FAIL("peer: expected RST after the bytes (%lu), saw %s", total, answer(last));
+    return total;
+}
+
+/* ---- ports where nothing answers -------------------------------------------------------------------------
+ */
+
+/* A filter that lets nothing in: on a connection nothing is acknowledged any more, on a listener every SYN is
+ * lost. */
+void peer_drop_incoming(int peer)
+{
+    struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog program = {.len = 1, .filter = &reject};
+
+    if (setsockopt(peer, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+        FAIL("peer: SO_ATTACH_FILTER: %s", strerror(errno));
+}
+
+int peer_black_hole_port(int family)
+{
+    int port = 0;
+    int listener = peer_listen(family, &port); /* stays open until the process ends */
+
+    peer_drop_incoming(listener);
+    return port;
+}
+
+int peer_closed_port(int family)
+{
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, family, 0);
+    int fd =
+        new_socket(family, 0); /* bound, never listening: nobody else gets the port, connects are refused */
+
+    if (bind(fd, (struct sockaddr *)&address, length) != 0)
+        FAIL("peer: bind: %s", strerror(errno));
+    return peer_local_port(fd);
+}
+
+int peer_port_is_free(int family, int port)
+{
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, family, port);
+    int fd = new_socket(family, 0);
+    int is_free = bind(fd, (struct sockaddr *)&address, length) == 0 && listen(fd, 1) == 0;
+
+    close(fd);
+    return is_free;
+}
+
+/* ---- the process ------------------------------------------------------------------------------------------
+ */
+
+static int count_entries(const char *path)
+{
+    DIR *folder = opendir(path);
+    int count = 0;
+
+    if (!folder)
+        FAIL("peer: %s: %s", path, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        if (entry->d_name[0] != '.')
+            count++;
+    closedir(folder);
+    return count;
+}
+
+int peer_count_fds(void)
+{
+    return count_entries("/proc/self/fd") - 1; /* not the one that reads the folder */
+}
+
+int peer_thread_count(void)
+{
+    return count_entries("/proc/self/task");
+}
+
+/* ---- threads ----------------------------------------------------------------------------------------------
+ */
+
+struct test_thread {
+    pthread_t thread;
+    void (*main)(void *argument);
+    void *argument;
+};
+
+static void *thread_main(void *context)
+{
+    struct test_thread *thread = context;
+
+    thread->main(thread->argument);
+    return NULL;
+}
+
+struct test_thread *test_thread_start(void (*main)(void *argument), void *argument)
+{
+    struct test_thread *thread = malloc(sizeof *thread);
+    int error;
+
+    if (!thread)
+        FAIL("test thread: out of memory");
+    thread->main = main;
+    thread->argument = argument;
+    error = pthread_create(&thread->thread, NULL, thread_main, thread);
+    if (error)
+        FAIL("test thread: %s", strerror(error));
+    return thread;
+}
+
+void test_thread_join(struct test_thread *thread)
+{
+    struct timespec until;
+    int error;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    error = pthread_timedjoin_np(thread->thread, NULL, &until);
+    if (error)
+        FAIL("test thread does not end: %s", strerror(error));
+    free(thread);
+}
+
+struct test_barrier {
+    pthread_barrier_t barrier;
+};
+
+struct test_barrier *test_barrier_create(int count)
+{
+    struct test_barrier *barrier = malloc(sizeof *barrier);
+
+    if (!barrier || pthread_barrier_init(&barrier->barrier, NULL, (unsigned)count) != 0)
+        FAIL("test barrier: out of memory");
+    return barrier;
+}
+
+void test_barrier_wait(struct test_barrier *barrier)
+{
+    pthread_barrier_wait(&barrier->barrier);
+}
+
+void test_barrier_free(struct test_barrier *barrier)
+{
+    pthread_barrier_destroy(&barrier->barrier);
+    free(barrier);
+}
