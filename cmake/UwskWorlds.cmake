@@ -21,13 +21,14 @@ endif()
 
 add_library(uwsk_kernel INTERFACE)
 set(kernel_flags ${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions -mms-bitfields
-    -fvisibility=hidden -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS})
+    -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS})
 set(kernel_cxx_flags -std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++)
 set(kernel_clang_flags -fms-compatibility -Wno-microsoft)
 target_compile_options(uwsk_kernel INTERFACE
     "$<$<COMPILE_LANGUAGE:C>:-std=gnu17>"
     "$<$<COMPILE_LANGUAGE:CXX>:${kernel_cxx_flags}>"
     "$<$<COMPILE_LANGUAGE:C,CXX>:${kernel_flags}>"
+    "$<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=$<IF:$<BOOL:$<TARGET_PROPERTY:UWSK_VISIBLE>>,default,hidden>>"
     "$<$<OR:$<COMPILE_LANG_AND_ID:C,Clang>,$<COMPILE_LANG_AND_ID:CXX,Clang>>:${kernel_clang_flags}>"
     "$<$<COMPILE_LANG_AND_ID:C,Clang>:-Wno-incompatible-function-pointer-types>")
 target_compile_definitions(uwsk_kernel INTERFACE _KERNEL_MODE _WIN32 _WIN64 _AMD64_ _M_AMD64=100 _M_X64=100
@@ -54,8 +55,8 @@ function(uwsk_room name world folder)
     add_library(${target} OBJECT ${sources})
     target_link_libraries(${target} PRIVATE uwsk_${world})
     # Inside libuwsk the version script decides what is visible; hidden definitions could not be exported by it.
-    target_compile_options(${target} PRIVATE
-        "$<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=default;-fno-semantic-interposition>")
+    set_target_properties(${target} PROPERTIES UWSK_VISIBLE ON)
+    target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C,CXX>:-fno-semantic-interposition>")
     if(world STREQUAL "host")
         target_include_directories(${target} SYSTEM PRIVATE ${DW_INCLUDE_DIRS})
     endif()
