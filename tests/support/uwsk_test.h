@@ -52,6 +52,8 @@ struct uwsk_test {
 #define TEST_ONCE             .once = 1
 
 #ifdef __cplusplus
+/* In C a designated initializer silences this warning, in g++ it does not. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #define UWSK_TEST_FIXTURE_POINTER ((const struct uwsk_test_fixture *)0)
 #define UWSK_TEST_MODES_POINTER   ((const char *const *)0)
 #else
