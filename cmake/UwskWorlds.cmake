@@ -4,7 +4,7 @@
 #   uwsk_host     what libc programs see; include/ comes last, for ntstatus.h, wdm.h and uwsk/
 #
 # uwsk_room(name WORLD folder) collects the folder's sources into the object library uwsk_room_<name>; a folder
-# without sources makes no target.  Their objects are listed in UWSK_ROOM_OBJECTS.
+# without sources makes no target.  Their objects are listed in UWSK_HOST_OBJECTS and UWSK_KERNEL_OBJECTS.
 
 set(UWSK_WARNINGS -Wall -Wextra -Werror)
 set(UWSK_CODEGEN -fno-omit-frame-pointer -fPIC)
@@ -45,7 +45,8 @@ target_compile_definitions(uwsk_host INTERFACE _GNU_SOURCE)
 target_include_directories(uwsk_host INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(uwsk_host INTERFACE Threads::Threads)
 
-set(UWSK_ROOM_OBJECTS)
+set(UWSK_HOST_OBJECTS)
+set(UWSK_KERNEL_OBJECTS)
 function(uwsk_room name world folder)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.c ${folder}/*.S)
     if(NOT sources)
@@ -60,5 +61,6 @@ function(uwsk_room name world folder)
     if(world STREQUAL "host")
         target_include_directories(${target} SYSTEM PRIVATE ${DW_INCLUDE_DIRS})
     endif()
-    set(UWSK_ROOM_OBJECTS ${UWSK_ROOM_OBJECTS} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
+    string(TOUPPER ${world} side)
+    set(UWSK_${side}_OBJECTS ${UWSK_${side}_OBJECTS} $<TARGET_OBJECTS:${target}> PARENT_SCOPE)
 endfunction()

@@ -97,17 +97,19 @@ static const Dwfl_Callbacks callbacks = {
     .find_debuginfo = no_separate_debuginfo,
 };
 
+/* Starts anew when modules have changed: libdw would keep what it knew of a file that is mapped again. */
 static int refresh_names(void)
 {
-    if (names && names_of == getpid() && !atomic_exchange(&stale, 0))
+    int changed = atomic_exchange(&stale, 0);
+
+    if (names && names_of == getpid() && !changed)
         return 0;
-    if (!names)
-        names = dwfl_begin(&callbacks);
+    if (names)
+        dwfl_end(names);
+    names = dwfl_begin(&callbacks);
     if (!names)
         return -1;
-    atomic_store(&stale, 0);
     names_of = getpid();
-    dwfl_report_begin(names);
     int error = dwfl_linux_proc_report(names, names_of);
 
     return dwfl_report_end(names, NULL, NULL) != 0 || error ? -1 : 0;
