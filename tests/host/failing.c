@@ -18,7 +18,7 @@ static void teardown(void)
 }
 
 TEST_FIXTURE(setup, teardown);
-TEST_MATRIX("quick/red slow/blue");
+TEST_MATRIX("quick/red slow/blue +only/full");
 
 TEST(fails_equal, "", TEST_ONCE)
 {
@@ -77,7 +77,7 @@ TEST(hangs, "", TEST_TIMEOUT(2), TEST_MODES("quick/red"))
 
 TEST(passes_in_modes, "C-CLOSE-01 R-CLOSE-02")
 {
-    EXPECT(test_mode_has("quick") != test_mode_has("slow"));
+    EXPECT(test_mode_has("quick") + test_mode_has("slow") + test_mode_has("full") == 1);
     EXPECT(test_mode_has("blue") == test_mode_has("slow"));
     EXPECT(!test_mode_has("qui") && !test_mode_has("quick/red"));
 }

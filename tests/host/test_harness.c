@@ -10,12 +10,13 @@
 
 static char output[65536];
 
-static int run_failing(const char *arguments)
+/* `environment` sets variables for the program; those of this run never reach it. */
+static int run_with(const char *environment, const char *arguments)
 {
     char command[512];
 
-    snprintf(command, sizeof command, "UWSK_TEST_RESULTS= UWSK_TEST_FULL= UWSK_TEST_MODES= %s %s 2>&1",
-             FAILING_PROGRAM, arguments);
+    snprintf(command, sizeof command, "UWSK_TEST_RESULTS= UWSK_TEST_FULL= UWSK_TEST_MODES= %s %s %s 2>&1",
+             environment, FAILING_PROGRAM, arguments);
     FILE *pipe = popen(command, "r");
 
     EXPECT(pipe != NULL);
@@ -26,6 +27,11 @@ static int run_failing(const char *arguments)
 
     EXPECT(WIFEXITED(status));
     return WEXITSTATUS(status);
+}
+
+static int run_failing(const char *arguments)
+{
+    return run_with("", arguments);
 }
 
 static void expect_output(const char *text)
@@ -60,6 +66,8 @@ TEST(harness_runs_every_mode, "")
     EXPECT_EQ(run_failing("--only 'passes_*'"), 0);
     expect_output("2 passed, 0 failed\n"); /* one in both modes */
     expect_output("3 passed, 0 failed\n"); /* and one once */
+    EXPECT_EQ(run_with("UWSK_TEST_FULL=1", "--only 'passes_*'"), 0);
+    expect_output("4 passed, 0 failed\n");
     EXPECT_EQ(run_failing("--only passes_in_modes --mode slow/blue --verbose"), 0);
     expect_output("pass passes_in_modes [slow/blue]");
     expect_output("1 passed, 0 failed");

@@ -360,8 +360,10 @@ static int run_in_modes(const struct uwsk_test *test)
         if (length == 0)
             return failed;
         snprintf(mode, sizeof mode, "%.*s", (int)length, at);
-        failed += !run_one(test, mode);
         at += length;
+        if (*mode == '+' && !full_loops())
+            continue;
+        failed += !run_one(test, *mode == '+' ? mode + 1 : mode);
         if (test->once)
             return failed;
     }

@@ -18,7 +18,8 @@
  *     TEST_FIXTURE(setup, teardown)  setup() runs in the test's process before the test, teardown() after it:
  * start the runtime there, check that nothing is left. TEST_MATRIX("mode mode …")     every test of the file
  * runs once for each mode; test_mode() says which.
- *                                    `--modes` or UWSK_TEST_MODES replace the list.
+ *                                    `--modes` or UWSK_TEST_MODES replace the list.  A mode written +mode
+ * runs in make check-full only.
  */
 #ifndef UWSK_TEST_H
 #define UWSK_TEST_H

@@ -1,0 +1,42 @@
+#!/bin/sh
+# tools/check.sh [--full] [BUILD]: runs every test of a build and ends with one line "N passed, N failed".
+# --full runs the loops and modes that a quick check leaves out.
+set -u
+
+full=
+if [ "${1:-}" = --full ]; then
+    full=1
+    shift
+fi
+build=${1:-build}
+if [ ! -f "$build/CTestTestfile.cmake" ]; then
+    echo "check: $build holds no build (make builds one)" >&2
+    exit 2
+fi
+build=$(cd "$build" && pwd)
+
+results=$build/test-results.tsv
+failed_programs=$build/Testing/Temporary/LastTestsFailed.log
+rm -f "$results" "$failed_programs"
+UWSK_TEST_RESULTS=$results
+UWSK_TEST_FULL=$full
+UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
+export UWSK_TEST_RESULTS UWSK_TEST_FULL UBSAN_OPTIONS
+
+status=0
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${UWSK_TEST_JOBS:-$(nproc)}" \
+    ${full:+--timeout 3000} || status=1
+
+# A program that ended before it could record a failure counts as one.
+touch "$results" "$failed_programs"
+awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
+    $3 == "pass" { passed++ }
+    $3 == "fail" { failed++; print "failed: " $1 ($2 == "" ? "" : " [" $2 "]") }
+    END {
+        if (failed < programs)
+            failed = programs
+        if (failed == 0 && status != 0)
+            failed = 1
+        printf "%d passed, %d failed\n", passed, failed
+        exit failed > 0
+    }' "$results"
