@@ -16,8 +16,8 @@ struct dbg_line {
     size_t length;
 };
 
-/* Where finished lines go.  NULL restores the default: host_log(HOST_LOG_DRIVER) with time, thread and IRQL in
- * front.  The sink runs on the printing thread at any IRQL and must not print. */
+/* Where finished lines go.  NULL restores the default: host_log(HOST_LOG_DRIVER) with time, thread and IRQL
+ * in front.  The sink runs on the printing thread at any IRQL and must not print. */
 void dbg_set_sink(void (*sink)(void *context, const struct dbg_line *line), void *context);
 
 /* A message of the runtime itself, formatted like DbgPrint.  Any IRQL. */

@@ -6,7 +6,8 @@
 
 #include <wdm.h>
 
-/* ---- pool (docs/pool.md) ------------------------------------------------------------------------------------ */
+/* ---- pool (docs/pool.md)
+ * ------------------------------------------------------------------------------------ */
 
 /* What a block is: freeing it as something else is a bug check (K-FREE-04). */
 enum ex_pool_kind {
@@ -18,8 +19,8 @@ enum ex_pool_kind {
     EX_POOL_KIND_MAX
 };
 
-/* For the runtime itself: POOL_FLAG_* flags, zeroed unless POOL_FLAG_UNINITIALIZED.  The block is not charged to a driver.
- * NULL when exhausted.  IRQL <= DISPATCH_LEVEL. */
+/* For the runtime itself: POOL_FLAG_* flags, zeroed unless POOL_FLAG_UNINITIALIZED.  The block is not charged
+ * to a driver. NULL when exhausted.  IRQL <= DISPATCH_LEVEL. */
 void *ex_allocate_pool(POOL_FLAGS flags, SIZE_T bytes, ULONG tag);
 /* The same for a block that a driver will have to free: `caller` is the address that the account names. */
 void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_pool_kind kind, void *caller);
@@ -27,6 +28,8 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
 void ex_free_pool(void *block);
 /* tag 0 = do not compare. */
 void ex_free_pool_kind(void *block, ULONG tag, enum ex_pool_kind kind);
+/* The same, with the address that a bug check is to name. */
+void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *caller);
 
 struct ex_pool_block {
     void *address;
@@ -49,32 +52,46 @@ struct ex_pool_tag {
     SIZE_T bytes;
 };
 
-/* Live blocks summed by tag and owner, the largest sum first; returns how many entries there are (may exceed `count`). */
+/* Live blocks summed by tag and owner, the largest sum first; returns how many entries there are (may exceed
+ * `count`). */
 size_t ex_pool_tags(struct ex_pool_tag *out, size_t count);
 /* Blocks and bytes that drivers hold now. */
 void ex_pool_driver_usage(SIZE_T *blocks, SIZE_T *bytes);
 
-/* ---- worker threads ------------------------------------------------------------------------------------------ */
+/* ---- worker threads
+ * ------------------------------------------------------------------------------------------ */
 
-/* A piece of work for a worker thread at PASSIVE_LEVEL; the caller's memory, untouched once fn has been called. */
+/* A piece of work for a worker thread at PASSIVE_LEVEL: the caller's memory, zeroed before its first use,
+ * untouched once fn has been called, so that fn may free it or queue it again (K-WORK-03).  Laid out like
+ * WORK_QUEUE_ITEM. */
 struct ex_work {
-    struct ex_work *next;
+    struct ex_work *next; /* not NULL = queued */
+    void *owner;          /* not NULL = a driver's: fn is called through the gate */
     void (*fn)(void *context);
     void *context;
-    ULONG queued;
 };
 
-/* Runs fn(context) on a worker thread at PASSIVE_LEVEL, where it may block: others are not held up by it.  Never fails,
- * allocates nothing.  A node that is queued already is bug check 0xE4.  IRQL <= DISPATCH_LEVEL. */
+/* Runs fn(context) on a worker thread at PASSIVE_LEVEL, where it may block: others are not held up by it.
+ * Never fails, allocates nothing.  A node that is queued already is bug check 0xE4.  IRQL <= DISPATCH_LEVEL.
+ */
 void ex_queue_worker(struct ex_work *work, void (*fn)(void *context), void *context);
+
+/* For the work items of drivers: fn counts as outstanding until it has returned.  The caller address is for
+ * bug checks. */
+void ex_queue_driver_work(struct ex_work *work, void (*fn)(void *context), void *context, void *caller);
+static inline BOOLEAN ex_work_is_queued(const struct ex_work *work)
+{
+    return __atomic_load_n(&work->next, __ATOMIC_ACQUIRE) != NULL;
+}
 
 /* Driver work items queued or running now (IoQueueWorkItem, ExQueueWorkItem). */
 LONG ex_work_outstanding(void);
-/* Waits until the work that is queued has run, then ends all worker threads and waits for them.  Work that is queued
- * later starts them again.  PASSIVE_LEVEL, not from a worker. */
+/* Waits until the work that is queued has run, then ends all worker threads and waits for them.  Work that is
+ * queued later starts them again.  PASSIVE_LEVEL, not from a worker. */
 void ex_workers_shutdown(void);
 
-/* ---- lookaside lists: live ones, for the account -------------------------------------------------------------- */
+/* ---- lookaside lists: live ones, for the account
+ * -------------------------------------------------------------- */
 
 LONG ex_lookaside_outstanding(void);
 

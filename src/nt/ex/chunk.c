@@ -1,0 +1,168 @@
+/*
+ * chunk.c - pages for the pool, and the registry that tells whether an address belongs to it.
+ *
+ * The registry is a two-level table over the 47-bit address space in units of 64 KiB: one bit says that a
+ * chunk begins there, another that a chunk covers it.  Lookups take no lock: a caller who passes a live block
+ * keeps its chunk alive, and whoever passes anything else only reads bits.
+ */
+#include "nt/ex/pool.h"
+#include "host/host.h"
+
+enum { LEAF_SLOTS = 1 << 15, ROOT_SLOTS = 1 << 16, WORD_BITS = 64 };
+
+struct leaf {
+    ULONGLONG head[LEAF_SLOTS / WORD_BITS];
+    ULONGLONG covered[LEAF_SLOTS / WORD_BITS];
+};
+
+struct ke_lock pool_chunk_lock;
+struct pool_chunk *pool_chunks;
+static struct pool_chunk *pool_chunks_last;
+static struct leaf *root[ROOT_SLOTS];
+
+static BOOLEAN test_bit(const ULONGLONG *words, ULONG_PTR slot)
+{
+    return __atomic_load_n(&words[slot / WORD_BITS], __ATOMIC_ACQUIRE) >> (slot % WORD_BITS) & 1;
+}
+
+static void change_bit(ULONGLONG *words, ULONG_PTR slot, BOOLEAN set)
+{
+    ULONGLONG bit = 1ull << (slot % WORD_BITS);
+
+    if (set)
+        __atomic_fetch_or(&words[slot / WORD_BITS], bit, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_and(&words[slot / WORD_BITS], ~bit, __ATOMIC_RELEASE);
+}
+
+static struct leaf *leaf_of(ULONG_PTR unit)
+{
+    ULONG_PTR index = unit / LEAF_SLOTS;
+
+    return index < ROOT_SLOTS ? __atomic_load_n(&root[index], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Makes sure that every leaf for [first, last] exists; called with the lock held. */
+static BOOLEAN ensure_leaves(ULONG_PTR first, ULONG_PTR last)
+{
+    for (ULONG_PTR index = first / LEAF_SLOTS; index <= last / LEAF_SLOTS; index++) {
+        struct leaf *leaf;
+
+        if (index >= ROOT_SLOTS)
+            return FALSE;
+        if (root[index])
+            continue;
+        leaf = host_pages_allocate(sizeof(*leaf), PAGE_SIZE, HOST_PAGE_READ | HOST_PAGE_WRITE);
+        if (!leaf)
+            return FALSE;
+        __atomic_store_n(&root[index], leaf, __ATOMIC_RELEASE);
+    }
+    return TRUE;
+}
+
+static void register_chunk(struct pool_chunk *chunk, BOOLEAN set)
+{
+    ULONG_PTR first = (ULONG_PTR)chunk / POOL_CHUNK_BYTES;
+    ULONG_PTR last = ((ULONG_PTR)chunk + chunk->mapped - 1) / POOL_CHUNK_BYTES;
+
+    for (ULONG_PTR unit = first; unit <= last; unit++)
+        change_bit(leaf_of(unit)->covered, unit % LEAF_SLOTS, set);
+    change_bit(leaf_of(first)->head, first % LEAF_SLOTS, set);
+}
+
+struct pool_chunk *pool_chunk_map(SIZE_T mapped, UCHAR arena)
+{
+    int protection = HOST_PAGE_READ | HOST_PAGE_WRITE;
+    struct pool_chunk *chunk = NULL;
+    BOOLEAN registered;
+
+    if (arena)
+        chunk = host_pages_allocate(mapped, POOL_CHUNK_BYTES, protection | HOST_PAGE_EXECUTE);
+    if (!chunk) /* also where the system refuses memory that is both writable and executable */
+        chunk = host_pages_allocate(mapped, POOL_CHUNK_BYTES, protection);
+    if (!chunk)
+        return NULL;
+    chunk->mapped = mapped;
+    chunk->arena = arena;
+
+    ke_lock_acquire(&pool_chunk_lock);
+    registered = ensure_leaves((ULONG_PTR)chunk / POOL_CHUNK_BYTES,
+                               ((ULONG_PTR)chunk + mapped - 1) / POOL_CHUNK_BYTES);
+    if (registered) {
+        register_chunk(chunk, TRUE);
+        chunk->all_prev = pool_chunks_last;
+        if (pool_chunks_last)
+            pool_chunks_last->all_next = chunk;
+        else
+            pool_chunks = chunk;
+        pool_chunks_last = chunk;
+    }
+    ke_lock_release(&pool_chunk_lock);
+    if (!registered) {
+        host_pages_free(chunk, mapped);
+        chunk = NULL;
+    }
+    return chunk;
+}
+
+void pool_chunk_unmap(struct pool_chunk *chunk)
+{
+    SIZE_T mapped = chunk->mapped;
+
+    ke_lock_acquire(&pool_chunk_lock);
+    register_chunk(chunk, FALSE);
+    if (chunk->all_prev)
+        chunk->all_prev->all_next = chunk->all_next;
+    else
+        pool_chunks = chunk->all_next;
+    if (chunk->all_next)
+        chunk->all_next->all_prev = chunk->all_prev;
+    else
+        pool_chunks_last = chunk->all_prev;
+    ke_lock_release(&pool_chunk_lock);
+    host_memory_unpoison(chunk, mapped);
+    host_pages_free(chunk, mapped);
+}
+
+struct pool_chunk *pool_chunk_of(const volatile void *address)
+{
+    ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
+    struct leaf *leaf = leaf_of(unit);
+
+    if (!leaf || !test_bit(leaf->head, unit % LEAF_SLOTS))
+        return NULL;
+    return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
+}
+
+struct pool_chunk *pool_chunk_covering(const volatile void *address)
+{
+    ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
+
+    for (;; unit--) {
+        struct leaf *leaf = leaf_of(unit);
+
+        if (!leaf || !test_bit(leaf->covered, unit % LEAF_SLOTS))
+            return NULL;
+        if (test_bit(leaf->head, unit % LEAF_SLOTS))
+            return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
+    }
+}
+
+struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile void *address, UCHAR **block)
+{
+    ULONG_PTR offset = (ULONG_PTR)address - (ULONG_PTR)chunk->data;
+    ULONG page, slot;
+
+    if (!__atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE) || (ULONG_PTR)address < (ULONG_PTR)chunk->data)
+        return NULL;
+    if (chunk->large_bytes) {
+        *block = chunk->data;
+        return &chunk->records[0];
+    }
+    page = (ULONG)(offset / PAGE_SIZE);
+    slot = (ULONG)(offset % PAGE_SIZE) / chunk->block_bytes;
+    if (slot >= chunk->per_page || page * chunk->per_page + slot >= chunk->blocks)
+        return NULL;
+    *block = chunk->data + (SIZE_T)page * PAGE_SIZE + (SIZE_T)slot * chunk->block_bytes;
+    return &chunk->records[page * chunk->per_page + slot];
+}

@@ -1,0 +1,70 @@
+/*
+ * pool.h - what the files of the pool share: pages in chunks below (chunk.c), blocks in classes above
+ * (pool.c).
+ */
+#ifndef UWSK_NT_EX_POOL_H
+#define UWSK_NT_EX_POOL_H
+
+#include "nt/ex/ex.h"
+#include "nt/ke/ke.h"
+
+enum {
+    POOL_ARENAS = 2, /* 0 = not executable, 1 = executable (K-POOL-05) */
+    POOL_CHUNK_BYTES = 0x10000,
+    POOL_CHUNK_PAGES = POOL_CHUNK_BYTES / PAGE_SIZE
+};
+
+/* States of a block.  The step from live to free is one compare-and-swap: of two threads that free the same
+ * block one wins and the other is reported. */
+enum pool_state { POOL_UNUSED = 0, POOL_LIVE, POOL_FREE };
+
+/* What is known of one block; kept beside the blocks, so that an overrun cannot reach it. */
+struct pool_record {
+    void *caller;
+    ULONG tag;
+    ULONG bytes;     /* as requested; unused in a large chunk */
+    USHORT next;     /* next free record of the chunk + 1 */
+    UCHAR state;     /* enum pool_state, atomic */
+    UCHAR kind;      /* enum ex_pool_kind */
+    UCHAR page_type; /* POOL_FLAG_NON_PAGED, ... shifted down to a byte: they fit */
+};
+
+/* A run of pages that begins on a 64 KiB boundary: this header and the records first, then whole pages of
+ * blocks of one class; or the header page and one large block. */
+struct pool_chunk {
+    struct pool_chunk *all_next, *all_prev; /* every chunk, in order of creation: pool_chunk_lock */
+    struct pool_chunk *next, *prev;         /* chunks of the class with free blocks, or cached large chunks */
+    SIZE_T mapped;                          /* bytes of the whole run */
+    SIZE_T large_bytes;                     /* requested size of the large block; 0 in a chunk of a class */
+    UCHAR *data;                            /* first block */
+    ULONG block_bytes;
+    ULONG blocks;
+    ULONG per_page;
+    ULONG used; /* blocks that are not on the free list */
+    USHORT free_head;
+    UCHAR arena;
+    UCHAR class_index;
+    struct pool_record records[];
+};
+
+extern struct ke_lock pool_chunk_lock;
+extern struct pool_chunk *pool_chunks; /* first of all_next */
+
+/* Maps `mapped` bytes, registers them and links the chunk; the header is zeroed but for mapped and arena.
+ * NULL when exhausted. */
+struct pool_chunk *pool_chunk_map(SIZE_T mapped, UCHAR arena);
+void pool_chunk_unmap(struct pool_chunk *chunk);
+/* The chunk whose first 64 KiB contain address, or NULL; no memory outside the registry is touched to find
+ * out. */
+struct pool_chunk *pool_chunk_of(const volatile void *address);
+/* The same for any address inside a large chunk, too. */
+struct pool_chunk *pool_chunk_covering(const volatile void *address);
+/* The record of the block that contains address; *block gets its start.  NULL for the header and unused
+ * space. */
+struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile void *address, UCHAR **block);
+
+/* What the POOL_TYPE functions have in common; `also` adds POOL_FLAG_USE_QUOTA or 0.  Tag 0 is a bug check.
+ */
+void *pool_allocate_typed(POOL_TYPE type, POOL_FLAGS also, SIZE_T bytes, ULONG tag, void *caller);
+
+#endif

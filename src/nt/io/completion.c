@@ -1,0 +1,232 @@
+/*
+ * completion.c - the way back up: every completion routine once, from the completing driver to the top.
+ *
+ * The IRP belongs to whoever is being called: after a routine has answered STATUS_MORE_PROCESSING_REQUIRED
+ * nothing here touches it again (K-COMPL-10, D-09).
+ *
+ *   CurrentLocation   meaning
+ *   1..StackCount     a driver has it; it may complete it
+ *   StackCount+1      nobody below its owner has it
+ *   StackCount+2      unwound to the end
+ * Completing it in either of the last two cases is a second completion, or the completion of an own IRP that
+ * was never passed down: bug check 0x44 (K-COMPL-21, K-COMPL-23).
+ */
+#include "nt/io/io.h"
+#include "nt/ex/ex.h"
+#include "nt/ke/ke.h"
+#include "nt/rtl/call.h"
+#include "host/host.h"
+#include <limits.h>
+#include <string.h>
+
+#define COMPLETION_TAG 0x706D6F43u /* "Comp" */
+
+/* Do the invoke flags ask for this outcome?  (K-COMPL-03, 04, KA11) */
+static BOOLEAN wants_outcome(UCHAR control, const IRP *irp)
+{
+    if (control & SL_INVOKE_ON_CANCEL && __atomic_load_n(&irp->Cancel, __ATOMIC_ACQUIRE))
+        return TRUE;
+    return (control & (NT_SUCCESS(irp->IoStatus.Status) ? SL_INVOKE_ON_SUCCESS : SL_INVOKE_ON_ERROR)) != 0;
+}
+
+static BOOLEAN wants_routine(const IO_STACK_LOCATION *location, const IRP *irp)
+{
+    if (!location->CompletionRoutine)
+        return FALSE;
+    return wants_outcome(location->Control, irp);
+}
+
+static NTSTATUS call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PVOID context)
+{
+    struct rtl_frame frame;
+    NTSTATUS status;
+
+    OBSERVE(irp, OBSERVE_IRP_ROUTINE, irp, irp->IoStatus.Status);
+    rtl_frame_enter(&frame, OBSERVE_ROUTINE, irp, "completion routine", (void *)routine);
+    status = routine(device, irp, context);
+    frame.status = status;
+    rtl_frame_leave(&frame);
+    return status;
+}
+
+static void unwind(PIRP irp, void *caller)
+{
+    CHAR own = (CHAR)(irp->StackCount + 1);
+
+    if (irp->Type != IO_TYPE_IRP || irp->CurrentLocation > irp->StackCount)
+        ke_bug_check_from(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)irp, (ULONG_PTR)caller, 0, 0, caller);
+    host_point(HOST_POINT_IRP, irp);
+    OBSERVE(irp, OBSERVE_IRP_COMPLETING, irp, irp->IoStatus.Status);
+    for (;;) {
+        PIO_STACK_LOCATION left = irp->Tail.Overlay.CurrentStackLocation;
+        PIO_COMPLETION_ROUTINE routine = left->CompletionRoutine;
+        PVOID context = left->Context;
+        BOOLEAN call = wants_routine(left, irp);
+
+        irp->PendingReturned = (left->Control & SL_PENDING_RETURNED) != 0; /* K-COMPL-07 */
+        memset(left, 0, sizeof(*left));                                    /* K-COMPL-06 */
+        irp->CurrentLocation++;
+        irp->Tail.Overlay.CurrentStackLocation++;
+        if (call) {
+            PDEVICE_OBJECT device =
+                irp->CurrentLocation == own ? NULL : irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
+
+            if (call_routine(routine, device, irp, context) == STATUS_MORE_PROCESSING_REQUIRED)
+                break; /* K-COMPL-09, 10, 12 */
+        } else if (irp->PendingReturned && irp->CurrentLocation < own) {
+            irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED; /* K-COMPL-08 */
+        }
+        if (irp->CurrentLocation == own) {
+            irp->CurrentLocation++;
+            break;
+        }
+    }
+    OBSERVE(irp, OBSERVE_IRP_COMPLETED, irp, 0);
+}
+
+void io_unwind_request(PIRP irp)
+{
+    unwind(irp, __builtin_return_address(0));
+}
+
+void io_complete_request(PIRP irp, NTSTATUS status, ULONG_PTR information)
+{
+    KE_ASSERT(status != STATUS_PENDING); /* K-COMPL-16 */
+    irp->IoStatus.Status = status;
+    irp->IoStatus.Information = information;
+    unwind(irp, __builtin_return_address(0));
+}
+
+void io_set_completion_routine(PIRP irp, PIO_COMPLETION_ROUTINE routine, PVOID context, BOOLEAN on_success,
+                               BOOLEAN on_error, BOOLEAN on_cancel)
+{
+    PIO_STACK_LOCATION next = irp->Tail.Overlay.CurrentStackLocation - 1;
+
+    next->CompletionRoutine = routine;
+    next->Context = context;
+    next->Control = (UCHAR)((on_success ? SL_INVOKE_ON_SUCCESS : 0) | (on_error ? SL_INVOKE_ON_ERROR : 0) |
+                            (on_cancel ? SL_INVOKE_ON_CANCEL : 0));
+}
+
+/* ---- IoSetCompletionRoutineEx: the routine keeps its driver loaded (K-COMPL-26)
+ * ---------------------------------- */
+
+struct held_completion {
+    struct held_completion *next, *previous;
+    PDEVICE_OBJECT device;
+    PDRIVER_OBJECT driver;
+    PIO_COMPLETION_ROUTINE routine;
+    PVOID context;
+    UCHAR control; /* the outcomes that the driver asked for */
+};
+
+static struct ke_lock held_lock;
+static struct held_completion *held;
+static uint32_t held_changes; /* parking word: counts the ends */
+
+static void link_held(struct held_completion *completion)
+{
+    ke_lock_acquire(&held_lock);
+    completion->previous = NULL;
+    completion->next = held;
+    if (held)
+        held->previous = completion;
+    held = completion;
+    ke_lock_release(&held_lock);
+}
+
+static void unlink_held(struct held_completion *completion)
+{
+    ke_lock_acquire(&held_lock);
+    if (completion->previous)
+        completion->previous->next = completion->next;
+    else
+        held = completion->next;
+    if (completion->next)
+        completion->next->previous = completion->previous;
+    ke_lock_release(&held_lock);
+    __atomic_add_fetch(&held_changes, 1, __ATOMIC_RELEASE);
+    host_unpark(&held_changes, INT_MAX);
+}
+
+/* Stands in the stack location instead of the driver's routine, for every outcome: so the hold is dropped,
+ * too, when the driver's routine is not to be called. */
+static NTSTATUS NTAPI held_completion_routine(PDEVICE_OBJECT device, PIRP irp, PVOID context)
+{
+    struct held_completion *completion = context;
+    PDEVICE_OBJECT referenced = completion->device;
+    NTSTATUS status = STATUS_CONTINUE_COMPLETION;
+
+    if (wants_outcome(completion->control, irp))
+        status = call_routine(completion->routine, device, irp, completion->context);
+    else if (irp->PendingReturned && irp->CurrentLocation <= irp->StackCount)
+        io_mark_irp_pending(irp); /* K-COMPL-08: as if no routine stood here */
+    unlink_held(completion);
+    ex_free_pool(completion);
+    io_dereference_device(referenced);
+    return status;
+}
+
+LONG io_completions_outstanding(PDRIVER_OBJECT driver)
+{
+    LONG count = 0;
+
+    ke_lock_acquire(&held_lock);
+    for (struct held_completion *completion = held; completion; completion = completion->next)
+        count += completion->driver == driver;
+    ke_lock_release(&held_lock);
+    return count;
+}
+
+void io_wait_completions(PDRIVER_OBJECT driver)
+{
+    for (;;) {
+        uint32_t changes = __atomic_load_n(&held_changes, __ATOMIC_ACQUIRE);
+
+        if (!io_completions_outstanding(driver))
+            return;
+        host_park(&held_changes, changes, HOST_FOREVER);
+    }
+}
+
+/* ---- what a driver calls
+ * ------------------------------------------------------------------------------------------- */
+
+/*
+ * IofCompleteRequest - IoCompleteRequest: unwinds with the IoStatus that the driver has set.  PriorityBoost
+ * has no meaning here.  On return the IRP may be gone.  IRQL <= DISPATCH_LEVEL.  Page: wdm IoCompleteRequest.
+ */
+VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
+{
+    UNREFERENCED_PARAMETER(PriorityBoost);
+    unwind(Irp, __builtin_return_address(0));
+}
+
+/*
+ * IoSetCompletionRoutineEx - IoSetCompletionRoutine whose routine holds the device, and so the driver, until
+ * it has returned.  STATUS_SUCCESS or STATUS_INSUFFICIENT_RESOURCES.  IRQL <= DISPATCH_LEVEL. Page: wdm
+ * IoSetCompletionRoutineEx.
+ */
+NTSTATUS NTAPI IoSetCompletionRoutineEx(PDEVICE_OBJECT DeviceObject, PIRP Irp,
+                                        PIO_COMPLETION_ROUTINE CompletionRoutine, PVOID Context,
+                                        BOOLEAN InvokeOnSuccess, BOOLEAN InvokeOnError,
+                                        BOOLEAN InvokeOnCancel)
+{
+    struct held_completion *completion = ex_allocate_pool_for(
+        POOL_FLAG_NON_PAGED, sizeof(*completion), COMPLETION_TAG, EX_POOL_PLAIN,
+        __builtin_return_address(0)); /* charged to the driver: lost with an unsent IRP (K-COMPL-27) */
+
+    if (!completion)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    completion->device = DeviceObject;
+    completion->driver = DeviceObject->DriverObject;
+    completion->routine = CompletionRoutine;
+    completion->context = Context;
+    io_reference_device(DeviceObject);
+    link_held(completion);
+    io_set_completion_routine(Irp, CompletionRoutine, completion, InvokeOnSuccess, InvokeOnError,
+                              InvokeOnCancel);
+    completion->control = (Irp->Tail.Overlay.CurrentStackLocation - 1)->Control;
+    io_set_completion_routine(Irp, held_completion_routine, completion, TRUE, TRUE, TRUE);
+    return STATUS_SUCCESS;
+}

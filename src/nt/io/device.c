@@ -1,0 +1,372 @@
+/*
+ * device.c - driver objects, device objects and symbolic links: enough to load a driver and to name what it
+ * leaves.
+ */
+#include "nt/io/io.h"
+#include "nt/ex/ex.h"
+#include "nt/ke/ke.h"
+#include "nt/observe.h"
+#include <string.h>
+
+#define DRIVER_TAG 0x76697244u /* "Driv" */
+#define DEVICE_TAG 0x69766544u /* "Devi" */
+#define LINK_TAG   0x6B6E694Cu /* "Link" */
+
+struct io_driver {
+    DRIVER_OBJECT object;
+    DRIVER_EXTENSION extension;
+    UNICODE_STRING registry_path;
+    WCHAR text[]; /* name, then registry path */
+};
+
+struct io_device {
+    DEVICE_OBJECT object;
+    struct io_device *next, *previous; /* all devices that are not deleted */
+    BOOLEAN deleted;                   /* goes away with its last reference */
+    UNICODE_STRING name;
+    UCHAR extension[] __attribute__((aligned(16)));
+};
+
+struct io_link {
+    struct io_link *next;
+    UNICODE_STRING name;
+    UNICODE_STRING target;
+    WCHAR text[];
+};
+
+static struct ke_lock device_lock; /* all lists here and every NextDevice chain */
+static struct io_device *devices;
+static struct io_link *links;
+
+/* ---- names
+ * -------------------------------------------------------------------------------------------------- */
+
+static WCHAR fold(WCHAR unit)
+{
+    return unit >= L'a' && unit <= L'z' ? (WCHAR)(unit - L'a' + L'A') : unit;
+}
+
+/* Object names are compared without regard to the case of letters. */
+static BOOLEAN same_name(PCUNICODE_STRING a, PCUNICODE_STRING b)
+{
+    if (a->Length != b->Length)
+        return FALSE;
+    for (ULONG i = 0; i < a->Length / sizeof(WCHAR); i++)
+        if (fold(a->Buffer[i]) != fold(b->Buffer[i]))
+            return FALSE;
+    return TRUE;
+}
+
+static BOOLEAN good_name(PCUNICODE_STRING name)
+{
+    return name && name->Buffer && name->Length >= sizeof(WCHAR) && name->Length % sizeof(WCHAR) == 0 &&
+           name->Length <= name->MaximumLength && name->Buffer[0] == L'\\';
+}
+
+static void put_name(UNICODE_STRING *to, WCHAR *text, PCUNICODE_STRING from)
+{
+    memcpy(text, from->Buffer, from->Length);
+    text[from->Length / sizeof(WCHAR)] = 0;
+    to->Buffer = text;
+    to->Length = from->Length;
+    to->MaximumLength = (USHORT)(from->Length + sizeof(WCHAR));
+}
+
+/* Is the name taken by a device or a link?  Called with the lock held. */
+static BOOLEAN name_taken(PCUNICODE_STRING name)
+{
+    for (struct io_device *device = devices; device; device = device->next)
+        if (device->name.Length && same_name(&device->name, name))
+            return TRUE;
+    for (struct io_link *link = links; link; link = link->next)
+        if (same_name(&link->name, name))
+            return TRUE;
+    return FALSE;
+}
+
+/* ---- driver objects
+ * ------------------------------------------------------------------------------------------- */
+
+static NTSTATUS NTAPI refuse_request(PDEVICE_OBJECT device, PIRP irp)
+{
+    UNREFERENCED_PARAMETER(device);
+    io_complete_request(irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+static void widen(UNICODE_STRING *to, WCHAR *text, const char *prefix, const char *from)
+{
+    WCHAR *at = text;
+
+    while (*prefix)
+        *at++ = (UCHAR)*prefix++;
+    while (*from)
+        *at++ = (UCHAR)*from++;
+    *at = 0;
+    to->Buffer = text;
+    to->Length = (USHORT)((at - text) * sizeof(WCHAR));
+    to->MaximumLength = (USHORT)(to->Length + sizeof(WCHAR));
+}
+
+PDRIVER_OBJECT io_driver_create(const char *name, const char *registry_path)
+{
+    static const char prefix[] = "\\Driver\\";
+    SIZE_T name_units = sizeof(prefix) + strlen(name);
+    SIZE_T path_units = strlen(registry_path) + 1;
+    struct io_driver *driver;
+
+    if (name_units > 0x7000 || path_units > 0x7000)
+        return NULL;
+    driver = ex_allocate_pool(POOL_FLAG_NON_PAGED,
+                              sizeof(*driver) + (name_units + path_units) * sizeof(WCHAR), DRIVER_TAG);
+    if (!driver)
+        return NULL;
+    driver->object.Type = IO_TYPE_DRIVER;
+    driver->object.Size = sizeof(driver->object);
+    driver->object.DriverExtension = &driver->extension;
+    driver->extension.DriverObject = &driver->object;
+    for (ULONG i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
+        driver->object.MajorFunction[i] = refuse_request;
+    widen(&driver->object.DriverName, driver->text, prefix, name);
+    widen(&driver->registry_path, driver->text + name_units, "", registry_path);
+    return &driver->object;
+}
+
+PUNICODE_STRING io_driver_registry_path(PDRIVER_OBJECT driver)
+{
+    return &((struct io_driver *)driver)->registry_path;
+}
+
+void io_driver_started(PDRIVER_OBJECT driver)
+{
+    ke_lock_acquire(&device_lock);
+    for (PDEVICE_OBJECT device = driver->DeviceObject; device; device = device->NextDevice)
+        device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
+    ke_lock_release(&device_lock);
+}
+
+void io_driver_delete(PDRIVER_OBJECT driver)
+{
+    while (driver->DeviceObject)
+        io_delete_device(driver->DeviceObject);
+    ex_free_pool(driver);
+}
+
+/* ---- devices
+ * ---------------------------------------------------------------------------------------------------- */
+
+NTSTATUS io_create_device(PDRIVER_OBJECT driver, ULONG extension_bytes, PUNICODE_STRING name,
+                          DEVICE_TYPE type, ULONG characteristics, BOOLEAN exclusive, PDEVICE_OBJECT *out,
+                          void *caller)
+{
+    SIZE_T name_at = ((SIZE_T)extension_bytes + 15) & ~(SIZE_T)15;
+    SIZE_T name_bytes = 0;
+    struct io_device *device;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    *out = NULL;
+    if (name && name->Length) {
+        if (!good_name(name))
+            return STATUS_OBJECT_NAME_INVALID;
+        name_bytes = name->Length + sizeof(WCHAR);
+    }
+    device = ex_allocate_pool_for(POOL_FLAG_NON_PAGED, sizeof(*device) + name_at + name_bytes, DEVICE_TAG,
+                                  EX_POOL_DEVICE, caller);
+    if (!device)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    device->object.Type = IO_TYPE_DEVICE;
+    device->object.Size = (USHORT)(sizeof(device->object) + extension_bytes);
+    device->object.DriverObject = driver;
+    device->object.DeviceExtension = extension_bytes ? device->extension : NULL;
+    device->object.DeviceType = type;
+    device->object.Characteristics = characteristics;
+    device->object.StackSize = 1;
+    device->object.Flags = DO_DEVICE_INITIALIZING | (exclusive ? DO_EXCLUSIVE : 0);
+    if (name_bytes) {
+        device->object.Flags |= DO_DEVICE_HAS_NAME;
+        put_name(&device->name, (WCHAR *)(device->extension + name_at), name);
+    }
+
+    ke_lock_acquire(&device_lock);
+    if (name_bytes && name_taken(name)) {
+        status = STATUS_OBJECT_NAME_COLLISION;
+    } else {
+        device->next = devices;
+        if (devices)
+            devices->previous = device;
+        devices = device;
+        device->object.NextDevice = driver->DeviceObject;
+        driver->DeviceObject = &device->object;
+    }
+    ke_lock_release(&device_lock);
+    if (status == STATUS_SUCCESS)
+        *out = &device->object;
+    else
+        ex_free_pool_kind(device, DEVICE_TAG, EX_POOL_DEVICE);
+    return status;
+}
+
+void io_delete_device(PDEVICE_OBJECT object)
+{
+    struct io_device *device = (struct io_device *)object;
+    PDEVICE_OBJECT *link;
+    BOOLEAN last;
+
+    ke_lock_acquire(&device_lock);
+    for (link = &object->DriverObject->DeviceObject; *link && *link != object; link = &(*link)->NextDevice)
+        ;
+    if (!*link || device->deleted) { /* deleted already */
+        ke_lock_release(&device_lock);
+        ke_bug_check_ex(BAD_POOL_CALLER, 0x07, 0, DEVICE_TAG, object);
+    }
+    *link = object->NextDevice;
+    object->NextDevice = NULL;
+    if (device->previous)
+        device->previous->next = device->next;
+    else
+        devices = device->next;
+    if (device->next)
+        device->next->previous = device->previous;
+    device->deleted = TRUE;
+    last = object->ReferenceCount == 0;
+    ke_lock_release(&device_lock);
+    if (last)
+        ex_free_pool_kind(object, DEVICE_TAG, EX_POOL_DEVICE);
+}
+
+void io_reference_device(PDEVICE_OBJECT device)
+{
+    ke_lock_acquire(&device_lock);
+    device->ReferenceCount++;
+    ke_lock_release(&device_lock);
+}
+
+void io_dereference_device(PDEVICE_OBJECT device)
+{
+    BOOLEAN last;
+
+    ke_lock_acquire(&device_lock);
+    KE_ASSERT(device->ReferenceCount > 0);
+    last = --device->ReferenceCount == 0 && ((struct io_device *)device)->deleted;
+    ke_lock_release(&device_lock);
+    if (last)
+        ex_free_pool_kind(device, DEVICE_TAG, EX_POOL_DEVICE);
+}
+
+void io_device_walk(PDRIVER_OBJECT driver,
+                    void (*fn)(void *context, PDEVICE_OBJECT device, PCUNICODE_STRING name), void *context)
+{
+    ke_lock_acquire(&device_lock);
+    for (struct io_device *device = devices; device; device = device->next)
+        if (!driver || device->object.DriverObject == driver)
+            fn(context, &device->object, &device->name);
+    ke_lock_release(&device_lock);
+}
+
+static void count_device(void *context, PDEVICE_OBJECT device, PCUNICODE_STRING name)
+{
+    UNREFERENCED_PARAMETER(device);
+    UNREFERENCED_PARAMETER(name);
+    ++*(size_t *)context;
+}
+
+size_t io_device_count(PDRIVER_OBJECT driver)
+{
+    size_t count = 0;
+
+    io_device_walk(driver, count_device, &count);
+    return count;
+}
+
+/* ---- symbolic links
+ * ------------------------------------------------------------------------------------------------ */
+
+NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target)
+{
+    struct io_link *link;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (!good_name(name) || !target || !target->Buffer)
+        return STATUS_OBJECT_NAME_INVALID;
+    link = ex_allocate_pool(POOL_FLAG_NON_PAGED,
+                            sizeof(*link) + name->Length + target->Length + 2 * sizeof(WCHAR), LINK_TAG);
+    if (!link)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    put_name(&link->name, link->text, name);
+    put_name(&link->target, link->text + name->Length / sizeof(WCHAR) + 1, target);
+    ke_lock_acquire(&device_lock);
+    if (name_taken(name)) {
+        status = STATUS_OBJECT_NAME_COLLISION;
+    } else {
+        link->next = links;
+        links = link;
+    }
+    ke_lock_release(&device_lock);
+    if (status != STATUS_SUCCESS)
+        ex_free_pool(link);
+    return status;
+}
+
+NTSTATUS io_delete_symbolic_link(PUNICODE_STRING name)
+{
+    struct io_link **at;
+    struct io_link *link;
+
+    if (!good_name(name))
+        return STATUS_OBJECT_NAME_INVALID;
+    ke_lock_acquire(&device_lock);
+    for (at = &links; *at && !same_name(&(*at)->name, name); at = &(*at)->next)
+        ;
+    link = *at;
+    if (link)
+        *at = link->next;
+    ke_lock_release(&device_lock);
+    if (!link)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    ex_free_pool(link);
+    return STATUS_SUCCESS;
+}
+
+void io_symbolic_link_walk(void (*fn)(void *context, PCUNICODE_STRING link, PCUNICODE_STRING target),
+                           void *context)
+{
+    ke_lock_acquire(&device_lock);
+    for (struct io_link *link = links; link; link = link->next)
+        fn(context, &link->name, &link->target);
+    ke_lock_release(&device_lock);
+}
+
+/* ---- what a driver calls
+ * --------------------------------------------------------------------------------------------- */
+
+/*
+ * IoCreateDevice - a device object with DeviceExtensionSize zeroed bytes at DeviceExtension, the driver's
+ * until IoDeleteDevice.  DeviceName may be NULL.  STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES,
+ * STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_NAME_INVALID.  PASSIVE_LEVEL.  Page: wdm IoCreateDevice.
+ */
+NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,
+                              PUNICODE_STRING DeviceName, DEVICE_TYPE DeviceType, ULONG DeviceCharacteristics,
+                              BOOLEAN Exclusive, PDEVICE_OBJECT *DeviceObject)
+{
+    return io_create_device(DriverObject, DeviceExtensionSize, DeviceName, DeviceType, DeviceCharacteristics,
+                            Exclusive, DeviceObject, __builtin_return_address(0));
+}
+
+/* IoDeleteDevice - deletes it; the memory goes with the last work item or held completion that refers to it.
+ */
+VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
+{
+    io_delete_device(DeviceObject);
+}
+
+/* IoCreateSymbolicLink - a second name for a device.  Statuses as IoCreateDevice.  PASSIVE_LEVEL. */
+NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING DeviceName)
+{
+    return io_create_symbolic_link(SymbolicLinkName, DeviceName);
+}
+
+/* IoDeleteSymbolicLink - STATUS_SUCCESS or STATUS_OBJECT_NAME_NOT_FOUND.  PASSIVE_LEVEL. */
+NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
+{
+    return io_delete_symbolic_link(SymbolicLinkName);
+}
