@@ -6,6 +6,7 @@
  * The SAL 1 names (__in, __out, ...) are also used as plain identifiers by
  * other C libraries' headers, so they exist in the kernel world only.
  */
+/* clang-format off: one name a line, not aligned, for tools and diffs. */
 #ifndef UWSK_SAL_H
 #define UWSK_SAL_H
 
@@ -353,7 +354,7 @@
 #define _Deprecated_string_(...)
 
 /* Statements for the analyser. */
-#define _Analysis_assume_(e)                ((void)0)
+#define _Analysis_assume_(e) ((void)0)
 #define _Analysis_assume_nullterminated_(e) ((void)0)
 #define _Analysis_barrier_
 
