@@ -3,7 +3,8 @@
  * that this runtime can raise and the ones that drivers commonly name.
  * Values: Microsoft's published bug check code reference.
  */
-/* clang-format off: one name a line, not aligned, for tools and diffs. */
+/* One name a line, not aligned, for tools and diffs. */
+/* clang-format off */
 #ifndef _BUGCODES_
 #define _BUGCODES_
 

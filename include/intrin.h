@@ -42,6 +42,9 @@ UWSK_INLINE UCHAR uwsk_bit_scan(void *index, SIZE_T size, ULONGLONG mask, int re
 #define BitTest   _bittest
 #define BitTest64 _bittest64
 
+#undef _byteswap_ushort
+#undef _byteswap_ulong
+#undef _byteswap_uint64
 #define _byteswap_ushort(x) __builtin_bswap16((USHORT)(x))
 #define _byteswap_ulong(x)  __builtin_bswap32((ULONG)(x))
 #define _byteswap_uint64(x) __builtin_bswap64((ULONGLONG)(x))

@@ -5,7 +5,8 @@
  *
  * Needs no other header, so that code outside the kernel world can use it.
  */
-/* clang-format off: one name a line, not aligned, for tools and diffs. */
+/* One name a line, not aligned, for tools and diffs. */
+/* clang-format off */
 #ifndef _NTSTATUS_
 #define _NTSTATUS_
 

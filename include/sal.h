@@ -6,7 +6,8 @@
  * The SAL 1 names (__in, __out, ...) are also used as plain identifiers by
  * other C libraries' headers, so they exist in the kernel world only.
  */
-/* clang-format off: one name a line, not aligned, for tools and diffs. */
+/* One name a line, not aligned, for tools and diffs. */
+/* clang-format off */
 #ifndef UWSK_SAL_H
 #define UWSK_SAL_H
 

@@ -81,11 +81,11 @@ int rand(void);
 void srand(unsigned int seed);
 UWSK_CRT_END
 
-#ifndef UWSK_BYTESWAP_DEFINED
-#define UWSK_BYTESWAP_DEFINED
-#define _byteswap_ushort(value) ((unsigned short)__builtin_bswap16((unsigned short)(value)))
-#define _byteswap_ulong(value)  ((unsigned int)__builtin_bswap32((unsigned int)(value)))
-#define _byteswap_uint64(value) ((unsigned long long)__builtin_bswap64((unsigned long long)(value)))
+/* intrin.h has them, too. */
+#ifndef _byteswap_ushort
+#define _byteswap_ushort(value) __builtin_bswap16((unsigned short)(value))
+#define _byteswap_ulong(value)  __builtin_bswap32((unsigned int)(value))
+#define _byteswap_uint64(value) __builtin_bswap64((unsigned long long)(value))
 #endif
 
 #endif

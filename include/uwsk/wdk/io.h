@@ -519,9 +519,13 @@ NTKERNELAPI VOID NTAPI IoAcquireCancelSpinLock(_Out_ PKIRQL Irql);
 NTKERNELAPI VOID NTAPI IoReleaseCancelSpinLock(_In_ KIRQL Irql);
 
 /* Exchanges the cancel routine atomically; NULL back means none was set or it runs (K-CANCEL-03). */
+UWSK_INLINE PDRIVER_CANCEL uwsk_set_cancel_routine(_Inout_ PIRP Irp, _In_opt_ PDRIVER_CANCEL CancelRoutine)
+{
+    UWSK_POINT(UWSK_POINT_ATOMIC, &Irp->CancelRoutine);
+    return __atomic_exchange_n(&Irp->CancelRoutine, CancelRoutine, __ATOMIC_SEQ_CST);
+}
 #define IoSetCancelRoutine(Irp, NewCancelRoutine)                                                            \
-    ((PDRIVER_CANCEL)(ULONG_PTR)InterlockedExchangePointer(                                                  \
-        (PVOID volatile *)&(Irp)->CancelRoutine, (PVOID)(ULONG_PTR)(PDRIVER_CANCEL)(NewCancelRoutine)))
+    uwsk_set_cancel_routine((Irp), (PDRIVER_CANCEL)(ULONG_PTR)(NewCancelRoutine))
 
 /* The caller's own stack location, and that of the driver below. */
 UWSK_INLINE PIO_STACK_LOCATION IoGetCurrentIrpStackLocation(_In_ PIRP Irp)
