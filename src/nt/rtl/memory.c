@@ -1,19 +1,18 @@
 /*
- * memory.c - the C library's memory functions under names of our own.
+ * memory.c - comparing memory, and the C library's memory functions under names of our own.
  *
  * A driver's memcpy (src/crt/mem.c) forwards here: drivers see no libc (T-01), but get its speed.
  */
-#include <stddef.h>
+#include "nt/rtl/rtl.h"
+
 #include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-
-EXPORT void *uwsk_memcpy(void *target, const void *source, size_t bytes);
-EXPORT void *uwsk_memmove(void *target, const void *source, size_t bytes);
-EXPORT void *uwsk_memset(void *target, int value, size_t bytes);
-EXPORT int uwsk_memcmp(const void *left, const void *right, size_t bytes);
-EXPORT void *uwsk_memchr(const void *memory, int value, size_t bytes);
-EXPORT size_t uwsk_strlen(const char *text);
+void *uwsk_memcpy(void *target, const void *source, size_t bytes);
+void *uwsk_memmove(void *target, const void *source, size_t bytes);
+void *uwsk_memset(void *target, int value, size_t bytes);
+int uwsk_memcmp(const void *left, const void *right, size_t bytes);
+void *uwsk_memchr(const void *memory, int value, size_t bytes);
+size_t uwsk_strlen(const char *text);
 
 void *uwsk_memcpy(void *target, const void *source, size_t bytes)
 {
@@ -43,4 +42,15 @@ void *uwsk_memchr(const void *memory, int value, size_t bytes)
 size_t uwsk_strlen(const char *text)
 {
     return strlen(text);
+}
+
+/* Bytes that agree, counted from the start.  Any IRQL.  Page: RtlCompareMemory (wdm). */
+SIZE_T NTAPI RtlCompareMemory(const VOID *Source1, const VOID *Source2, SIZE_T Length)
+{
+    const UCHAR *left = Source1, *right = Source2;
+    SIZE_T same = 0;
+
+    while (same < Length && left[same] == right[same])
+        same++;
+    return same;
 }
