@@ -48,7 +48,8 @@ enum observe_call {
     OBSERVE_WORK_ROUTINE,
     OBSERVE_CANCEL_ROUTINE,
     OBSERVE_DRIVER_ENTRY,
-    OBSERVE_DRIVER_UNLOAD
+    OBSERVE_DRIVER_UNLOAD,
+    OBSERVE_THREAD_ROUTINE /* the start routine of a system thread */
 };
 
 struct observe_hooks {

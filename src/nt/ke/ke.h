@@ -1,9 +1,10 @@
 /*
- * ke.h - the heart of the executive, as the other rooms see it: threads and IRQL, processors, locks, dispatcher
- * objects and waits, timers, DPCs, time, bug checks.
+ * ke.h - the heart of the executive, as the other rooms see it: threads and IRQL, processors, locks,
+ * dispatcher objects and waits, timers, DPCs, time, bug checks.
  *
- * An internal function is the snake_case form of the WDK function with the same meaning; the WDK entries at the end
- * of each file are thin.  docs/executive.md tells how the pieces fit and which lock may be taken under which.
+ * An internal function is the snake_case form of the WDK function with the same meaning; the WDK entries at
+ * the end of each file are thin.  docs/executive.md tells how the pieces fit and which lock may be taken
+ * under which.
  */
 #ifndef UWSK_NT_KE_H
 #define UWSK_NT_KE_H
@@ -13,50 +14,51 @@
 #include "host/host.h"
 #include "nt/observe.h"
 
-/* ---- the thread object --------------------------------------------------------------------------------------- */
+/* ---- the thread object
+ * --------------------------------------------------------------------------------------- */
 
 struct rtl_frame; /* rtl/call.h */
 struct ke_wait;   /* wait.c: what a thread waits for */
 struct ob_object; /* ob/ob.h */
 
-#define KE_NO_PROCESSOR  (-1)
-#define KE_THREAD_LOCKS  8 /* this many spin locks held at once are remembered by address */
+#define KE_NO_PROCESSOR (-1)
+#define KE_THREAD_LOCKS 8 /* this many spin locks held at once are remembered by address */
 
-/* PKTHREAD and PETHREAD point to this.  Only the thread itself writes to it, but for what the dispatcher lock guards.
- * The object has an ob header in front of it: ob_reference_object and the handle table work on it. */
+/* PKTHREAD and PETHREAD point to this.  Only the thread itself writes to it, but for what the dispatcher lock
+ * guards. The object has an ob header in front of it: ob_reference_object and the handle table work on it. */
 struct ke_thread {
-    DISPATCHER_HEADER header;   /* ThreadObject: signalled once the thread has ended (K-THREAD-03) */
-    struct host_thread *host;   /* NULL once it has ended */
-    uint64_t id;                /* the host's logical number */
+    DISPATCHER_HEADER header; /* ThreadObject: signalled once the thread has ended (K-THREAD-03) */
+    struct host_thread *host; /* NULL once it has ended */
+    uint64_t id;              /* small logical number, counted from 1, never reused */
     char name[32];
     struct ke_thread *next_all; /* list of all threads: ke_each_thread */
     struct ke_thread *previous_all;
 
     KIRQL irql;
-    int processor;              /* the processor it owns, at DISPATCH_LEVEL and above; else KE_NO_PROCESSOR */
-    unsigned last_processor;    /* the one it owned last: tried first */
-    int apc_disable;            /* > 0 inside critical regions */
-    int special_apc_disable;    /* > 0 inside guarded regions */
-    int dpc_depth;              /* > 0 while a DPC routine runs on it */
-    int mutexes_held;           /* KMUTEX */
-    int internal_locks;         /* struct ke_lock held: no raise to DISPATCH_LEVEL under one */
-    int is_system;              /* made by ps_create_system_thread */
-    int is_processor;           /* a processor's own thread */
-    int ended;                  /* it has begun to end: exit_status is valid */
+    int processor;           /* the processor it owns, at DISPATCH_LEVEL and above; else KE_NO_PROCESSOR */
+    unsigned last_processor; /* the one it owned last: tried first */
+    int apc_disable;         /* > 0 inside critical regions */
+    int special_apc_disable; /* > 0 inside guarded regions */
+    int dpc_depth;           /* > 0 while a DPC routine runs on it */
+    int mutexes_held;        /* KMUTEX */
+    int internal_locks;      /* struct ke_lock held: no raise to DISPATCH_LEVEL under one */
+    int is_system;           /* made by ps_create_system_thread */
+    int is_processor;        /* a processor's own thread */
+    int ended;               /* it has begun to end: exit_status is valid */
     NTSTATUS exit_status;
     LONG priority;
     LONG base_priority;
     KAFFINITY affinity;
 
-    void *seh_head;             /* innermost active __try of this thread: owned by seh.c */
-    struct rtl_frame *frames;   /* driver routines that are running on this thread, innermost first */
+    void *seh_head;           /* innermost active __try of this thread: owned by seh.c */
+    struct rtl_frame *frames; /* driver routines that are running on this thread, innermost first */
 
     unsigned locks_held;                         /* spin locks, of every kind */
     const volatile void *locks[KE_THREAD_LOCKS]; /* the first so many of them */
 
     /* waiting: guarded by the dispatcher lock, except for wait_word */
-    uint32_t wait_word;         /* parking: 0 = waiting, 1 = let go */
-    struct ke_wait *wait;       /* NULL when it does not wait */
+    uint32_t wait_word;   /* parking: 0 = waiting, 1 = let go */
+    struct ke_wait *wait; /* NULL when it does not wait */
     struct ke_thread *ready_next;
     NTSTATUS wait_status;
     const volatile void *waits_for; /* for reports: the (first) object */
@@ -64,7 +66,7 @@ struct ke_thread {
 
     PKSTART_ROUTINE start_routine; /* system threads */
     PVOID start_context;
-    void *room[4];                 /* [0] wsk, [1] io, [2] verifier, [3] free: whatever they hang there */
+    void *room[4]; /* [0] wsk, [1] io, [2] verifier, [3] free: whatever they hang there */
 };
 
 /* Makes the thread object of a thread that the executive has not seen before.  Never NULL. */
@@ -82,47 +84,54 @@ static inline struct ke_thread *ke_current_thread(void)
 
 /* Calls fn for every thread, under the lock of the list: fn may only look. */
 void ke_each_thread(void (*fn)(void *context, const struct ke_thread *thread), void *context);
-/* ps: a thread object not yet bound to a host thread; and its end (checks, signal, list). */
+/* ps: a thread object, then bound to the host thread it runs on (the one that calls); and its end. */
 struct ke_thread *ke_create_thread(const char *name);
+void ke_bind_thread(struct ke_thread *thread, struct host_thread *host);
 void ke_end_thread(struct ke_thread *thread);
 void ke_destroy_thread(void *object); /* ob destroy routine of thread objects */
 
-/* ---- memory of the executive's own objects (not in any driver's account) -------------------------------------- */
+/* ---- memory of the executive's own objects (not in any driver's account)
+ * -------------------------------------- */
 
 /* Zeroed, 16-byte aligned; NULL when the host has no more.  Up to DISPATCH_LEVEL. */
 void *ke_allocate(size_t bytes);
 void ke_free(void *memory, size_t bytes);
 
-/* ---- bug checks ---------------------------------------------------------------------------------------------- */
+/* ---- bug checks
+ * ---------------------------------------------------------------------------------------------- */
 
-typedef void (*ke_bugcheck_handler)(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4, void *caller);
+typedef void (*ke_bugcheck_handler)(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4,
+                                    void *caller);
 
 /* The handler reports and ends the process; when it returns, or there is none, the host aborts. */
 void ke_set_bugcheck_handler(ke_bugcheck_handler handler);
-/* Any IRQL.  A second bug check on another thread parks that thread for ever; on the same thread it aborts. */
+/* Any IRQL.  A second bug check on another thread parks that thread for ever; on the same thread it aborts.
+ */
 void ke_bug_check_from(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4, void *caller)
     __attribute__((noreturn));
-#define ke_bug_check_ex(code, p1, p2, p3, p4)                                                                  \
-    ke_bug_check_from((code), (ULONG_PTR)(p1), (ULONG_PTR)(p2), (ULONG_PTR)(p3), (ULONG_PTR)(p4),              \
+#define ke_bug_check_ex(code, p1, p2, p3, p4)                                                                \
+    ke_bug_check_from((code), (ULONG_PTR)(p1), (ULONG_PTR)(p2), (ULONG_PTR)(p3), (ULONG_PTR)(p4),            \
                       __builtin_return_address(0))
 /* "Cannot happen" inside the runtime: one log line, then abort. */
 void ke_assert_failed(const char *condition, const char *file, int line) __attribute__((noreturn));
-#define KE_ASSERT(condition)                                                                                   \
+#define KE_ASSERT(condition)                                                                                 \
     (__builtin_expect(!!(condition), 1) ? (void)0 : ke_assert_failed(#condition, __FILE__, __LINE__))
 
-/* ---- IRQL ---------------------------------------------------------------------------------------------------- */
+/* ---- IRQL
+ * ---------------------------------------------------------------------------------------------------- */
 
 static inline KIRQL ke_current_irql(void)
 {
     return ke_current_thread()->irql;
 }
-/* Raises and returns the former level.  From DISPATCH_LEVEL on the thread owns a processor (K-IRQL-07, D-22); parks
- * until one is free.  Lower than now: bug check 0xC4/0x30 (K-IRQL-02).  Not under a struct ke_lock. */
+/* Raises and returns the former level.  From DISPATCH_LEVEL on the thread owns a processor (K-IRQL-07, D-22);
+ * parks until one is free.  Lower than now: bug check 0xC4/0x30 (K-IRQL-02).  Not under a struct ke_lock. */
 KIRQL ke_raise_irql(KIRQL new_irql);
 /* Higher than now: bug check 0xC4/0x31 (K-IRQL-03). */
 void ke_lower_irql(KIRQL old_irql);
 
-/* ---- processors ---------------------------------------------------------------------------------------------- */
+/* ---- processors
+ * ---------------------------------------------------------------------------------------------- */
 
 #define KE_MAX_PROCESSORS 64
 
@@ -132,7 +141,8 @@ struct ke_poller {
     /* Blocks until there is something to dispatch, until wake(processor), or until host_now() >= deadline_ns.
      * Called at PASSIVE_LEVEL without owning the processor. */
     void (*wait)(void *context, unsigned processor, uint64_t deadline_ns);
-    /* Hands out what is ready, a bounded amount; returns 1 when more is ready.  At DISPATCH_LEVEL, on the processor. */
+    /* Hands out what is ready, a bounded amount; returns 1 when more is ready.  At DISPATCH_LEVEL, on the
+     * processor. */
     int (*dispatch)(void *context, unsigned processor);
     /* Ends the current or the next wait.  Any thread, any IRQL. */
     void (*wake)(void *context, unsigned processor);
@@ -146,7 +156,8 @@ struct ke_config {
 /* Starts one thread per processor.  DPCs and timers run only between ke_start and ke_stop.  PASSIVE_LEVEL.
  * STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES (nothing is left running), STATUS_INVALID_PARAMETER. */
 NTSTATUS ke_start(const struct ke_config *config);
-/* Ends and joins them; DPCs still queued are dropped, timers stay queued but no longer expire.  PASSIVE_LEVEL. */
+/* Ends and joins them; DPCs still queued are dropped, timers stay queued but no longer expire. PASSIVE_LEVEL.
+ */
 void ke_stop(void);
 int ke_running(void);
 /* Makes the processor's thread go round its loop once more. */
@@ -160,19 +171,25 @@ static inline int ke_on_processor_thread(void)
     return ke_current_thread()->is_processor;
 }
 
-/* ---- locks --------------------------------------------------------------------------------------------------- */
+/* ---- locks
+ * --------------------------------------------------------------------------------------------------- */
 
-/* The rooms' own lock: no IRQL, spins about 200 tries, then parks.  Zero = free.  Usable at any IRQL; nothing that
- * raises to DISPATCH_LEVEL, waits or calls a driver may be done under it.  The release is its last touch. */
+/* The rooms' own lock: no IRQL, spins about 200 tries, then parks.  Zero = free.  Usable at any IRQL; nothing
+ * that raises to DISPATCH_LEVEL, waits or calls a driver may be done under it.  The release is its last
+ * touch. */
 struct ke_lock {
     uint32_t word; /* 0 free, 1 held, 2 held and somebody may be parked */
 };
-#define KE_LOCK_INITIALIZER {0}
+#define KE_LOCK_INITIALIZER                                                                                  \
+    {                                                                                                        \
+        0                                                                                                    \
+    }
 void ke_lock_acquire(struct ke_lock *lock);
 int ke_lock_try(struct ke_lock *lock);
 void ke_lock_release(struct ke_lock *lock);
 
-/* KSPIN_LOCK: the word is 0, the owner, or the end of the queue; misuse is a bug check (K-SPIN-02..05, 07, 09). */
+/* KSPIN_LOCK: the word is 0, the owner, or the end of the queue; misuse is a bug check (K-SPIN-02..05, 07,
+ * 09). */
 void ke_initialize_spin_lock(PKSPIN_LOCK lock);
 KIRQL ke_acquire_spin_lock(PKSPIN_LOCK lock);
 void ke_release_spin_lock(PKSPIN_LOCK lock, KIRQL old_irql);
@@ -212,7 +229,8 @@ void ex_release_rundown_protection_ex(PEX_RUNDOWN_REF ref, ULONG count);
 void ex_wait_for_rundown_protection_release(PEX_RUNDOWN_REF ref);
 void ex_rundown_completed(PEX_RUNDOWN_REF ref);
 
-/* ---- dispatcher objects and waits ----------------------------------------------------------------------------- */
+/* ---- dispatcher objects and waits
+ * ----------------------------------------------------------------------------- */
 
 void ke_initialize_event(PRKEVENT event, EVENT_TYPE type, BOOLEAN state);
 /* Touches nothing of the event after the step that lets a waiter go (D-09).  IRQL <= DISPATCH_LEVEL. */
@@ -220,7 +238,6 @@ LONG ke_set_event(PRKEVENT event, KPRIORITY increment, BOOLEAN wait);
 LONG ke_reset_event(PRKEVENT event);
 void ke_clear_event(PRKEVENT event);
 LONG ke_read_state_event(PRKEVENT event);
-LONG ke_pulse_event(PRKEVENT event, KPRIORITY increment, BOOLEAN wait);
 
 void ke_initialize_semaphore(PRKSEMAPHORE semaphore, LONG count, LONG limit);
 LONG ke_release_semaphore(PRKSEMAPHORE semaphore, KPRIORITY increment, LONG adjustment, BOOLEAN wait);
@@ -238,7 +255,8 @@ NTSTATUS ke_wait_for_multiple_objects(ULONG count, PVOID objects[], WAIT_TYPE ty
                                       PKWAIT_BLOCK wait_blocks);
 NTSTATUS ke_delay_execution_thread(KPROCESSOR_MODE mode, BOOLEAN alertable, PLARGE_INTEGER interval);
 
-/* ---- timers and DPCs ----------------------------------------------------------------------------------------- */
+/* ---- timers and DPCs
+ * ----------------------------------------------------------------------------------------- */
 
 void ke_initialize_timer(PKTIMER timer);
 void ke_initialize_timer_ex(PKTIMER timer, TIMER_TYPE type);
@@ -257,13 +275,15 @@ void ke_flush_queued_dpcs(void);
 void ke_set_importance_dpc(PRKDPC dpc, KDPC_IMPORTANCE importance);
 void ke_set_target_processor_dpc(PRKDPC dpc, CCHAR number);
 
-/* ---- time ---------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * ---------------------------------------------------------------------------------------------------- */
 
 uint64_t ke_query_system_time(void);    /* 100 ns units since 1601-01-01, UTC */
 uint64_t ke_query_interrupt_time(void); /* 100 ns units since the runtime started */
 #define KE_TIME_INCREMENT 156250u       /* one tick, in 100 ns units */
 
-/* ---- priority ------------------------------------------------------------------------------------------------ */
+/* ---- priority
+ * ------------------------------------------------------------------------------------------------ */
 
 KPRIORITY ke_set_priority_thread(PKTHREAD thread, KPRIORITY priority);
 KPRIORITY ke_query_priority_thread(PKTHREAD thread);

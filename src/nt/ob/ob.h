@@ -1,9 +1,9 @@
 /*
  * ob.h - counted objects and handles.
  *
- * A counted object has a header in front of its body; drivers see the body.  Threads and events made by handle are
- * such objects; io may make device, driver and file objects with ob_create_object.  IRPs, MDLs and all that drivers
- * embed (KEVENT, KTIMER, ...) are not (D-10).
+ * A counted object has a header in front of its body; drivers see the body.  Threads and events made by
+ * handle are such objects; io may make device, driver and file objects with ob_create_object.  IRPs, MDLs and
+ * all that drivers embed (KEVENT, KTIMER, ...) are not (D-10).
  */
 #ifndef UWSK_NT_OB_H
 #define UWSK_NT_OB_H

@@ -1,10 +1,10 @@
 /*
  * call.h - the one gate through which pointers received from drivers are called.
  *
- * Every call of a driver's routine - callback, completion routine, DPC, work routine, cancel routine, DriverEntry,
- * Unload - stands between rtl_frame_enter and rtl_frame_leave.  The gate tells the observers, keeps the list of
- * running routines for reports, and checks that the routine came back at the IRQL it was called at (K-IRQL-06,
- * K-IRQL-08).
+ * Every call of a driver's routine - callback, completion routine, DPC, work routine, cancel routine,
+ * DriverEntry, Unload - stands between rtl_frame_enter and rtl_frame_leave.  The gate tells the observers,
+ * keeps the list of running routines for reports, and checks that the routine came back at the IRQL it was
+ * called at (K-IRQL-06, K-IRQL-08).
  */
 #ifndef UWSK_NT_RTL_CALL_H
 #define UWSK_NT_RTL_CALL_H
@@ -17,9 +17,9 @@ struct rtl_frame {
     const void *subject; /* the IRP, socket, DPC, work item, driver object ... it is about */
     const char *name;    /* for reports: "WskReceiveEvent" */
     void *function;      /* the driver's routine */
-    KIRQL irql;          /* where it must come back; enter sets it to the current level.  A cancel routine, which
-                            drops the cancel lock, has it changed to Irp->CancelIrql after enter. */
-    int32_t status;      /* set before leave when the routine has one: only the observers see it */
+    KIRQL irql;     /* where it must come back; enter sets it to the current level.  A cancel routine, which
+                       drops the cancel lock, has it changed to Irp->CancelIrql after enter. */
+    int32_t status; /* set before leave when the routine has one: only the observers see it */
     struct ke_thread *thread;
 };
 
@@ -55,12 +55,12 @@ static inline void rtl_frame_leave(struct rtl_frame *frame)
 }
 
 /* RTL_CALL(OBSERVE_CALLBACK, socket, "WskReceiveEvent", function, status = function(a, b)); */
-#define RTL_CALL(call, subject, name, function, ...)                                                           \
-    do {                                                                                                       \
-        struct rtl_frame rtl_call_frame;                                                                       \
-        rtl_frame_enter(&rtl_call_frame, (call), (subject), (name), (void *)(function));                       \
-        __VA_ARGS__;                                                                                           \
-        rtl_frame_leave(&rtl_call_frame);                                                                      \
+#define RTL_CALL(call, subject, name, function, ...)                                                         \
+    do {                                                                                                     \
+        struct rtl_frame rtl_call_frame;                                                                     \
+        rtl_frame_enter(&rtl_call_frame, (call), (subject), (name), (void *)(function));                     \
+        __VA_ARGS__;                                                                                         \
+        rtl_frame_leave(&rtl_call_frame);                                                                    \
     } while (0)
 
 #endif

@@ -1,0 +1,123 @@
+/*
+ * dispatcher.c - the one lock of all dispatcher objects, and how waiters are let go.
+ *
+ * D-09.  An event may lie on a stack that dies the instant its waiter runs on.  So
+ *   - the setter does all it has to do with objects and wait lists under the dispatcher lock, and collects
+ * the threads that are let go in a list that runs through their thread objects;
+ *   - only after it has unlocked does it tell these threads (thread->wait_word), and touches nothing but
+ * them;
+ *   - nobody learns of a state change without the dispatcher lock: a thread that takes an object without
+ * waiting, the KeReadState functions, a wait that times out. A thread that has been told may leave at once,
+ * without the lock.
+ */
+#include "nt/ke/internal.h"
+
+static struct ke_lock dispatcher_lock;
+
+void ke_lock_dispatcher(void)
+{
+    ke_raw_acquire(&dispatcher_lock);
+}
+
+void ke_unlock_dispatcher(struct ke_thread *ready)
+{
+    ke_raw_release(&dispatcher_lock);
+    while (ready) {
+        struct ke_thread *thread = ready;
+
+        ready = thread->ready_next; /* the thread may be gone after the store */
+        host_point(HOST_POINT_WAKE, thread);
+        __atomic_store_n(&thread->wait_word, 1, __ATOMIC_RELEASE);
+        host_unpark(&thread->wait_word, 1);
+    }
+}
+
+void ke_initialize_header(DISPATCHER_HEADER *object, UCHAR type, size_t bytes, LONG state)
+{
+    object->Type = type;
+    object->Size = (UCHAR)(bytes / sizeof(LONG));
+    object->SignalState = state;
+    object->WaitListHead.Flink = object->WaitListHead.Blink = &object->WaitListHead;
+}
+
+int ke_is_signalled(const DISPATCHER_HEADER *object, const struct ke_thread *thread)
+{
+    if (object->SignalState > 0)
+        return 1;
+    return object->Type == MutantObject && ((const KMUTANT *)object)->OwnerThread == (PKTHREAD)thread;
+}
+
+void ke_consume(DISPATCHER_HEADER *object, struct ke_thread *thread)
+{
+    switch (object->Type) {
+    case EventSynchronizationObject:
+    case TimerSynchronizationObject:
+        object->SignalState = 0;
+        break;
+    case SemaphoreObject:
+        object->SignalState--;
+        break;
+    case MutantObject: {
+        KMUTANT *mutex = (KMUTANT *)object;
+
+        if (--object->SignalState == 0) { /* the first of possibly many (K-MUTEX-03) */
+            mutex->OwnerThread = (PKTHREAD)thread;
+            thread->mutexes_held++;
+            thread->apc_disable += mutex->ApcDisable;
+        }
+        break;
+    }
+    default: /* notification objects stay as they are */
+        break;
+    }
+}
+
+void ke_unlink_wait(struct ke_wait *wait)
+{
+    for (unsigned i = 0; i < wait->count; i++) {
+        LIST_ENTRY *entry = &wait->blocks[i].entry;
+
+        entry->Blink->Flink = entry->Flink;
+        entry->Flink->Blink = entry->Blink;
+    }
+    wait->thread->wait = NULL;
+}
+
+static int all_signalled(const struct ke_wait *wait)
+{
+    for (unsigned i = 0; i < wait->count; i++) {
+        if (!ke_is_signalled(wait->blocks[i].object, wait->thread))
+            return 0;
+    }
+    return 1;
+}
+
+void ke_test_waiters(DISPATCHER_HEADER *object, struct ke_thread **ready)
+{
+    LIST_ENTRY *entry = object->WaitListHead.Flink;
+
+    while (entry != &object->WaitListHead) {
+        struct ke_wait_block *block = (struct ke_wait_block *)entry;
+        struct ke_wait *wait = block->wait;
+        struct ke_thread *thread = wait->thread;
+
+        if (!ke_is_signalled(object, thread))
+            break; /* taken by an earlier waiter, or never free for this one */
+        if (wait->type == WaitAll && !all_signalled(wait)) {
+            entry = entry->Flink;
+            continue;
+        }
+        if (wait->type == WaitAll) { /* takes all of them together, or none (K-WAIT-05) */
+            for (unsigned i = 0; i < wait->count; i++)
+                ke_consume(wait->blocks[i].object, thread);
+            thread->wait_status = STATUS_SUCCESS;
+        } else {
+            ke_consume(object, thread);
+            thread->wait_status = STATUS_WAIT_0 + (NTSTATUS)(block - wait->blocks);
+        }
+        ke_unlink_wait(wait);
+        thread->ready_next = *ready;
+        *ready = thread;
+        entry = object->WaitListHead.Flink; /* several blocks of the list may be gone */
+    }
+}

@@ -1,0 +1,126 @@
+/*
+ * object.c - counted objects: a header in front of the body.
+ */
+#include "nt/ob/ob.h"
+#include "nt/ke/internal.h"
+
+#define OBJECT_MAGIC 0x7463656a626f7775ull /* "uwobject" */
+#define OBJECT_DEAD  0x6465616465616421ull
+
+struct ob_header {
+    uint64_t magic;
+    const struct ob_type *type;
+    LONG_PTR references;
+    size_t bytes; /* of header and body */
+};
+
+_Static_assert(sizeof(struct ob_header) % 16 == 0, "the body is aligned like the header");
+
+const struct ob_type ob_thread_type = {
+    .name = "Thread", .observe_kind = 0, .waitable = 1, .destroy = ke_destroy_thread};
+const struct ob_type ob_event_type = {.name = "Event", .observe_kind = 0, .waitable = 1, .destroy = NULL};
+const struct ob_type ob_process_type = {.name = "Process", .observe_kind = 0, .waitable = 1, .destroy = NULL};
+
+/* The header, or a bug check: what has no header was never counted. */
+static struct ob_header *header_of(PVOID object, void *caller)
+{
+    struct ob_header *header = (struct ob_header *)object - 1;
+
+    if (!object || header->magic != OBJECT_MAGIC)
+        ke_bug_check_from(REFERENCE_BY_POINTER, 0, (ULONG_PTR)object, 0, 0, caller);
+    return header;
+}
+
+void *ob_create_object(const struct ob_type *type, size_t bytes)
+{
+    struct ob_header *header = ke_allocate(sizeof *header + bytes);
+
+    if (!header)
+        return NULL;
+    header->magic = OBJECT_MAGIC;
+    header->type = type;
+    header->references = 1;
+    header->bytes = sizeof *header + bytes;
+    if (type->observe_kind)
+        OBSERVE(born, type->observe_kind, header + 1, 0, bytes, __builtin_return_address(0));
+    return header + 1;
+}
+
+static LONG_PTR reference(PVOID object, void *caller)
+{
+    struct ob_header *header = header_of(object, caller);
+    LONG_PTR now = __atomic_add_fetch(&header->references, 1, __ATOMIC_RELAXED);
+
+    if (now <= 1) /* it was being destroyed */
+        ke_bug_check_from(REFERENCE_BY_POINTER, (ULONG_PTR)header->type, (ULONG_PTR)object, 1, (ULONG_PTR)now,
+                          caller);
+    return now;
+}
+
+static LONG_PTR dereference(PVOID object, void *caller)
+{
+    struct ob_header *header = header_of(object, caller);
+    const struct ob_type *type = header->type;
+    LONG_PTR now = __atomic_sub_fetch(&header->references, 1, __ATOMIC_ACQ_REL);
+
+    if (now < 0)
+        ke_bug_check_from(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)object, 2, (ULONG_PTR)now,
+                          caller);
+    if (now > 0)
+        return now;
+    if (type->observe_kind)
+        OBSERVE(dead, type->observe_kind, object);
+    if (type->destroy)
+        type->destroy(object);
+    header->magic = OBJECT_DEAD;
+    ke_free(header, header->bytes);
+    return 0;
+}
+
+LONG_PTR ob_reference_object(PVOID object)
+{
+    return reference(object, __builtin_return_address(0));
+}
+
+LONG_PTR ob_dereference_object(PVOID object)
+{
+    return dereference(object, __builtin_return_address(0));
+}
+
+const struct ob_type *ob_object_type(PVOID object)
+{
+    return header_of(object, __builtin_return_address(0))->type;
+}
+
+LONG_PTR ob_reference_count(PVOID object)
+{
+    return __atomic_load_n(&header_of(object, __builtin_return_address(0))->references, __ATOMIC_RELAXED);
+}
+
+/* ---- WDK
+ * ----------------------------------------------------------------------------------------------------- */
+
+/* One reference more, for the caller; returns the new count.  Any IRQL.  (wdm ObReferenceObject) */
+LONG_PTR ObfReferenceObject(PVOID Object)
+{
+    return reference(Object, __builtin_return_address(0));
+}
+
+/* Gives a reference back; the last one destroys the object.  IRQL <= DISPATCH_LEVEL.  (wdm
+ * ObDereferenceObject) */
+LONG_PTR ObfDereferenceObject(PVOID Object)
+{
+    return dereference(Object, __builtin_return_address(0));
+}
+
+/* One reference more if the object has the type (NULL = any).  STATUS_SUCCESS, STATUS_OBJECT_TYPE_MISMATCH.
+ * (wdm ObReferenceObjectByPointer) */
+NTSTATUS ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POBJECT_TYPE ObjectType,
+                                    KPROCESSOR_MODE AccessMode)
+{
+    (void)DesiredAccess, (void)AccessMode;
+    if (ObjectType && (const struct ob_type *)ObjectType != ob_object_type(Object))
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    (void)reference(Object, __builtin_return_address(0));
+    return STATUS_SUCCESS;
+}
