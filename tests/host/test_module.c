@@ -25,7 +25,8 @@ TEST(module_is_loaded_and_unloaded, "")
         char text[256];
 
         host_symbolize((void *)answer, text, sizeof text);
-        EXPECT_STR(text, "answer_of_module+0x0 (module_for_test.c:7)");
+        text[strlen("answer_of_module+0x0 (module_for_test.c:")] = 0; /* compilers differ on the line */
+        EXPECT_STR(text, "answer_of_module+0x0 (module_for_test.c:");
         host_module_unload(module);
     }
 }

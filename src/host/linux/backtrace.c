@@ -4,6 +4,7 @@
  */
 #include "linux.h"
 
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -122,6 +123,26 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* clang writes no table from addresses to compilation units, so that dwfl_module_getsrc finds nothing: look
+ * into every unit.  Answers the file's name and the line, NULL when nothing is known. */
+static const char *source_of(Dwfl_Module *module, Dwarf_Addr address, int *line)
+{
+    Dwfl_Line *found = dwfl_module_getsrc(module, address);
+    Dwarf_Addr bias = 0;
+
+    if (found)
+        return dwfl_lineinfo(found, NULL, line, NULL, NULL, NULL);
+    for (Dwarf_Die *unit = NULL; (unit = dwfl_module_nextcu(module, unit, &bias));) {
+        if (dwarf_haspc(unit, address - bias) <= 0)
+            continue;
+        Dwarf_Line *entry = dwarf_getsrc_die(unit, address - bias);
+
+        if (entry && dwarf_lineno(entry, line) == 0)
+            return dwarf_linesrc(entry, NULL, NULL);
+    }
+    return NULL;
+}
+
 static void symbolize_locked(uintptr_t address, char *buffer, size_t bytes)
 {
     Dwfl_Module *module = refresh_names() == 0 ? dwfl_addrmodule(names, address) : NULL;
@@ -140,9 +161,8 @@ static void symbolize_locked(uintptr_t address, char *buffer, size_t bytes)
         snprintf(buffer, bytes, "%s+0x%lx", base_name(file ? file : "?"), (unsigned long)(address - start));
         return;
     }
-    Dwfl_Line *line = dwfl_module_getsrc(module, address);
     int number = 0;
-    const char *source = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
+    const char *source = source_of(module, address, &number);
 
     if (source)
         snprintf(buffer, bytes, "%s+0x%lx (%s:%d)", function, (unsigned long)offset, base_name(source),

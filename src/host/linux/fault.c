@@ -118,6 +118,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         *ip = (greg_t)linux_probe_failed;
         return;
     }
+    /* ThreadSanitizer runs handlers with everything blocked: a jump out of here must leave the mask as it
+     * was. */
+    pthread_sigmask(SIG_SETMASK, &machine->uc_sigmask, NULL);
     if (handler && info->si_code > 0) { /* not one that was sent with kill */
         struct host_exception exception = describe(signal, info, machine);
 
