@@ -49,8 +49,7 @@ struct mode_count {
 static struct mode_count counts[MAX_MODES];
 static int mode_count;
 
-/* ---- what tests call -------------------------------------------------------------------------------------
- */
+/* ---- what tests call --------------------------------------------------------------------------------- */
 
 void uwsk_test_register(struct uwsk_test *test)
 {
@@ -184,8 +183,7 @@ void test_sleep_ms(int milliseconds)
         ;
 }
 
-/* ---- one test in its process ------------------------------------------------------------------------------
- */
+/* ---- one test in its process ------------------------------------------------------------------------- */
 
 /* Sleeps beside the test; near the limit it prints the stacks of all the test's threads. */
 static pid_t start_watchdog(void)
