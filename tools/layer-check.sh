@@ -19,7 +19,7 @@ complain() {
 }
 
 # Lowest first.  "name world folder": the object libraries that the build makes of each folder.
-rooms="host_linux transport_epoll nt nmr wsk verifier runner cli"
+rooms="host_linux transport nt nmr wsk verifier runner cli"
 kernel_rooms="nt nmr wsk verifier"
 
 objects_of() {
@@ -66,7 +66,7 @@ memset
 strlen
 LIST
 inserted='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|tsan|sanitizer)_.*)$'
-below="host_linux transport_epoll"
+below="host_linux transport"
 for room in $kernel_rooms; do
     below="$below $room"
     (for lower in $below crt; do cat "$work/$lower.defined"; done; cat "$work/always") | sort -u >"$work/allowed"
@@ -79,7 +79,7 @@ done
 for room in nt nmr; do
     while read -r symbol object; do
         complain "$room calls $symbol of the transport (${object##*.dir/})"
-    done < <(join "$work/$room.undefined" "$work/transport_epoll.defined")
+    done < <(join "$work/$room.undefined" "$work/transport.defined")
 done
 
 # cli and runner: no thread, no clock, no socket.
