@@ -347,6 +347,7 @@ static void begin_line(struct cc_list *line, const struct job *job, bool cpluspl
     if (preprocess)
         cc_list_add_all(line, &job->text);
     cc_list_add_all(line, &job->code);
+    cc_warning_line(line);
 }
 
 static void add_source(struct cc_list *line, const struct input *in, const char *language)
@@ -384,7 +385,7 @@ static void add_depend(struct cc_list *line, const struct job *job, const struct
 }
 
 /* --show runs no preprocessor: a look at the source itself must do. */
-static bool mentions_try(const struct input *in)
+static bool needs_pass(const struct input *in)
 {
     size_t len;
     char *text = cc_read_file(in->path, &len);
@@ -395,6 +396,7 @@ static bool mentions_try(const struct input *in)
     bool found = false;
     for (size_t i = 0; i < source.count && !found; i++)
         found = lex_is(&source, i, "__try") || lex_is(&source, i, "_try") ||
+                (lex_is(&source, i, ",") && lex_is(&source, i + 1, ")")) ||
                 (in->kind == INPUT_C && lex_is(&source, i, "try") && lex_is(&source, i + 1, "{"));
     lex_free(&source);
     free(text);
@@ -450,7 +452,7 @@ static int preprocess(struct job *job, const struct input *in, const char *text,
         if (status == 0)
             status = pass(job, in, text, plain, rewritten);
     } else {
-        *rewritten = mentions_try(in);
+        *rewritten = needs_pass(in);
         if (*rewritten || job->depend)
             run(job, &line);
         if (*rewritten) {
@@ -480,7 +482,7 @@ static int pass_alone(int argc, char **argv)
                        .kind = n > 3 && strcmp(argv[3] + n - 3, ".ii") == 0 ? INPUT_CPLUSPLUS : INPUT_C};
     int status = pass(&job, &in, argv[3], argv[4], &rewritten);
     if (status == 0 && !rewritten)
-        return usage("%s holds no __try", argv[3]);
+        return usage("%s holds nothing to rewrite", argv[3]);
     return status;
 }
 

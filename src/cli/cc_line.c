@@ -129,8 +129,6 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
                                       "-fPIC",
                                       "-fvisibility=hidden",
                                       "-fno-stack-protector",
-                                      "-Wno-multichar",
-                                      "-Wno-unknown-pragmas",
                                       NULL};
     static const char *const clang[] = {"-fms-compatibility", "-Wno-microsoft", NULL};
     static const char *const definitions[] = {"-nostdinc",
@@ -163,6 +161,12 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
     cc_list_add(line, "uwsk/driver_entry.h");
 }
 
+void cc_warning_line(struct cc_list *line)
+{
+    cc_list_add(line, "-Wno-multichar");
+    cc_list_add(line, "-Wno-unknown-pragmas");
+}
+
 void cc_link_line(struct cc_list *line, const struct cc_layout *layout, bool sanitized)
 {
     if (!sanitized) /* the sanitizers' own libraries need libc, and leave symbols to the command */
@@ -170,6 +174,7 @@ void cc_link_line(struct cc_list *line, const struct cc_layout *layout, bool san
     char *crt = cc_printf("%s/libuwskcrt.a", layout->library);
     char *uwsk = cc_printf("%s/libuwsk.so", layout->library);
     cc_list_add(line, crt);
+    cc_list_add(line, "-Wl,--no-as-needed");
     cc_list_add(line, uwsk);
     free(crt);
     free(uwsk);

@@ -551,8 +551,6 @@ static void close_try(struct pass *p, const struct try_stmt *t)
     insert_after(p, t->body_close, text.data);
 
     struct cc_text ways = {0};
-    if (t->block_leaves)
-        cc_text_puts(&ways, " __builtin_unreachable();");
     char *piece = cc_printf(" if (__uwsk_seh_x%d == -1) uwsk_seh_resume(&__uwsk_seh_f%d);", t->id, t->id);
     cc_text_puts(&ways, piece);
     free(piece);
@@ -561,7 +559,7 @@ static void close_try(struct pass *p, const struct try_stmt *t)
         cc_text_puts(&ways, piece);
         free(piece);
     }
-    if (t->never_ends && !t->leave_used)
+    if (t->block_leaves || (t->never_ends && !t->leave_used))
         cc_text_puts(&ways, " __builtin_unreachable();");
     cc_text_puts(&ways, " }");
     insert_after(p, t->handler_close, ways.data);
@@ -1050,6 +1048,14 @@ static void free_pass(struct pass *p)
     free(p->rewritten);
 }
 
+/* DbgPrint("text", ): what is left of an empty __VA_ARGS__; MSVC's preprocessor drops the comma. */
+static void drop_trailing_commas(struct pass *p)
+{
+    for (size_t i = 0; i + 1 < p->src->count; i++)
+        if (is(p, i, ",") && is(p, i + 1, ")"))
+            replace(p, i, cc_strdup(""));
+}
+
 enum seh_result seh_pass(struct lex_source *source, bool clang, char **out, size_t *out_len)
 {
     struct pass p = {.src = source, .clang = clang};
@@ -1060,15 +1066,16 @@ enum seh_result seh_pass(struct lex_source *source, bool clang, char **out, size
     memset(p.rewritten, 0, source->count + 1);
     for (size_t i = 0; i <= source->count; i++)
         p.tries_before[i + 1] = p.tries_before[i] + (i < source->count && is_try(&p, i));
+    drop_trailing_commas(&p);
     size_t total = p.tries_before[source->count], bad;
-    if (total == 0) {
+    if (total == 0 && p.edit_count == 0) {
         free(p.tries_before);
         free(p.rewritten);
         return SEH_NONE;
     }
-    if (!lex_match_brackets(source, &bad)) {
+    if (total > 0 && !lex_match_brackets(source, &bad)) {
         fail(&p, bad, "a bracket without its partner, in a source with __try");
-    } else {
+    } else if (total > 0) {
         scan_scope(&p, 0, source->count, false);
         for (size_t i = 0; i < source->count && !p.failed; i++)
             if (is_try(&p, i) && !p.rewritten[i])

@@ -165,9 +165,3 @@ DECLSPEC_NORETURN VOID ExRaiseDatatypeMisalignment(VOID)
 {
     ke_raise_status(STATUS_DATATYPE_MISALIGNMENT);
 }
-
-/* The same as ExRaiseStatus, by the name file systems use. Any IRQL. (ntifs.h) */
-DECLSPEC_NORETURN VOID RtlRaiseStatus(NTSTATUS Status)
-{
-    ke_raise_status(Status);
-}

@@ -6,12 +6,12 @@
 
 static volatile LONG check_failures;
 
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            DbgPrint("FAILED %s:%d: %s\n", __FILE__, __LINE__, #condition);                                            \
-            InterlockedIncrement(&check_failures);                                                                     \
-        }                                                                                                              \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            DbgPrint("FAILED %s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
+            InterlockedIncrement(&check_failures);                                                           \
+        }                                                                                                    \
     } while (0)
 
 #define CHECK_RESULT() (check_failures ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS)

@@ -20,7 +20,9 @@ static int lower_case(struct attempt *a)
     }
     try {
         ExRaiseStatus(STATUS_CANCELLED);
-    } except (EXCEPTION_EXECUTE_HANDLER) {
+    }
+    except(EXCEPTION_EXECUTE_HANDLER)
+    {
         return a->leave + leave;
     }
     return 0;
@@ -30,15 +32,15 @@ static int lower_case(struct attempt *a)
 static int odd_places(int (*call)(struct attempt *))
 {
     struct attempt a = {.try = 0, .leave = ({
-                            int v;
-                            __try {
-                                raise_deep(1, STATUS_CANCELLED);
-                                v = 1;
-                            } __except (EXCEPTION_EXECUTE_HANDLER) {
-                                v = 5;
-                            }
-                            v;
-                        })};
+                                      int v;
+                                      __try {
+                                          raise_deep(1, STATUS_CANCELLED);
+                                          v = 1;
+                                      } __except (EXCEPTION_EXECUTE_HANDLER) {
+                                          v = 5;
+                                      }
+                                      v;
+                                  })};
     CHECK(a.leave == 5);
     return call(&a);
 }
@@ -57,8 +59,8 @@ FORCEINLINE int forced_inline(int n)
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
 {
-    UNREFERENCED_PARAMETER(driver);
     UNREFERENCED_PARAMETER(registry_path);
+    driver->DriverUnload = unload;
     all_cases();
     CHECK(odd_places(lower_case) == 3);
     CHECK(forced_inline(4) == 4);

@@ -1,5 +1,6 @@
 /*
- * seh_cases.h: every way into and out of __try, as one body of code for C and C++, each compiler and -O level (T-04).
+ * seh_cases.h: every way into and out of __try, as one body of code for C and C++, each compiler and -O level
+ * (T-04).
  *
  * A trace of letters tells in which order things ran.
  */
@@ -63,7 +64,8 @@ static void except_basics(void)
     CHECK(code == STATUS_ACCESS_DENIED);
     __try {
         raise_deep(20, STATUS_CANCELLED);
-    } __except (GetExceptionCode() == STATUS_CANCELLED ? EXCEPTION_EXECUTE_HANDLER : EXCEPTION_CONTINUE_SEARCH) {
+    } __except (GetExceptionCode() == STATUS_CANCELLED ? EXCEPTION_EXECUTE_HANDLER
+                                                       : EXCEPTION_CONTINUE_SEARCH) {
         note(&t, 'd');
     }
     CHECK(traced(&t, "bbhd"));
@@ -275,15 +277,35 @@ static void many_rounds(void)
     CHECK(raised == 13334);
 }
 
+/* clang-format off: the point is that they stand on one line */
 static void one_line(void)
 {
     int a = 0;
-    __try { ExRaiseStatus(STATUS_CANCELLED); } __except (1) { a = 1; }
-    if (a == 1) __try { a = 2; } __finally { a = 3; } else a = 4;
+    __try {
+        ExRaiseStatus(STATUS_CANCELLED);
+    } __except (1) {
+        a = 1;
+    }
+    if (a == 1)
+        __try {
+            a = 2;
+        } __finally {
+            a = 3;
+        }
+    else
+        a = 4;
     CHECK(a == 3);
-    if (a == 1) __try { a = 2; } __except (1) { a = 5; } else a = 6;
+    if (a == 1)
+        __try {
+            a = 2;
+        } __except (1) {
+            a = 5;
+        }
+    else
+        a = 6;
     CHECK(a == 6);
 }
+/* clang-format on */
 
 /* ---- __finally ---- */
 
@@ -343,9 +365,7 @@ static int return_value(struct trace *t, int what)
             if (what == 0)
                 return (void)value, value * 10; /* a comma expression */
             if (what == 1)
-                return
-                    value
-                    + 1;
+                return value + 1;
             note(t, 'b');
         } __finally {
             CHECK(AbnormalTermination() == (what < 2));
@@ -744,7 +764,8 @@ static void two_threads(void)
     for (i = 0; i < 2; i++) {
         CHECK(NT_SUCCESS(PsCreateSystemThread(&handle[i], THREAD_ALL_ACCESS, NULL, NULL, NULL, thread_body,
                                               (PVOID)(i + 1))));
-        CHECK(NT_SUCCESS(ObReferenceObjectByHandle(handle[i], THREAD_ALL_ACCESS, NULL, KernelMode, &thread[i], NULL)));
+        CHECK(NT_SUCCESS(
+            ObReferenceObjectByHandle(handle[i], THREAD_ALL_ACCESS, NULL, KernelMode, &thread[i], NULL)));
         ZwClose(handle[i]);
     }
     for (i = 0; i < 2; i++) {
@@ -771,6 +792,11 @@ static void bad_lock(void)
     }
     CHECK(code == STATUS_ACCESS_VIOLATION);
     IoFreeMdl(mdl);
+}
+
+static VOID unload(PDRIVER_OBJECT driver)
+{
+    UNREFERENCED_PARAMETER(driver);
 }
 
 static void all_cases(void)

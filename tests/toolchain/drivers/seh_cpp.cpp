@@ -1,10 +1,12 @@
 // seh_cpp.cpp: structured exceptions in C++: methods, constructors, lambdas, templates.
 #include "seh_cases.h"
 
-namespace cases {
+namespace cases
+{
 
-class Counter {
-public:
+class Counter
+{
+  public:
     Counter() : value_(0), again_{1}
     {
         __try {
@@ -104,7 +106,7 @@ struct local_driver {
 extern "C" NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING)
 {
     local_driver d{driver};
-    UNREFERENCED_PARAMETER(d);
+    d.driver->DriverUnload = unload;
     all_cases();
     cases::Counter counter;
     CHECK(counter.value_ == 10 && counter.again_ == 1);
