@@ -1,9 +1,9 @@
 /*
  * host.h - everything that uwsk asks of the operating system.
  *
- * Nothing above this line (nt, nmr, wsk, verifier) makes a system call, reads a clock, starts a thread or keeps
- * per-thread data of its own: it asks here.  linux/ answers with threads, futexes and pages; the simulator will
- * answer with fibers and virtual time.  Readable in both worlds: only fixed-width C types.
+ * Nothing above this line (nt, nmr, wsk, verifier) makes a system call, reads a clock, starts a thread or
+ * keeps per-thread data of its own: it asks here.  linux/ answers with threads, futexes and pages; the
+ * simulator will answer with fibers and virtual time.  Readable in both worlds: only fixed-width C types.
  */
 #ifndef UWSK_HOST_H
 #define UWSK_HOST_H
@@ -15,14 +15,15 @@
 extern "C" {
 #endif
 
-/* ---- threads -------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------------------
+ */
 
 /* What the host knows of a thread.  All per-thread state of the rooms above hangs off `executive`. */
 struct host_thread {
-    void *executive;  /* the executive's thread object (struct ke_thread), NULL until nt adopts the thread */
-    uint64_t id;      /* small logical number, counted from 1, never reused: safe to print and to hash */
-    char name[32];    /* for reports */
-    void *stack_low;  /* lowest and one past the highest address of the stack */
+    void *executive; /* the executive's thread object (struct ke_thread), NULL until nt adopts the thread */
+    uint64_t id;     /* small logical number, counted from 1, never reused: safe to print and to hash */
+    char name[32];   /* for reports */
+    void *stack_low; /* lowest and one past the highest address of the stack */
     void *stack_high;
 };
 
@@ -36,15 +37,17 @@ int host_thread_start(void (*main)(void *argument), void *argument, const char *
 void host_thread_exit(void) __attribute__((noreturn));
 /* hook(thread) runs on every thread that has an `executive`, as its very last act; set once at start. */
 void host_set_thread_exit_hook(void (*hook)(struct host_thread *thread));
-/* Asks every other thread for its stack (best effort, for reports): fn gets the thread and its frames (0 when it
- * does not answer in time).  No thread is born or ends meanwhile: fn must not wait for one. */
-void host_each_thread(void (*fn)(void *context, struct host_thread *thread, void *const *frames, size_t count),
+/* Asks every other thread for its stack (best effort, for reports): fn gets the thread and its frames (0 when
+ * it does not answer in time).  No thread is born or ends meanwhile: fn must not wait for one. */
+void host_each_thread(void (*fn)(void *context, struct host_thread *thread, void *const *frames,
+                                 size_t count),
                       void *context);
 void host_yield(void);
 void host_cpu_relax(void);
 unsigned host_processor_count(void);
 
-/* ---- scheduling points ----------------------------------------------------------------------------------- */
+/* ---- scheduling points -----------------------------------------------------------------------------------
+ */
 
 enum host_point_kind {
     HOST_POINT_ATOMIC = 1, /* Interlocked*, our own atomics */
@@ -55,11 +58,12 @@ enum host_point_kind {
     HOST_POINT_WAKE,
     HOST_POINT_POOL,
     HOST_POINT_IRP,
-    HOST_POINT_CALL,     /* a dispatch call or a callback */
+    HOST_POINT_CALL, /* a dispatch call or a callback */
     HOST_POINT_YIELD
 };
 
-/* Zero in `run`.  Drivers test it (through the UWSK_POINT macro of the headers) before they call uwsk_point. */
+/* Zero in `run`.  Drivers test it (through the UWSK_POINT macro of the headers) before they call uwsk_point.
+ */
 extern int uwsk_points_enabled;
 /* A scheduling point: nothing here, a decision in the simulator. */
 void uwsk_point(int kind, const volatile void *object);
@@ -70,23 +74,27 @@ static inline void host_point(int kind, const volatile void *object)
         uwsk_point(kind, object);
 }
 
-/* ---- parking --------------------------------------------------------------------------------------------- */
+/* ---- parking ---------------------------------------------------------------------------------------------
+ */
 
 #define HOST_FOREVER UINT64_MAX
 
 enum host_park_result { HOST_WOKEN = 0, HOST_TIMEOUT = 1, HOST_CHANGED = 2 };
 
-/* Sleeps while *word == expected, until unparked or until host_now() reaches deadline_ns.  Spurious HOST_WOKEN is
- * possible: callers test again.  Private to the process; unpark never reads *word, so its memory may be gone. */
+/* Sleeps while *word == expected, until unparked or until host_now() reaches deadline_ns.  Spurious
+ * HOST_WOKEN is possible: callers test again.  Private to the process; unpark never reads *word, so its
+ * memory may be gone. */
 int host_park(const volatile uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void host_unpark(const volatile uint32_t *word, int count);
 
-/* ---- time ------------------------------------------------------------------------------------------------ */
+/* ---- time ------------------------------------------------------------------------------------------------
+ */
 
 uint64_t host_now(void);  /* monotonic nanoseconds since the runtime started (never 0) */
 uint64_t host_wall(void); /* 100 ns units since 1601-01-01 UTC: follows the system clock */
 
-/* ---- memory ---------------------------------------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------------------------------------
+ */
 
 enum { HOST_PAGE_NONE = 0, HOST_PAGE_READ = 1, HOST_PAGE_WRITE = 2, HOST_PAGE_EXECUTE = 4 };
 
@@ -102,7 +110,8 @@ void host_memory_unpoison(const volatile void *address, size_t bytes);
 
 void host_entropy(void *buffer, size_t bytes);
 
-/* ---- faults ---------------------------------------------------------------------------------------------- */
+/* ---- faults ----------------------------------------------------------------------------------------------
+ */
 
 enum host_fault_kind {
     HOST_FAULT_POOL = 1,
@@ -118,39 +127,43 @@ void host_set_fault_plan(int (*plan)(void *context, int kind), void *context);
 
 /* A processor exception in driver or runtime code. */
 struct host_exception {
-    int signal;       /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
-    int write;        /* 1 write, 0 read, 8 execute */
+    int signal; /* SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
+    int write;  /* 1 write, 0 read, 8 execute */
     int stack_overflow;
-    void *address;    /* touched address; all ones when it was not canonical */
-    void *ip;         /* instruction */
+    void *address; /* touched address; all ones when it was not canonical */
+    void *ip;      /* instruction */
     void *sp;
     void *fp;
 };
 /* handler runs on the faulting thread (on an alternate stack, with the signal unblocked); it may leave by an
  * unwinding jump.  When it returns, the default action happens (core or sanitizer report). */
 void host_set_exception_handler(void (*handler)(const struct host_exception *exception));
-/* 1 when built with a sanitizer: a fault that no handler of the driver takes is then the sanitizer's to report, so
- * the exception handler returns. */
+/* 1 when built with a sanitizer: a fault that no handler of the driver takes is then the sanitizer's to
+ * report, so the exception handler returns. */
 int host_sanitizer(void);
 
-/* ---- modules, reports, end ------------------------------------------------------------------------------- */
+/* ---- modules, reports, end -------------------------------------------------------------------------------
+ */
 
 void *host_module_load(const char *path, char *error, size_t error_bytes); /* RTLD_NOW | RTLD_LOCAL */
 void *host_module_symbol(void *module, const char *name);
 void host_module_unload(void *module);
 
 /* Return addresses of the calling thread, innermost first, `skip` frames left out: cheap frame-pointer walk.
- * Each is the return address minus one: it lies inside the call, so that host_symbolize names the call's line. */
+ * Each is the return address minus one: it lies inside the call, so that host_symbolize names the call's
+ * line. */
 size_t host_backtrace(void **frames, size_t count, size_t skip);
 /* "function+0x12 (file.c:34)" or "module+0x1234"; always terminates buffer.  Slow (libdw). */
 void host_symbolize(void *address, char *buffer, size_t bytes);
 
 enum host_log_level { HOST_LOG_TRACE, HOST_LOG_INFO, HOST_LOG_DRIVER, HOST_LOG_WARNING, HOST_LOG_ERROR };
-/* One finished line without newline.  The sink (the command's printer, a test's buffer) decides where it goes. */
+/* One finished line without newline.  The sink (the command's printer, a test's buffer) decides where it
+ * goes. */
 void host_log(int level, const char *text);
 void host_set_log_sink(void (*sink)(void *context, int level, const char *text), void *context);
 
-void host_exit(int status) __attribute__((noreturn));  /* at once, no handlers: other threads may be anywhere */
+void host_exit(int status)
+    __attribute__((noreturn)); /* at once, no handlers: other threads may be anywhere */
 void host_abort(void) __attribute__((noreturn));
 
 #ifdef __cplusplus

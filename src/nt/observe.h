@@ -2,8 +2,9 @@
  * observe.h - the one table of hooks through which others watch the executive and the rooms above it.
  *
  * The leak account, the trace, the verifier and the simulator's invariants install themselves here.  Null by
- * default: a site costs one load and one predicted branch.  Installed before any driver code runs and never changed
- * while it runs.  A hook runs in the middle of the observed step: it must not call back into nt or wsk.
+ * default: a site costs one load and one predicted branch.  Installed before any driver code runs and never
+ * changed while it runs.  A hook runs in the middle of the observed step: it must not call back into nt or
+ * wsk.
  */
 #ifndef UWSK_NT_OBSERVE_H
 #define UWSK_NT_OBSERVE_H
@@ -13,13 +14,13 @@
 
 /* Kinds of objects that are born and die. */
 enum observe_object {
-    OBSERVE_POOL = 1,   /* detail: tag, bytes */
+    OBSERVE_POOL = 1, /* detail: tag, bytes */
     OBSERVE_IRP,
     OBSERVE_MDL,
     OBSERVE_WORK_ITEM,
     OBSERVE_THREAD,
-    OBSERVE_TIMER,      /* queued, not merely initialised */
-    OBSERVE_DPC,        /* queued */
+    OBSERVE_TIMER, /* queued, not merely initialised */
+    OBSERVE_DPC,   /* queued */
     OBSERVE_LOOKASIDE,
     OBSERVE_DEVICE,
     OBSERVE_REGISTRATION,
@@ -34,9 +35,9 @@ enum observe_irp_step {
     OBSERVE_IRP_PASSED = 1, /* given to a dispatch function or to WSK */
     OBSERVE_IRP_MARKED,     /* IoMarkIrpPending */
     OBSERVE_IRP_COMPLETING,
-    OBSERVE_IRP_ROUTINE,    /* about to call a completion routine */
-    OBSERVE_IRP_COMPLETED,  /* all routines have returned, or one stopped it */
-    OBSERVE_IRP_CANCELLED,  /* Irp->Cancel was set */
+    OBSERVE_IRP_ROUTINE,   /* about to call a completion routine */
+    OBSERVE_IRP_COMPLETED, /* all routines have returned, or one stopped it */
+    OBSERVE_IRP_CANCELLED, /* Irp->Cancel was set */
     OBSERVE_IRP_REUSED
 };
 
@@ -65,11 +66,11 @@ struct observe_hooks {
 
 extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */
 
-#define OBSERVE(hook, ...)                                                                                             \
-    do {                                                                                                               \
-        const struct observe_hooks *observe_now = observe_hooks;                                                       \
-        if (__builtin_expect(observe_now != NULL, 0) && observe_now->hook)                                             \
-            observe_now->hook(observe_now->context, __VA_ARGS__);                                                      \
+#define OBSERVE(hook, ...)                                                                                   \
+    do {                                                                                                     \
+        const struct observe_hooks *observe_now = observe_hooks;                                             \
+        if (__builtin_expect(observe_now != NULL, 0) && observe_now->hook)                                   \
+            observe_now->hook(observe_now->context, __VA_ARGS__);                                            \
     } while (0)
 
 #endif

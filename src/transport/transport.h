@@ -1,0 +1,189 @@
+/*
+ * transport.h - the edge below wsk: what a network can do, whoever does it.
+ *
+ * Three back ends stand behind this one table: epoll (works everywhere), io_uring and a simulated network.
+ * No descriptor, errno, completion-queue entry or Linux sockaddr crosses it: addresses have the Windows
+ * layout, results are NTSTATUS.
+ *
+ * Contract
+ *  - Operations.  The caller owns a struct transport_op and hands it in.  A starting function answers
+ *      STATUS_SUCCESS   finished inline: the results stand in the op, complete() is never called;
+ *      STATUS_PENDING   complete(op, ...) is called exactly once, later, from dispatch() of the socket's
+ * loop; anything else    failed inline, complete() is never called. complete() may run before the starting
+ * function has returned STATUS_PENDING to its caller.
+ *  - complete() is called with no lock of the transport held and may call any function of this table.  No
+ *    function other than dispatch() ever calls complete(): so callers may hold their own locks around every
+ * call.
+ *  - At most one receive, one send, one connect, one accept and one watch of each kind per socket are inside.
+ *  - cancel(socket, op) answers 1 when it took the operation back (complete() is not and will not be called)
+ * and 0 when complete() has been called, is being called or will be called soon, with whatever result won.
+ * Cancelling an op that is not inside is allowed and answers 0.
+ *  - A partial transfer is never lost: receive that ends early reports its bytes in op->bytes.
+ *  - close() needs that no operation is inside any more.  It gives address and descriptor back before it
+ * returns; the socket must not be used afterwards.
+ *  - op->segments() is called under the transport's locks: it must not call into the transport.  It is called
+ * only while the op is inside.
+ *  - When a connection dies, every op inside ends with the reason (reset, timed out, aborted by abort(),
+ * ...), and so does every later one; only a receive first gives what came before a reset, and WATCH_PEER_FIN
+ * succeeds when the FIN came first.  A send then has in op->bytes what was handed over.
+ *  - A connect that failed may be tried again on the same socket; a connect that was taken back may not.
+ *  - All functions may be called from any thread, at any IRQL up to DISPATCH_LEVEL, and never block, but for
+ *    wait().
+ */
+#ifndef UWSK_TRANSPORT_H
+#define UWSK_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRANSPORT_VERSION 1
+
+struct transport;        /* one attached back end */
+struct transport_socket; /* one of its sockets */
+struct transport_op;
+
+/* A SOCKADDR in Windows layout: family 2 (IPv4, 16 bytes) or 23 (IPv6, 28 bytes), port in network order. */
+struct transport_address {
+    uint16_t length; /* 16 or 28; 0 = none */
+    union {
+        uint16_t family;
+        uint8_t bytes[28];
+        uint64_t align;
+    };
+};
+
+enum { TRANSPORT_AF_INET = 2, TRANSPORT_AF_INET6 = 23 };
+enum { TRANSPORT_STREAM = 1, TRANSPORT_DATAGRAM = 2, TRANSPORT_RAW = 3 };
+
+struct transport_segment { /* same layout as struct iovec */
+    void *base;
+    size_t length;
+};
+
+enum transport_op_kind {
+    TRANSPORT_ACCEPT = 1,
+    TRANSPORT_CONNECT,
+    TRANSPORT_SEND,
+    TRANSPORT_RECEIVE,
+    TRANSPORT_WATCH_PEER_FIN,  /* the kernel has the peer's FIN, read or not (never reads ahead) */
+    TRANSPORT_WATCH_RESET,     /* the connection is dead: status tells why (reset, aborted, timed out, ...) */
+    TRANSPORT_WATCH_SENT,      /* nothing that the network stack has accepted is unsent any more */
+    TRANSPORT_WATCH_ACKED,     /* nothing that it has accepted is unacknowledged any more */
+    TRANSPORT_WATCH_FIN_ACKED, /* our own FIN has been acknowledged (after shutdown() only) */
+    TRANSPORT_WATCH_READABLE   /* data or the peer's FIN waits: for a receive of no bytes */
+};
+
+enum transport_op_flags {
+    /* receive: the transport supplies the buffer (op->provided, op->bytes in it); give it back with recycle()
+     */
+    TRANSPORT_PROVIDE = 1,
+    /* send: push everything out at once (Nagle off for this and what precedes it) */
+    TRANSPORT_NODELAY = 2,
+    /* never finish inline, never answer an error inline for data reasons: always through complete() */
+    TRANSPORT_NO_INLINE = 4
+};
+
+struct transport_op {
+    /* the owner fills these before it starts the op and leaves them alone until it is over */
+    void (*complete)(struct transport_op *op, int32_t status, size_t bytes);
+    int kind;
+    unsigned flags;
+    size_t length; /* send: all of it goes before the op is over.  receive: at most this much */
+    /* send, receive without PROVIDE: up to `count` segments of the owner's memory from byte `offset` on;
+     * returns how many were written.  Called by the transport whenever it continues: nothing is allocated for
+     * long chains. */
+    size_t (*segments)(struct transport_op *op, size_t offset, struct transport_segment *out, size_t count);
+    struct transport_address address; /* connect: the peer.  accept: filled with the peer's address */
+
+    /* results */
+    int32_t status;
+    size_t bytes;                      /* receive 0 with success = end of stream (the peer's FIN) */
+    void *provided;                    /* PROVIDE: the buffer */
+    struct transport_socket *accepted; /* accept: connected, owned by the caller now */
+    struct transport_address local;    /* accept: the local address reached */
+
+    /* the transport's own while the op is inside */
+    struct {
+        void *pointer[4];
+        uint64_t word[4];
+    } inside;
+};
+
+enum transport_option {
+    TRANSPORT_OPTION_KEEPALIVE = 1,
+    TRANSPORT_OPTION_RECEIVE_BUFFER,
+    TRANSPORT_OPTION_SEND_BUFFER,
+    TRANSPORT_OPTION_NODELAY,
+    TRANSPORT_OPTION_V6ONLY,
+    TRANSPORT_OPTION_KEEPIDLE, /* seconds */
+    TRANSPORT_OPTION_KEEPINTVL,
+    TRANSPORT_OPTION_KEEPCNT,
+    TRANSPORT_OPTION_USER_TIMEOUT, /* milliseconds */
+    TRANSPORT_OPTION_TTL,
+    TRANSPORT_OPTION_HOPLIMIT,
+    TRANSPORT_OPTION_TOS,
+    TRANSPORT_OPTION_TCLASS,
+    TRANSPORT_OPTION_DONTFRAGMENT,
+    TRANSPORT_OPTION_INTERFACE, /* interface index for unicast */
+    TRANSPORT_OPTION_ERROR,     /* get: pending error as NTSTATUS */
+    TRANSPORT_OPTION_MAX
+};
+
+enum transport_query {
+    TRANSPORT_UNSENT =
+        1, /* bytes accepted (op->bytes of sends) that have not been sent once; an unsent FIN is one */
+    TRANSPORT_UNACKED, /* bytes accepted that have not been acknowledged; an unacknowledged FIN is one */
+    TRANSPORT_READABLE /* bytes that wait to be received */
+};
+
+struct transport_config {
+    unsigned loops; /* one loop per processor; dispatch(loop) runs on that processor's thread only */
+    int one_byte;   /* tests: every receive yields at most one byte, every send goes in one-byte pieces */
+};
+
+struct transport_ops {
+    uint32_t version; /* TRANSPORT_VERSION */
+    const char *name;
+
+    int32_t (*attach)(const struct transport_config *config, struct transport **out);
+    /* Needs that every socket was closed and that no loop runs. */
+    void (*detach)(struct transport *transport);
+    /* Blocks until there is something to dispatch, until wake(loop), or until host_now() >= deadline_ns. */
+    void (*wait)(struct transport *transport, unsigned loop, uint64_t deadline_ns);
+    /* Calls complete() for what is ready, a bounded amount per call.  Returns 1 when more is ready at once.
+     */
+    int (*dispatch)(struct transport *transport, unsigned loop);
+    /* Ends the current or next wait(loop).  Any thread, cheap when already awake. */
+    void (*wake)(struct transport *transport, unsigned loop);
+
+    int32_t (*open)(struct transport *transport, unsigned loop, int family, int type, int protocol,
+                    struct transport_socket **out);
+    int32_t (*bind)(struct transport_socket *socket, const struct transport_address *local);
+    int32_t (*listen)(struct transport_socket *socket, int backlog);
+
+    int32_t (*accept)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*connect)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*send)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*receive)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*watch)(struct transport_socket *socket, struct transport_op *op);
+    int (*cancel)(struct transport_socket *socket, struct transport_op *op);
+    void (*recycle)(struct transport *transport, void *provided);
+    size_t (*provided_size)(struct transport *transport); /* capacity of every provided buffer */
+
+    int32_t (*shutdown)(
+        struct transport_socket *socket); /* our FIN, after what was handed over: a send inside, too */
+    /* Reset now: unsent data is dropped, the peer sees RST; descriptor and ops stay, receives fail. */
+    int32_t (*abort)(struct transport_socket *socket);
+    void (*close)(
+        struct transport_socket *socket); /* whatever state it is in; connected = FIN, so abort first */
+
+    int32_t (*address)(struct transport_socket *socket, int remote, struct transport_address *out);
+    int32_t (*set_option)(struct transport_socket *socket, int option, uint64_t value);
+    int32_t (*get_option)(struct transport_socket *socket, int option, uint64_t *value);
+    int64_t (*query)(struct transport_socket *socket, int what); /* bytes, or -1 when unknown */
+    unsigned (*loop_of)(struct transport_socket *socket);
+};
+
+extern const struct transport_ops transport_epoll;
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * buffer.c - what a WSK_BUF of the driver must be (area BUF).
+ */
+#include "wsk/wskp.h"
+
+NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional)
+{
+    if (buffer == NULL)
+        return optional ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    if (buffer->Mdl == NULL)
+        return buffer->Length == 0 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER; /* R-BUF-05 */
+    if (buffer->Length == 0)
+        return STATUS_SUCCESS;
+    if (buffer->Offset >= MmGetMdlByteCount(buffer->Mdl))
+        return STATUS_INVALID_PARAMETER; /* H-02, R-BUF-04 */
+    if (mm_mdl_chain_length(buffer->Mdl) - buffer->Offset < buffer->Length)
+        return STATUS_INVALID_PARAMETER; /* W-09, R-BUF-07 */
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,208 @@
+/*
+ * client.c - the client object: what counts towards WskDeregister, and WskControlClient (area CTLC).
+ */
+#include "wsk/wskp.h"
+
+BOOLEAN wsk_client_enter(struct wsk_client *client)
+{
+    KIRQL irql;
+    BOOLEAN good;
+
+    if (client == NULL)
+        return FALSE;
+    irql = ke_acquire_spin_lock(&client->lock);
+    good = client->captures > 0; /* C-REG-21: no client-level call without a capture */
+    if (good)
+        client->calls++;
+    ke_release_spin_lock(&client->lock, irql);
+    return good;
+}
+
+void wsk_client_leave(struct wsk_client *client)
+{
+    KIRQL irql = ke_acquire_spin_lock(&client->lock);
+
+    client->calls--;
+    wsk_client_quiet_locked(client);
+    ke_release_spin_lock(&client->lock, irql);
+}
+
+void wsk_client_socket_opened(struct wsk_client *client, struct wsk_socket *socket)
+{
+    KIRQL irql = ke_acquire_spin_lock(&client->lock);
+
+    client->open++;
+    client->sockets_created++;
+    InsertTailList(&client->sockets, &socket->client_link);
+    ke_release_spin_lock(&client->lock, irql);
+}
+
+void wsk_client_socket_closed(struct wsk_client *client, struct wsk_socket *socket)
+{
+    KIRQL irql = ke_acquire_spin_lock(&client->lock);
+
+    client->open--;
+    RemoveEntryList(&socket->client_link);
+    OBSERVE(dead, OBSERVE_SOCKET, socket);
+    wsk_client_quiet_locked(client); /* the client may be gone once the lock is released */
+    ke_release_spin_lock(&client->lock, irql);
+}
+
+void wsk_client_report_orphans(struct wsk_client *client)
+{
+    unsigned count = 0;
+    PLIST_ENTRY link;
+
+    for (link = client->orphans.Flink; link != &client->orphans; link = link->Flink)
+        count++;
+    if (count == 0)
+        return;
+    dbg_print(
+        "wsk: %u retained indication list(s) were never given to WskRelease before their socket was closed "
+        "(C-CLOSE-37)\n",
+        count);
+    wsk_indication_free_all(&client->orphans);
+}
+
+/* ---- WskControlClient
+ * -------------------------------------------------------------------------------------------- */
+
+static const struct {
+    ADDRESS_FAMILY family;
+    USHORT type;
+    ULONG protocol;
+} wsk_transport_rows[] = {
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+};
+
+/* Synthesised: Linux has no transport catalogue with provider ids (R-CTLC-04). */
+static const GUID wsk_transport_id = {0x75777372, 0x6b00, 0x4000, {0x80, 0x00, 't', 'c', 'p', 'i', 'p', 0}};
+
+static NTSTATUS transport_list_query(SIZE_T size, PVOID buffer, SIZE_T *returned)
+{
+    WSK_TRANSPORT *row = buffer;
+    size_t i;
+
+    if (returned == NULL)
+        return STATUS_INVALID_PARAMETER; /* H-08 */
+    *returned = sizeof *row * RTL_NUMBER_OF(wsk_transport_rows);
+    if (buffer == NULL || size < *returned)
+        return STATUS_BUFFER_OVERFLOW; /* C-CTLC-02 */
+    for (i = 0; i < RTL_NUMBER_OF(wsk_transport_rows); i++, row++) {
+        RtlZeroMemory(row, sizeof *row);
+        row->Version = 1;
+        row->SocketType = wsk_transport_rows[i].type;
+        row->Protocol = wsk_transport_rows[i].protocol;
+        row->AddressFamily = wsk_transport_rows[i].family;
+        row->ProviderId = wsk_transport_id;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS set_static_callbacks(struct wsk_client *client, SIZE_T size,
+                                     const WSK_EVENT_CALLBACK_CONTROL *control)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    KIRQL irql;
+
+    if (control == NULL || size != sizeof *control || control->NpiId == NULL ||
+        !RtlEqualMemory(control->NpiId, &NPI_WSK_INTERFACE_ID, sizeof(NPIID)) ||
+        (control->EventMask & WSK_EVENT_DISABLE) || control->EventMask == 0)
+        return STATUS_INVALID_PARAMETER;
+    irql = ke_acquire_spin_lock(&client->lock);
+    if (client->sockets_created != 0)
+        status = STATUS_INVALID_DEVICE_STATE; /* C-EVT-21 */
+    else
+        client->static_events |= control->EventMask;
+    ke_release_spin_lock(&client->lock, irql);
+    return status;
+}
+
+void wsk_transport_change_end(struct wsk_client *client, PIRP Irp)
+{
+    if (io_set_cancel_routine(Irp, NULL) == NULL)
+        return; /* a cancel routine is on its way and ends it */
+    io_complete_request(Irp, STATUS_CANCELLED, 0);
+    wsk_client_leave(client);
+}
+
+/* The client pointer stands in DriverContext[0] of a pended transport-list-change IRP. */
+static VOID NTAPI transport_change_cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    struct wsk_client *client = Irp->Tail.Overlay.DriverContext[0];
+    KIRQL irql;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    io_release_cancel_spin_lock(Irp->CancelIrql);
+    irql = ke_acquire_spin_lock(&client->lock);
+    RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+    InitializeListHead(&Irp->Tail.Overlay.ListEntry);
+    ke_release_spin_lock(&client->lock, irql);
+    io_complete_request(Irp, STATUS_CANCELLED, 0);
+    wsk_client_leave(client);
+}
+
+/* The set of transports never changes here: the IRP waits for cancellation or WskDeregister (C-CTLC-05, 07).
+ */
+static NTSTATUS transport_list_change(struct wsk_client *client, PIRP Irp)
+{
+    NTSTATUS status = STATUS_PENDING;
+    KIRQL irql;
+
+    Irp->Tail.Overlay.DriverContext[0] = client;
+    irql = ke_acquire_spin_lock(&client->lock);
+    io_mark_irp_pending(Irp);
+    InsertTailList(&client->transport_changes, &Irp->Tail.Overlay.ListEntry);
+    io_set_cancel_routine(Irp, transport_change_cancel);
+    if ((Irp->Cancel || client->deregistering) && io_set_cancel_routine(Irp, NULL) != NULL) {
+        RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+        ke_release_spin_lock(&client->lock, irql);
+        io_complete_request(Irp, STATUS_CANCELLED, 0);
+        wsk_client_leave(client);
+        return status;
+    }
+    ke_release_spin_lock(&client->lock, irql);
+    return status;
+}
+
+static NTSTATUS control_without_irp(struct wsk_client *client, ULONG code, SIZE_T in_size, PVOID in,
+                                    SIZE_T out_size, PVOID out, SIZE_T *returned)
+{
+    switch (code) {
+    case WSK_TRANSPORT_LIST_QUERY:
+        return in == NULL && in_size == 0 ? transport_list_query(out_size, out, returned)
+                                          : STATUS_INVALID_PARAMETER;
+    case WSK_SET_STATIC_EVENT_CALLBACKS:
+        return out == NULL && out_size == 0 ? set_static_callbacks(client, in_size, in)
+                                            : STATUS_INVALID_PARAMETER;
+    case WSK_TRANSPORT_LIST_CHANGE:
+        return STATUS_INVALID_PARAMETER; /* C-CTLC-06: needs an IRP */
+    default:
+        return STATUS_NOT_SUPPORTED;
+    }
+}
+
+/* WskControlClient (nc-wsk-pfn_wsk_control_client).  <= DISPATCH_LEVEL. */
+NTSTATUS WSKAPI wsk_control_client(PWSK_CLIENT Client, ULONG ControlCode, SIZE_T InputSize, PVOID InputBuffer,
+                                   SIZE_T OutputSize, PVOID OutputBuffer, SIZE_T *OutputSizeReturned,
+                                   PIRP Irp)
+{
+    struct wsk_client *client = Client;
+    NTSTATUS status;
+
+    if (Irp != NULL)
+        wsk_op_begin(Irp, WSK_OP_CONTROL, NULL);
+    if (!wsk_client_enter(client))
+        return Irp != NULL ? wsk_op_refuse(Irp, STATUS_INVALID_HANDLE) : STATUS_INVALID_HANDLE;
+    if (Irp != NULL && ControlCode == WSK_TRANSPORT_LIST_CHANGE && InputBuffer == NULL &&
+        OutputBuffer == NULL)
+        return transport_list_change(client, Irp); /* the IRP holds the client until it ends (C-DEREG-05) */
+    if (Irp != NULL)                               /* C-CTLC-19 */
+        status = wsk_op_refuse(Irp, STATUS_INVALID_PARAMETER);
+    else
+        status = control_without_irp(client, ControlCode, InputSize, InputBuffer, OutputSize, OutputBuffer,
+                                     OutputSizeReturned);
+    wsk_client_leave(client);
+    return status;
+}

@@ -1,0 +1,249 @@
+/*
+ * close.c - the whole closing protocol in one place; read it beside docs/rules (C-CLOSE, R-CLOSE) and
+ * docs/closing.md.
+ *
+ *  1. One atomic step on the gate word sets CLOSING and shuts the callback gate.  From here on every new call
+ * on the socket is refused and no callback starts (C-CLOSE-18, 35, 36).
+ *  2. Operations that the transport does not hold end now: Irp->Cancel set, STATUS_CANCELLED, Information 0
+ *     (C-CLOSE-11, 13, D-26).
+ *  3. In the same batch, waiting for nothing: each operation that the transport holds is cancelled; then the
+ * connection is aborted unless both directions are finished (C-CLOSE-38..42).
+ *  4. A held IRP ends when the transport has reported its end: full success keeps its result, anything else
+ * becomes STATUS_CANCELLED with Information 0 (receive.c, send.c, connection.c look at WSK_OP_BY_CLOSE).
+ *  5. When the last operation, routine and callback has returned, address and descriptor are given back, so
+ * that the port can be bound again (C-CLOSE-45).
+ *  6. The close IRP completes last (C-CLOSE-14, 17); when its routine has returned, the client's count that
+ *     WskDeregister waits for drops (C-CLOSE-03, D-25).
+ *
+ * Nobody waits here.  What "the last one has returned" means is one number: the gate word holds a count of
+ * holds (each IRP from its acceptance until its routine has returned, each operation inside the transport,
+ * each call that is in progress) and the kind of the callback that runs.  Who takes the word to "CLOSING, no
+ * hold, no callback" - by one atomic step, so exactly one thread - runs close_finish.  Close itself holds the
+ * gate while it does steps 2 and 3. Hence a close from one of the socket's own routines or callbacks always
+ * pends and cannot deadlock (C-CLOSE-19, 20).
+ */
+#include "wsk/wskp.h"
+
+/* ---- the gate
+ * ------------------------------------------------------------------------------------------------- */
+
+BOOLEAN wsk_gate_enter(struct wsk_socket *socket)
+{
+    ULONG64 old = __atomic_load_n(&socket->gate, __ATOMIC_RELAXED);
+
+    host_point(HOST_POINT_ATOMIC, &socket->gate);
+    do {
+        if (old & WSK_GATE_CLOSING)
+            return FALSE;
+    } while (!__atomic_compare_exchange_n(&socket->gate, &old, old + 1, FALSE, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
+    return TRUE;
+}
+
+void wsk_gate_hold(struct wsk_socket *socket)
+{
+    host_point(HOST_POINT_ATOMIC, &socket->gate);
+    __atomic_add_fetch(&socket->gate, 1, __ATOMIC_ACQ_REL);
+}
+
+/* Applies `change` (a subtraction) and claims the end of the close when that leaves nothing.  TRUE: the
+ * caller is the one that finishes it. */
+static BOOLEAN gate_leave(struct wsk_socket *socket, ULONG64 change)
+{
+    ULONG64 old = __atomic_load_n(&socket->gate, __ATOMIC_RELAXED), new;
+    BOOLEAN last;
+
+    host_point(HOST_POINT_ATOMIC, &socket->gate);
+    do {
+        new = old - change;
+        last = new == WSK_GATE_CLOSING;
+        if (last)
+            new |= WSK_GATE_CLOSED;
+    } while (
+        !__atomic_compare_exchange_n(&socket->gate, &old, new, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return last;
+}
+
+/* C-CLOSE-18, 35: one step. FALSE: somebody closes or has closed it already. */
+static BOOLEAN gate_close(struct wsk_socket *socket)
+{
+    ULONG64 old = __atomic_load_n(&socket->gate, __ATOMIC_RELAXED), new;
+
+    host_point(HOST_POINT_ATOMIC, &socket->gate);
+    do {
+        if (old & WSK_GATE_CLOSING)
+            return FALSE;
+        new = ((old & ~(WSK_GATE_KINDS << WSK_GATE_ENABLED_SHIFT)) | WSK_GATE_CLOSING) + 1;
+    } while (
+        !__atomic_compare_exchange_n(&socket->gate, &old, new, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return TRUE;
+}
+
+BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kind)
+{
+    ULONG64 old = __atomic_load_n(&socket->gate, __ATOMIC_RELAXED);
+
+    host_point(HOST_POINT_ATOMIC, &socket->gate);
+    do {
+        if ((old & WSK_GATE_CLOSING) || !((old >> WSK_GATE_ENABLED_SHIFT) & kind) ||
+            ((old >> WSK_GATE_RUNNING_SHIFT) & WSK_GATE_KINDS))
+            return FALSE;
+    } while (!__atomic_compare_exchange_n(&socket->gate, &old,
+                                          old | ((ULONG64)kind << WSK_GATE_RUNNING_SHIFT), FALSE,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    return TRUE;
+}
+
+/* ---- step 5 and 6
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Retained lists outlive their socket: they stay readable until the client has deregistered
+ * (docs/closing.md). */
+static void close_orphan_indications(struct wsk_socket *socket)
+{
+    struct wsk_client *client = socket->client;
+    KIRQL irql;
+
+    if (IsListEmpty(&socket->receive.retained))
+        return;
+    irql = ke_acquire_spin_lock(&client->lock);
+    while (!IsListEmpty(&socket->receive.retained))
+        InsertTailList(&client->orphans, RemoveHeadList(&socket->receive.retained));
+    ke_release_spin_lock(&client->lock, irql);
+}
+
+/* Nothing is pending, nothing runs, the transport holds nothing: gives back what the socket has. */
+static void close_release(struct wsk_socket *socket)
+{
+    KIRQL irql = wsk_lock(socket);
+    struct transport_socket *transport = socket->transport;
+
+    KE_ASSERT(wsk_running(socket) == 0);
+    socket->transport = NULL;
+    wsk_move(socket, WSK_EV_CLOSED);
+    wsk_indication_free_all(&socket->receive.data);
+    close_orphan_indications(socket);
+    ke_release_spin_lock(&socket->lock, irql);
+    if (transport != NULL) {
+        WSK_TRANSPORT_OPS->close(transport); /* C-CLOSE-45: before the close IRP completes */
+        wsk_listen_descriptor_freed();
+    }
+}
+
+static void close_finish(struct wsk_socket *socket)
+{
+    PIRP irp;
+    KIRQL irql;
+
+    close_release(socket);
+    irql = wsk_lock(socket);
+    irp = socket->close_irp;
+    if (irp == NULL) { /* wsk_socket_discard: the client never saw this socket */
+        ke_release_spin_lock(&socket->lock, irql);
+        wsk_client_socket_closed(socket->client, socket);
+        wsk_socket_dereference(socket);
+        return;
+    }
+    socket->close_irp = NULL;
+    wsk_op_done(socket, irp, STATUS_SUCCESS, 0);
+    wsk_socket_reference(socket);
+    wsk_unlock_deliver(socket, irql);
+    wsk_socket_dereference(socket);
+}
+
+void wsk_close_complete(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_client *client = socket->client;
+
+    KE_ASSERT((socket->gate & (WSK_GATE_CLOSED | WSK_GATE_HOLDS)) == WSK_GATE_CLOSED);
+    io_complete_request(Irp, STATUS_SUCCESS, 0); /* C-CLOSE-14: nothing of this socket comes after it */
+    wsk_client_socket_closed(client, socket);    /* C-CLOSE-03, D-25: the routine has returned */
+    wsk_socket_dereference(socket);
+}
+
+void wsk_gate_leave(struct wsk_socket *socket)
+{
+    if (gate_leave(socket, 1))
+        close_finish(socket);
+}
+
+void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind)
+{
+    if (gate_leave(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT)) /* C-CLOSE-17 */
+        close_finish(socket);
+}
+
+/* ---- steps 1 to 3
+ * ------------------------------------------------------------------------------------------------ */
+
+/* Ends everything that is under way.  The gate is CLOSING and held by the caller.  O(pending operations). */
+static void close_cancel(struct wsk_socket *socket)
+{
+    LIST_ENTRY dropped;
+    KIRQL irql;
+
+    InitializeListHead(&dropped);
+    irql = wsk_lock(socket);
+    while (!IsListEmpty(
+        &socket->disables)) { /* a pended event disable: the callback may run on, its IRP ends now */
+        PIRP irp = wsk_irp_of_link(RemoveHeadList(&socket->disables));
+
+        wsk_op_done_by_close(socket, irp);
+    }
+    if (socket->category == WSK_LISTEN) {
+        wsk_listen_close(socket, &dropped); /* C-CLOSE-43 */
+    } else if (socket->category == WSK_CONNECTION) {
+        wsk_connection_close(socket);
+        wsk_receive_close(socket);
+        wsk_send_close(socket);
+        if (socket->transport != NULL && !wsk_fully_disconnected(socket)) {
+            socket->latches |= WSK_LATCH_ABORTED;
+            WSK_TRANSPORT_OPS->abort(socket->transport); /* C-CLOSE-38, 39, 41, 42; not C-CLOSE-40 */
+        }
+    }
+    wsk_unlock(socket, irql);
+    while (!IsListEmpty(&dropped)) /* accepted for the client, which never got to see them */
+        wsk_socket_discard(CONTAINING_RECORD(RemoveHeadList(&dropped), struct wsk_socket, accept_link));
+}
+
+NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp)
+{
+    struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
+    KIRQL irql;
+
+    if (Irp == NULL)
+        return STATUS_INVALID_PARAMETER; /* W-04 */
+    wsk_op_begin(Irp, WSK_OP_CLOSE, socket);
+    if (socket == NULL || !wsk_socket_valid(socket))
+        return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
+    if (!gate_close(socket))
+        return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED); /* C-CLOSE-36: a second close */
+    irql = wsk_lock(socket);
+    socket->close_irp = Irp;
+    io_mark_irp_pending(Irp);
+    ke_release_spin_lock(&socket->lock, irql);
+
+    close_cancel(socket);
+
+    if (wsk_settings.completion != WSK_COMPLETE_INLINE || !wsk_may_nest()) {
+        wsk_gate_leave(socket); /* W-01: pends; the deliveries run elsewhere */
+        return STATUS_PENDING;
+    }
+    wsk_lane_drain(socket); /* C-CLOSE-15: cancelled IRPs complete on the closing thread */
+    if (!gate_leave(socket, 1))
+        return STATUS_PENDING; /* C-CLOSE-19; the IRP may be gone already */
+    close_release(socket);
+    socket->close_irp = NULL;
+    IoGetCurrentIrpStackLocation(Irp)->Control &=
+        (UCHAR)~SL_PENDING_RETURNED; /* D-03: nobody else has seen it */
+    wsk_close_complete(socket, Irp);
+    return STATUS_SUCCESS;
+}
+
+void wsk_socket_discard(struct wsk_socket *socket)
+{
+    if (!gate_close(socket))
+        return; /* a driver that misuses a socket of ours closes it itself */
+    close_cancel(socket);
+    wsk_gate_leave(socket);
+}

@@ -1,0 +1,186 @@
+/*
+ * deliver.c - where completions and callbacks run.
+ *
+ * Each socket has two lanes, one a direction.  Whatever ends (wsk_op_done) is put on its lane in order; one
+ * thread at a time owns a lane and delivers from it, so completions of one direction are serial and in data
+ * order (D-06), and event callbacks, which ride on the receive lane, are serial, too (D-12, R-RECVEV-18).  A
+ * lane is run
+ *   - by the transport's loop at DISPATCH_LEVEL, at the end of the completion that fed it, or by a DPC
+ *     (deliver = dispatch);
+ *   - by a worker thread at PASSIVE_LEVEL (deliver = passive);
+ *   - by the one or the other in turn (deliver = mixed).
+ * Never under a lock of ours (D-05), never by recursion: a completion that comes up while a routine runs
+ * waits on the lane until that routine has returned, but for inline completions, which nest at most four deep
+ * (wsk_may_nest).
+ *
+ * No lost wake-up: `wanted` is set and looked at only under socket->lock.  Who unlocks the socket schedules a
+ * wanted lane unless it has an owner or is scheduled already; the owner looks again, under the lock, before
+ * it lets go. A scheduled or running lane references the socket's memory, not its gate: it never delays a
+ * close.
+ */
+#include "wsk/wskp.h"
+
+#define WSK_LANE_BUDGET 32 /* deliveries before others get their turn */
+#define WSK_NEST_LIMIT  4
+
+BOOLEAN wsk_may_nest(void)
+{
+    const struct rtl_frame *frame;
+    unsigned depth = 0;
+
+    for (frame = ke_current_thread()->frames; frame != NULL; frame = frame->previous)
+        if (frame->call == OBSERVE_ROUTINE || frame->call == OBSERVE_CALLBACK)
+            depth++;
+    return depth < WSK_NEST_LIMIT;
+}
+
+/* The lock is held and the lane has no owner.  Returns without the lock; the caller references the socket. */
+static void lane_run(struct wsk_lane *lane, KIRQL irql)
+{
+    struct wsk_socket *socket = lane->socket;
+    unsigned budget = WSK_LANE_BUDGET;
+
+    lane->owner = ke_current_thread();
+    for (;;) {
+        enum wsk_callback kind;
+
+        lane->wanted = FALSE;
+        if (!IsListEmpty(&lane->ready)) {
+            PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
+
+            ke_release_spin_lock(&socket->lock, irql);
+            wsk_op_deliver(socket, irp);
+            irql = wsk_lock(socket);
+        } else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0) {
+            ke_release_spin_lock(&socket->lock, irql);
+            wsk_event_run(socket, kind);
+            irql = wsk_lock(socket);
+        } else {
+            break;
+        }
+        if (--budget == 0) {
+            lane->wanted = TRUE; /* one busy connection must not starve the others */
+            break;
+        }
+    }
+    lane->owner = NULL;
+    wsk_unlock(socket, irql);
+}
+
+static void lane_scheduled(struct wsk_lane *lane)
+{
+    struct wsk_socket *socket = lane->socket;
+    KIRQL irql = wsk_lock(socket);
+
+    lane->scheduled = FALSE;
+    if (lane->owner == NULL)
+        lane_run(lane, irql);
+    else
+        ke_release_spin_lock(&socket->lock, irql); /* the owner sees what is on the lane */
+    wsk_socket_dereference(socket);
+}
+
+static VOID NTAPI lane_dpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+    lane_scheduled(Context);
+}
+
+static void lane_work(void *context)
+{
+    lane_scheduled(context);
+}
+
+void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id)
+{
+    struct wsk_lane *lane = &socket->lanes[id];
+
+    InitializeListHead(&lane->ready);
+    lane->socket = socket;
+    lane->id = (UCHAR)id;
+    ke_initialize_dpc(&lane->dpc, lane_dpc, lane);
+    ke_set_target_processor_dpc(&lane->dpc, (CCHAR)socket->processor);
+}
+
+static BOOLEAN at_dispatch(struct wsk_lane *lane)
+{
+    switch (wsk_settings.delivery) {
+    case WSK_DELIVER_DISPATCH:
+        return TRUE;
+    case WSK_DELIVER_PASSIVE:
+        return FALSE;
+    default:
+        return (lane->toggle ^= 1) != 0;
+    }
+}
+
+void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
+{
+    unsigned i;
+
+    for (i = 0; i < WSK_LANES; i++) {
+        struct wsk_lane *lane = &socket->lanes[i];
+
+        if (!lane->wanted || lane->scheduled || lane->owner != NULL)
+            continue;
+        lane->wanted = FALSE;
+        lane->scheduled = TRUE;
+        wsk_socket_reference(socket);
+        if (at_dispatch(lane))
+            ke_insert_queue_dpc(&lane->dpc, NULL, NULL);
+        else
+            ex_queue_worker(&lane->work, lane_work, lane);
+    }
+    ke_release_spin_lock(&socket->lock, irql);
+}
+
+void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
+{
+    unsigned i;
+
+    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread()) {
+        wsk_unlock(socket, irql);
+        return;
+    }
+    wsk_socket_reference(socket);
+    for (i = 0; i < WSK_LANES; i++) {
+        struct wsk_lane *lane = &socket->lanes[i];
+
+        if (lane->wanted && !lane->scheduled && lane->owner == NULL) {
+            lane_run(lane, irql);
+            irql = wsk_lock(socket);
+        }
+    }
+    wsk_unlock(socket, irql);
+    wsk_socket_dereference(socket);
+}
+
+void wsk_lane_drain(struct wsk_socket *socket)
+{
+    unsigned i;
+
+    for (i = 0; i < WSK_LANES; i++) {
+        struct wsk_lane *lane = &socket->lanes[i];
+        struct ke_thread *thread = ke_current_thread();
+        KIRQL irql = wsk_lock(socket);
+        BOOLEAN outermost = lane->owner == NULL;
+
+        if (outermost || lane->owner == thread) {
+            lane->owner = thread;
+            while (!IsListEmpty(&lane->ready) && wsk_may_nest()) {
+                PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
+
+                ke_release_spin_lock(&socket->lock, irql);
+                wsk_op_deliver(socket, irp);
+                irql = wsk_lock(socket);
+            }
+            if (outermost)
+                lane->owner = NULL;
+            if (!IsListEmpty(&lane->ready))
+                wsk_lane_kick(socket, (enum wsk_lane_id)i);
+        }
+        wsk_unlock(socket, irql);
+    }
+}

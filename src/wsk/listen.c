@@ -1,0 +1,341 @@
+/*
+ * listen.c - listening sockets: WskAccept and WskAcceptEvent (areas ACC, ACCEV, LISTEN).
+ *
+ * A connection leaves the transport only when somebody wants it: an accept is inside the transport while an
+ * IRP is queued or WskAcceptEvent is enabled and nothing waits for it.  Queued IRPs go before the callback
+ * (R-ACC-10).
+ */
+#include "wsk/wskp.h"
+
+#define WSK_BACKLOG 4096 /* Windows lets the transport choose; Linux caps it by net.core.somaxconn */
+
+static KSPIN_LOCK starved_lock;
+static LIST_ENTRY starved = {&starved, &starved}; /* listeners that found no descriptor left */
+
+/* ---- from the transport to the client
+ * ---------------------------------------------------------------------------------- */
+
+/* lock held: makes the accepted connection a socket of its own. */
+static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_op *op, struct wsk_socket **out)
+{
+    NTSTATUS status = wsk_socket_create(listener->client, WSK_CONNECTION, listener->family, SOCK_STREAM,
+                                        IPPROTO_TCP, NULL, NULL, op->accepted, out);
+
+    if (status != STATUS_SUCCESS) { /* nobody can ever close it: reset it now */
+        WSK_TRANSPORT_OPS->abort(op->accepted);
+        WSK_TRANSPORT_OPS->close(op->accepted);
+        return status;
+    }
+    (*out)->peer = op->address;
+    (*out)->local = op->local;
+    (*out)->latches |= WSK_LATCH_HANDING_OVER; /* D-15: no callback before its context is known */
+    wsk_move(*out, WSK_EV_ACCEPTED);
+    (*out)->option.keepalive = listener->option.keepalive;           /* C-OPT-18 */
+    (*out)->option.receive_buffer = listener->option.receive_buffer; /* C-OPT-22 */
+    (*out)->receive.buffer_limit = listener->receive.buffer_limit;
+    return STATUS_SUCCESS;
+}
+
+/* No lock of the listener needed: the client has (or gets) the socket, its callbacks may come. */
+static void handed_over(struct wsk_socket *socket, PVOID context,
+                        const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, ULONG inherit)
+{
+    KIRQL irql = wsk_lock(socket);
+
+    if (!wsk_closing(socket)) { /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
+        ULONG kinds = inherit | socket->static_events | socket->listen.inherit;
+
+        socket->context = context;
+        socket->client_dispatch = dispatch;
+        socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
+        wsk_receive_start(socket);
+        wsk_event_enable(socket, wsk_event_with_function(WSK_CONNECTION, dispatch, kinds));
+    }
+    wsk_unlock(socket, irql);
+}
+
+/* lock held: the first waiting connection becomes the client's, as a WskAccept asked for it. */
+static struct wsk_socket *accept_first(struct wsk_socket *socket, const union wsk_arguments *arguments)
+{
+    struct wsk_socket *accepted =
+        CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
+
+    socket->listen.waiting_count--;
+    if (arguments->accept.local != NULL)
+        wsk_address_out(&accepted->local, arguments->accept.local); /* R-ACC-06 */
+    if (arguments->accept.remote != NULL)
+        wsk_address_out(&accepted->peer, arguments->accept.remote);
+    handed_over(accepted, arguments->accept.context, arguments->accept.dispatch,
+                0); /* C-EVT-16: nothing inherited */
+    return accepted;
+}
+
+/* lock held: waiting connections go to queued IRPs, first to first. */
+static void accept_serve(struct wsk_socket *socket)
+{
+    while (!IsListEmpty(&socket->listen.irps) && !IsListEmpty(&socket->listen.waiting)) {
+        PIRP irp = wsk_irp_of_link(RemoveHeadList(&socket->listen.irps));
+
+        wsk_op_done(socket, irp, STATUS_SUCCESS,
+                    (ULONG_PTR)&accept_first(socket, wsk_arguments_of(irp))->public);
+    }
+}
+
+/* lock held: what an accept of the transport brought. */
+static void accept_got(struct wsk_socket *socket, NTSTATUS status)
+{
+    struct wsk_socket *accepted;
+
+    if (status == STATUS_SUCCESS)
+        status = accepted_socket(socket, &socket->listen.op, &accepted);
+    if (status == STATUS_SUCCESS) {
+        InsertTailList(&socket->listen.waiting, &accepted->accept_link);
+        socket->listen.waiting_count++;
+        return;
+    }
+    if (status == STATUS_CANCELLED || status == STATUS_CONNECTION_ABORTED ||
+        status == STATUS_CONNECTION_RESET)
+        return; /* taken back by us, or gone before it was accepted */
+    if (status == STATUS_INSUFFICIENT_RESOURCES) {
+        if (!IsListEmpty(&socket->listen.irps)) {
+            wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps)), status, 0);
+        } else if (!(socket->latches & WSK_LATCH_STARVED)) { /* tried again when a descriptor is given back */
+            KIRQL irql = ke_acquire_spin_lock(&starved_lock);
+
+            socket->latches |= WSK_LATCH_STARVED;
+            wsk_socket_reference(socket);
+            InsertTailList(&starved, &socket->listen.starved_link);
+            ke_release_spin_lock(&starved_lock, irql);
+        }
+        return;
+    }
+    socket->death = status; /* C-LISTEN-08 */
+    socket->latches |= WSK_LATCH_RESET;
+    wsk_move(socket, WSK_EV_DIED);
+    while (!IsListEmpty(&socket->listen.irps))
+        wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps)), STATUS_FILE_FORCED_CLOSED,
+                    0);
+}
+
+static BOOLEAN accept_wanted(struct wsk_socket *socket)
+{
+    if (socket->state != WSK_STATE_LISTENING || (socket->latches & WSK_LATCH_RESET) || socket->listen.armed)
+        return FALSE;
+    if (!IsListEmpty(&socket->listen.irps))
+        return TRUE;
+    return (wsk_enabled(socket) & WSK_CALLBACK_ACCEPT) && IsListEmpty(&socket->listen.waiting) &&
+           !(socket->latches & WSK_LATCH_STARVED);
+}
+
+void wsk_listen_pump(struct wsk_socket *socket)
+{
+    if (socket->category != WSK_LISTEN || wsk_closing(socket))
+        return;
+    accept_serve(socket);
+    while (accept_wanted(socket)) {
+        NTSTATUS status;
+
+        wsk_gate_hold(socket);
+        status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
+        if (status == STATUS_PENDING) {
+            socket->listen.armed = TRUE;
+            break;
+        }
+        wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+        accept_got(socket, status);
+        accept_serve(socket);
+    }
+    if (wsk_event_due(socket))
+        wsk_lane_kick(socket, WSK_LANE_RECEIVE);
+}
+
+static void accept_complete(struct transport_op *op, int32_t status, size_t bytes)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, listen.op);
+    KIRQL irql = wsk_lock(socket);
+
+    UNREFERENCED_PARAMETER(bytes);
+    socket->listen.armed = FALSE;
+    if (!wsk_closing(socket)) {
+        accept_got(socket, status);
+        wsk_listen_pump(socket);
+    } else if (status == STATUS_SUCCESS) { /* it raced in: C-CLOSE-43 */
+        WSK_TRANSPORT_OPS->abort(op->accepted);
+        WSK_TRANSPORT_OPS->close(op->accepted);
+    }
+    wsk_unlock_deliver(socket, irql);
+    wsk_gate_leave(socket); /* the operation inside the transport */
+}
+
+void wsk_listen_descriptor_freed(void)
+{
+    for (;;) {
+        struct wsk_socket *socket = NULL;
+        KIRQL irql;
+
+        if (__atomic_load_n(&starved.Flink, __ATOMIC_ACQUIRE) == &starved)
+            return;
+        irql = ke_acquire_spin_lock(&starved_lock);
+        if (!IsListEmpty(&starved))
+            socket = CONTAINING_RECORD(RemoveHeadList(&starved), struct wsk_socket, listen.starved_link);
+        ke_release_spin_lock(&starved_lock, irql);
+        if (socket == NULL)
+            return;
+        irql = wsk_lock(socket);
+        socket->latches &= ~(ULONG)WSK_LATCH_STARVED;
+        if (wsk_gate_enter(socket)) {
+            wsk_listen_pump(socket);
+            wsk_unlock(socket, irql);
+            wsk_gate_leave(socket);
+        } else {
+            ke_release_spin_lock(&socket->lock, irql);
+        }
+        wsk_socket_dereference(socket);
+    }
+}
+
+/* ---- life of a listening socket
+ * ---------------------------------------------------------------------------------------- */
+
+void wsk_listen_initialize(struct wsk_socket *socket)
+{
+    InitializeListHead(&socket->listen.irps);
+    InitializeListHead(&socket->listen.waiting);
+    socket->listen.op.kind = TRANSPORT_ACCEPT;
+    socket->listen.op.complete = accept_complete;
+}
+
+NTSTATUS wsk_listen_start(struct wsk_socket *socket)
+{
+    return WSK_TRANSPORT_OPS->listen(socket->transport, WSK_BACKLOG);
+}
+
+void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
+{
+    if (socket->listen.armed && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->listen.op)) {
+        socket->listen.armed = FALSE;
+        wsk_gate_leave(socket); /* not the last: close holds the gate */
+    }
+    while (!IsListEmpty(&socket->listen.irps))
+        wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps))); /* W-02 */
+    while (!IsListEmpty(&socket->listen.waiting))
+        InsertTailList(dropped, RemoveHeadList(&socket->listen.waiting));
+    socket->listen.waiting_count = 0;
+}
+
+/* lock held, listening: takes a connection that is there, or queues the IRP. */
+static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
+{
+    if (!Irp->Cancel && IsListEmpty(&socket->listen.irps)) {
+        if (IsListEmpty(&socket->listen.waiting) && !socket->listen.armed) {
+            NTSTATUS status;
+
+            wsk_gate_hold(socket);
+            status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
+            socket->listen.armed = status == STATUS_PENDING;
+            if (status != STATUS_PENDING) {
+                wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
+                if (status == STATUS_INSUFFICIENT_RESOURCES)
+                    return wsk_op_finish(socket, Irp, status, 0, TRUE, irql);
+                accept_got(socket, status);
+            }
+        }
+        if (!IsListEmpty(&socket->listen.waiting)) {
+            struct wsk_socket *accepted = accept_first(socket, wsk_arguments_of(Irp));
+
+            return wsk_op_finish(socket, Irp, STATUS_SUCCESS, (ULONG_PTR)&accepted->public, TRUE,
+                                 irql); /* R-ACC-07 */
+        }
+    }
+    wsk_op_pend(socket, Irp, &socket->listen.irps); /* R-ACC-08 */
+    wsk_listen_pump(socket);
+    wsk_unlock(socket, irql);
+    return STATUS_PENDING;
+}
+
+/* WskAccept (nc-wsk-pfn_wsk_accept): the next connection, its PWSK_SOCKET in IoStatus.Information.
+ * LocalAddress and RemoteAddress: NULL, or large enough for the family's SOCKADDR and valid until completion.
+ * <= DISPATCH_LEVEL. */
+NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSocketContext,
+                           const WSK_CLIENT_CONNECTION_DISPATCH *AcceptSocketDispatch, PSOCKADDR LocalAddress,
+                           PSOCKADDR RemoteAddress, PIRP Irp)
+{
+    union wsk_arguments *arguments;
+    struct wsk_socket *socket;
+    NTSTATUS status;
+    KIRQL irql;
+
+    status = wsk_op_enter(ListenSocket, Irp, WSK_OP_ACCEPT, &socket);
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (Flags != 0)
+        return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER); /* R-ACC-03 */
+    arguments = wsk_arguments_of(Irp);
+    arguments->accept.context = AcceptSocketContext;
+    arguments->accept.dispatch = AcceptSocketDispatch;
+    arguments->accept.local = LocalAddress;
+    arguments->accept.remote = RemoteAddress;
+    status = wsk_op_lock(socket, Irp, &irql);
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (socket->state != WSK_STATE_LISTENING) {
+        status =
+            (socket->latches & WSK_LATCH_RESET) ? STATUS_FILE_FORCED_CLOSED : STATUS_INVALID_DEVICE_STATE;
+        ke_release_spin_lock(&socket->lock, irql);
+        return wsk_op_fail(Irp, status); /* R-ACC-02, 09 */
+    }
+    return accept_now(socket, Irp, irql);
+}
+
+/* ---- WskAcceptEvent
+ * ------------------------------------------------------------------------------------------------------ */
+
+void wsk_listen_indicate(struct wsk_socket *socket)
+{
+    const WSK_CLIENT_LISTEN_DISPATCH *table;
+    const WSK_CLIENT_CONNECTION_DISPATCH *dispatch = NULL;
+    struct wsk_socket *accepted = NULL;
+    SOCKADDR_STORAGE local, remote;
+    PVOID context, accepted_context = NULL;
+    ULONG flags, inherit;
+    NTSTATUS status;
+    KIRQL irql;
+
+    irql = wsk_lock(socket);
+    table = socket->client_dispatch;
+    context = socket->context;
+    inherit = socket->listen.inherit;
+    if (socket->latches & WSK_LATCH_RESET) {
+        socket->latches |= WSK_LATCH_TOLD_DEATH;
+    } else if (IsListEmpty(&socket->listen.waiting) || !IsListEmpty(&socket->listen.irps)) {
+        ke_release_spin_lock(&socket->lock, irql);
+        return; /* a WskAccept took it in the meantime */
+    } else {
+        accepted = CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
+        socket->listen.waiting_count--;
+        wsk_socket_reference(accepted); /* memory only: it may be closed inside the callback (C-CLOSE-22) */
+    }
+    ke_release_spin_lock(&socket->lock, irql);
+
+    RtlZeroMemory(&local, sizeof local);
+    RtlZeroMemory(&remote, sizeof remote);
+    if (accepted != NULL) {
+        wsk_address_out(&accepted->local, (PSOCKADDR)&local);
+        wsk_address_out(&accepted->peer, (PSOCKADDR)&remote);
+    }
+    flags = ke_current_irql() == DISPATCH_LEVEL ? WSK_FLAG_AT_DISPATCH_LEVEL : 0;
+    RTL_CALL(OBSERVE_CALLBACK, socket, "WskAcceptEvent", table->WskAcceptEvent,
+             rtl_call_frame.status = status = table->WskAcceptEvent(
+                 context, flags, (PSOCKADDR)&local, (PSOCKADDR)&remote,
+                 accepted != NULL ? &accepted->public : NULL, &accepted_context, &dispatch));
+    if (accepted != NULL) {
+        if (status == STATUS_SUCCESS)
+            handed_over(accepted, accepted_context, dispatch, inherit);
+        else
+            wsk_socket_discard(accepted); /* C-LISTEN-07; unknown statuses mean: rejected (D-13) */
+        wsk_socket_dereference(accepted);
+    }
+    irql = wsk_lock(socket);
+    wsk_listen_pump(socket);
+    wsk_unlock(socket, irql);
+}

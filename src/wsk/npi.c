@@ -1,0 +1,62 @@
+/*
+ * npi.c - the provider tables that Socket->Dispatch points to.  WskControlSocket and WskCloseSocket lead
+ * every one (C-CLOSE-04, R-STRUCT-15).
+ */
+#include "wsk/wskp.h"
+
+static NTSTATUS refuse(PIRP Irp)
+{
+    if (Irp == NULL)
+        return STATUS_INVALID_PARAMETER;
+    wsk_op_begin(Irp, WSK_OP_CONTROL, NULL);
+    return wsk_op_refuse(Irp, STATUS_NOT_IMPLEMENTED);
+}
+
+/* Slots of the tables whose function is not built yet (docs/divergences.md): they refuse and complete the
+ * IRP. */
+static NTSTATUS WSKAPI inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID InspectID,
+                                        WSK_INSPECT_ACTION Action, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(ListenSocket);
+    UNREFERENCED_PARAMETER(InspectID);
+    UNREFERENCED_PARAMETER(Action);
+    return refuse(Irp);
+}
+
+static NTSTATUS WSKAPI connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK_BUF Buffer, ULONG Flags,
+                                  PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(Socket);
+    UNREFERENCED_PARAMETER(RemoteAddress);
+    UNREFERENCED_PARAMETER(Buffer);
+    UNREFERENCED_PARAMETER(Flags);
+    return refuse(Irp);
+}
+
+const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch = {
+    .WskControlSocket = wsk_control_socket,
+    .WskCloseSocket = wsk_close_socket,
+};
+
+const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch = {
+    .WskControlSocket = wsk_control_socket,
+    .WskCloseSocket = wsk_close_socket,
+    .WskBind = wsk_bind,
+    .WskAccept = wsk_accept,
+    .WskInspectComplete = inspect_complete,
+    .WskGetLocalAddress = wsk_get_local_address,
+};
+
+const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch = {
+    .WskControlSocket = wsk_control_socket,
+    .WskCloseSocket = wsk_close_socket,
+    .WskBind = wsk_bind,
+    .WskConnect = wsk_connect,
+    .WskGetLocalAddress = wsk_get_local_address,
+    .WskGetRemoteAddress = wsk_get_remote_address,
+    .WskSend = wsk_send,
+    .WskReceive = wsk_receive,
+    .WskDisconnect = wsk_disconnect,
+    .WskRelease = wsk_release,
+    .WskConnectEx = connect_ex,
+};

@@ -1,0 +1,248 @@
+/*
+ * op.c - the life of an IRP inside WSK, whatever the operation.
+ *
+ * An IRP is taken over (io_prepare_lower), then exactly one of these happens (D-01):
+ *   refused    completed inline with an error, the error is returned;
+ *   inline     completed inside the call, its status is returned (D-02);
+ *   pended     marked pending, STATUS_PENDING is returned (D-03), and later wsk_op_done puts it on a lane.
+ *
+ * Cancellation.  While an IRP may be cancelled its CancelRoutine is wsk_op_cancel.  Whoever ends it takes
+ * that routine back (wsk_op_done).  If it is gone already, a cancel routine is on its way: then the result is
+ * left in the IRP and the cancel routine delivers it; so an operation that won the race keeps its own result
+ * (C-CLOSE-13, K-CANCEL-06). The IRP holds the socket's gate until its completion routine has returned, so
+ * the cancel routine always finds a live socket.
+ */
+#include "wsk/wskp.h"
+
+static const char *const wsk_op_names[WSK_OP_MAX] = {
+    [WSK_OP_SOCKET] = "WskSocket",
+    [WSK_OP_SOCKET_CONNECT] = "WskSocketConnect",
+    [WSK_OP_BIND] = "WskBind",
+    [WSK_OP_ADDRESS] = "WskGetLocalAddress/WskGetRemoteAddress",
+    [WSK_OP_CONTROL] = "WskControlSocket",
+    [WSK_OP_EVENT_DISABLE] = "WskControlSocket(WSK_EVENT_DISABLE)",
+    [WSK_OP_ACCEPT] = "WskAccept",
+    [WSK_OP_CONNECT] = "WskConnect",
+    [WSK_OP_SEND] = "WskSend",
+    [WSK_OP_RECEIVE] = "WskReceive",
+    [WSK_OP_DISCONNECT] = "WskDisconnect",
+    [WSK_OP_CLOSE] = "WskCloseSocket",
+};
+
+const char *wsk_op_name(enum wsk_op_kind kind)
+{
+    return kind < WSK_OP_MAX && wsk_op_names[kind] ? wsk_op_names[kind] : "?";
+}
+
+enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind)
+{
+    return kind == WSK_OP_RECEIVE || kind == WSK_OP_ACCEPT ? WSK_LANE_RECEIVE : WSK_LANE_SEND;
+}
+
+void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket)
+{
+    struct wsk_op *op;
+
+    io_prepare_lower(Irp); /* C-IRP-17; bug check 0x35 when there is no location left (C-CLOSE-23) */
+    OBSERVE(irp, OBSERVE_IRP_PASSED, Irp, 0);
+    op = wsk_op_of(Irp);
+    RtlZeroMemory(op, sizeof *op);
+    op->kind = (UCHAR)kind;
+    op->socket = socket;
+    InitializeListHead(&Irp->Tail.Overlay.ListEntry);
+}
+
+NTSTATUS wsk_op_refuse(PIRP Irp, NTSTATUS status)
+{
+    io_complete_request(Irp, status, 0);
+    return status;
+}
+
+NTSTATUS wsk_op_enter(PWSK_SOCKET Socket, PIRP Irp, enum wsk_op_kind kind, struct wsk_socket **out)
+{
+    struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
+
+    *out = NULL;
+    if (Irp == NULL)
+        return STATUS_INVALID_PARAMETER; /* W-04 */
+    wsk_op_begin(Irp, kind, NULL);
+    if (socket == NULL || !wsk_socket_valid(socket))
+        return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
+    if (!wsk_gate_enter(socket))
+        return wsk_op_refuse(Irp,
+                             STATUS_FILE_FORCED_CLOSED); /* C-CLOSE-35, 36: refused, nothing is touched */
+    wsk_op_of(Irp)->socket = socket;
+    *out = socket;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS wsk_op_lock(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
+{
+    *irql = wsk_lock(socket);
+    if (!wsk_closing(socket))
+        return STATUS_SUCCESS; /* close takes the lock after us and ends what we begin */
+    ke_release_spin_lock(&socket->lock, *irql);
+    return wsk_op_fail(Irp, STATUS_FILE_FORCED_CLOSED);
+}
+
+NTSTATUS wsk_op_fail(PIRP Irp, NTSTATUS status)
+{
+    struct wsk_socket *socket = wsk_op_of(Irp)->socket;
+
+    io_complete_request(Irp, status, 0);
+    wsk_gate_leave(socket);
+    return status;
+}
+
+/* socket->lock held: IoCancelIrp wants the end of a pended IRP. */
+static void op_cancel_locked(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+
+    op->flags |= WSK_OP_CANCELLED;
+    switch (op->kind) {
+    case WSK_OP_RECEIVE:
+        wsk_receive_cancel(socket, Irp);
+        break;
+    case WSK_OP_SEND:
+    case WSK_OP_DISCONNECT:
+        wsk_send_cancel(socket, Irp);
+        break;
+    case WSK_OP_CONNECT:
+    case WSK_OP_SOCKET_CONNECT:
+        wsk_connect_cancel(socket, Irp);
+        break;
+    default: /* accepts and disables stand in a queue of ours: nobody else works on them */
+        RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+        wsk_op_done(socket, Irp, STATUS_CANCELLED, 0);
+        break;
+    }
+}
+
+/* The cancel routine of every pended IRP.  Called with the cancel lock held at DISPATCH_LEVEL (K-CANCEL-01).
+ */
+static VOID NTAPI wsk_op_cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+    struct wsk_socket *socket = op->socket;
+    KIRQL irql;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    /* Nobody else completes the IRP from here on: who finds no routine leaves it to us.  So it still holds
+     * the gate and the socket lives; once we have delivered it, only our memory reference keeps the lock's
+     * memory. */
+    wsk_socket_reference(socket);
+    io_release_cancel_spin_lock(Irp->CancelIrql);
+    irql = wsk_lock(socket);
+    if (op->stage == WSK_STAGE_DONE) { /* it ended in the meantime: it keeps the result it has (C-CLOSE-13) */
+        enum wsk_lane_id lane = wsk_op_lane((enum wsk_op_kind)op->kind);
+
+        InsertTailList(&socket->lanes[lane].ready, &Irp->Tail.Overlay.ListEntry);
+        wsk_lane_kick(socket, lane);
+    } else {
+        op_cancel_locked(socket, Irp);
+    }
+    wsk_unlock(socket, irql);
+    wsk_socket_dereference(socket);
+}
+
+BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+
+    io_mark_irp_pending(Irp); /* before anybody else can see it (K-PEND-03) */
+    if (op->stage == 0)
+        op->stage = WSK_STAGE_QUEUED;
+    op->flags |= WSK_OP_CANCELLABLE;
+    InsertTailList(queue, &Irp->Tail.Overlay.ListEntry);
+    io_set_cancel_routine(Irp, wsk_op_cancel);
+    if (Irp->Cancel && io_set_cancel_routine(Irp, NULL) != NULL) {
+        op_cancel_locked(socket, Irp); /* cancelled before we got it (K-CANCEL-08) */
+        return FALSE;
+    }
+    return TRUE; /* a cancel routine that is under way waits for our lock and finds the IRP in its queue */
+}
+
+/* Stores the result; `taken` is the cancel routine that stood in the IRP until now. */
+static void op_post(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information,
+                    PDRIVER_CANCEL taken)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+    enum wsk_lane_id lane = wsk_op_lane((enum wsk_op_kind)op->kind);
+
+    op->status = status;
+    op->information = information;
+    op->stage = WSK_STAGE_DONE;
+    if ((op->flags & WSK_OP_CANCELLABLE) && !(op->flags & WSK_OP_CANCELLED) && taken == NULL) {
+        /* A cancel routine is on its way to our lock: it finds stage DONE and puts the IRP on the lane. */
+        InitializeListHead(&Irp->Tail.Overlay.ListEntry);
+        return;
+    }
+    InsertTailList(&socket->lanes[lane].ready, &Irp->Tail.Overlay.ListEntry);
+    wsk_lane_kick(socket, lane);
+}
+
+void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)
+{
+    op_post(socket, Irp, status, information, io_set_cancel_routine(Irp, NULL));
+}
+
+void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp)
+{
+    op_post(socket, Irp, STATUS_CANCELLED, 0, io_mark_irp_cancelled(Irp));
+}
+
+void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+    UCHAR kind = op->kind;
+    NTSTATUS status;
+
+    KE_ASSERT(op->stage == WSK_STAGE_DONE);
+    if (kind == WSK_OP_CLOSE) {
+        wsk_close_complete(socket, Irp);
+        return;
+    }
+    status = op->status;
+    io_complete_request(Irp, status, op->information);
+    /* The routine has returned: only now does the IRP count as completed (C-CLOSE-14). */
+    if (kind == WSK_OP_RECEIVE)
+        wsk_receive_completed(socket);
+    else if (kind == WSK_OP_SOCKET_CONNECT && status != STATUS_SUCCESS)
+        wsk_socket_discard(socket); /* R-SCON-05: no socket is handed out, ours to throw away */
+    wsk_gate_leave(socket);
+}
+
+NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information,
+                       BOOLEAN natural, KIRQL irql)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+    struct wsk_lane *lane = &socket->lanes[wsk_op_lane((enum wsk_op_kind)op->kind)];
+    struct ke_thread *thread = ke_current_thread();
+    BOOLEAN outermost;
+
+    op->status = status;
+    op->information = information;
+    op->stage = WSK_STAGE_DONE;
+    /* Inline only when nothing of this direction that came earlier is still to be delivered (D-06). */
+    if (!(wsk_settings.completion == WSK_COMPLETE_INLINE ||
+          (wsk_settings.completion == WSK_COMPLETE_NATURAL && natural)) ||
+        !IsListEmpty(&lane->ready) || (lane->owner != NULL && lane->owner != thread) || !wsk_may_nest()) {
+        io_mark_irp_pending(Irp);
+        InsertTailList(&lane->ready, &Irp->Tail.Overlay.ListEntry);
+        wsk_lane_kick(socket, (enum wsk_lane_id)lane->id);
+        wsk_unlock(socket, irql);
+        return STATUS_PENDING;
+    }
+    outermost = lane->owner == NULL;
+    wsk_socket_reference(socket);
+    lane->owner = thread;
+    wsk_unlock(socket, irql);
+    wsk_op_deliver(socket, Irp);
+    irql = wsk_lock(socket);
+    if (outermost)
+        lane->owner = NULL;
+    wsk_unlock(socket, irql); /* whatever came meanwhile saw an owner and left `wanted` set for us */
+    wsk_socket_dereference(socket);
+    return status;
+}

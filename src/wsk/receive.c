@@ -1,0 +1,728 @@
+/*
+ * receive.c - the receive direction of a connection: WskReceive, WskReceiveEvent and WskRelease (areas RECV,
+ * RECVEV, REL, DATA).
+ *
+ * Bytes come from two places, always in stream order: `data`, the indications that nobody has accepted yet,
+ * and then the transport.  At most one receive is inside the transport; it works either for the first IRP in
+ * the queue, straight into its MDL chain, or (with a buffer of the transport) for the event callback.
+ * WskReceive goes before the event (R-RECV-12): when an IRP comes while the event's receive is inside, that
+ * is taken back; if it cannot be, its bytes land in `data` and the IRP is served from there.
+ */
+#include "wsk/wskp.h"
+
+enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
+
+#define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
+    (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
+
+/* One buffer of data.  The head of a retained list stands in socket->receive.retained; its elements hang on
+ * Next. */
+struct wsk_indication {
+    WSK_DATA_INDICATION public; /* first: what the driver sees */
+    LIST_ENTRY link;            /* in `data`; of a list's head: in `retained` or client->orphans */
+    PVOID provided;             /* the transport's buffer */
+    SIZE_T total;               /* of a list's head: bytes of the whole list */
+    union {
+        MDL mdl;
+        UCHAR room[sizeof(MDL) + 32 * sizeof(PFN_NUMBER)];
+    };
+};
+
+static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
+{
+    return CONTAINING_RECORD(link, struct wsk_indication, link);
+}
+
+static void indication_free(struct wsk_indication *indication)
+{
+    WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
+    ex_free_pool(indication);
+}
+
+/* Frees a list by its head: the elements hang on Next. */
+static void indication_list_free(struct wsk_indication *head)
+{
+    while (head != NULL) {
+        struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
+
+        indication_free(head);
+        head = next;
+    }
+}
+
+void wsk_indication_free_all(PLIST_ENTRY list)
+{
+    while (!IsListEmpty(list))
+        indication_list_free(indication_of_link(RemoveHeadList(list)));
+}
+
+/* lock held: bytes that the transport put in its own buffer join the stream. */
+static NTSTATUS data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes)
+{
+    struct wsk_indication *indication;
+    SIZE_T room = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
+
+    C_ASSERT(sizeof(((struct wsk_indication *)0)->room) >= sizeof(MDL) + 32 * sizeof(PFN_NUMBER));
+    KE_ASSERT(room <= 31 * PAGE_SIZE);
+    indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
+    if (indication == NULL) {
+        WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    indication->provided = provided;
+    MmInitializeMdl(&indication->mdl, provided, bytes);
+    mm_build_mdl_for_non_paged_pool(&indication->mdl); /* D-12: MmGetSystemAddressForMdlSafe works */
+    indication->public.Buffer.Mdl = &indication->mdl;
+    indication->public.Buffer.Length = bytes;
+    InsertTailList(&socket->receive.data, &indication->link);
+    socket->receive.data_bytes += bytes;
+    return STATUS_SUCCESS;
+}
+
+/* lock held: the first `bytes` of data have been accepted. */
+static void data_consume(struct wsk_socket *socket, SIZE_T bytes)
+{
+    KE_ASSERT(bytes <= socket->receive.data_bytes);
+    socket->receive.data_bytes -= bytes;
+    while (bytes != 0) {
+        struct wsk_indication *first = indication_of_link(socket->receive.data.Flink);
+        SIZE_T take = min(bytes, first->public.Buffer.Length);
+
+        bytes -= take;
+        if (take == first->public.Buffer.Length) {
+            RemoveEntryList(&first->link);
+            indication_free(first);
+        } else {
+            first->public.Buffer.Offset += (ULONG)take; /* C-DATA-14: none lost, none twice */
+            first->public.Buffer.Length -= take;
+        }
+    }
+}
+
+/* lock held: serves an IRP from data; returns the bytes taken. */
+static SIZE_T data_copy(struct wsk_socket *socket, PIRP irp)
+{
+    union wsk_arguments *arguments = wsk_arguments_of(irp);
+    struct wsk_op *op = wsk_op_of(irp);
+    SIZE_T copied = 0, want = arguments->buffer.length - op->progress;
+    PLIST_ENTRY link;
+
+    if (arguments->buffer.flags & WSK_FLAG_DRAIN) {
+        data_consume(socket, socket->receive.data_bytes); /* R-RECV-05 */
+        return 0;
+    }
+    for (link = socket->receive.data.Flink; link != &socket->receive.data && copied < want;
+         link = link->Flink) {
+        struct wsk_indication *from = indication_of_link(link);
+        SIZE_T part = min(want - copied, from->public.Buffer.Length);
+
+        mm_mdl_copy_to(arguments->buffer.mdl, arguments->buffer.offset, op->progress + copied,
+                       (UCHAR *)from->provided + from->public.Buffer.Offset, part);
+        copied += part;
+    }
+    data_consume(socket, copied);
+    op->progress += copied;
+    return copied;
+}
+
+/* ---- one IRP
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+enum receive_step { STEP_DONE, STEP_HELD };
+
+static size_t receive_segments(struct transport_op *op, size_t offset, struct transport_segment *out,
+                               size_t count)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
+    PIRP irp = socket->receive.current;
+    union wsk_arguments *arguments = wsk_arguments_of(irp);
+
+    return mm_mdl_segments(arguments->buffer.mdl, arguments->buffer.offset, wsk_op_of(irp)->progress + offset,
+                           op->length - offset, (struct mm_segment *)out, count);
+}
+
+static BOOLEAN receive_satisfied(PIRP irp)
+{
+    union wsk_arguments *arguments = wsk_arguments_of(irp);
+    SIZE_T progress = wsk_op_of(irp)->progress;
+
+    if (arguments->buffer.flags & WSK_FLAG_DRAIN)
+        return FALSE; /* only the end of the stream ends it */
+    return (arguments->buffer.flags & WSK_FLAG_WAITALL) ? progress == arguments->buffer.length
+                                                        : progress != 0;
+}
+
+/* lock held: takes the event's receive out of the transport.  FALSE: its completion is on its way. */
+static BOOLEAN receive_take_back(struct wsk_socket *socket)
+{
+    if (socket->receive.held != HELD_EVENT)
+        return socket->receive.held == HELD_NONE;
+    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op))
+        return FALSE;
+    socket->receive.held = HELD_NONE;
+    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    return TRUE;
+}
+
+/* lock held: a receive of no bytes ends as soon as data or the FIN is there (H-05). */
+static enum receive_step receive_nothing(struct wsk_socket *socket, NTSTATUS *status)
+{
+    *status = STATUS_SUCCESS;
+    if (!IsListEmpty(&socket->receive.data) || (socket->latches & WSK_LATCH_EOF))
+        return STEP_DONE;
+    if (!receive_take_back(socket))
+        return STEP_HELD;
+    wsk_gate_hold(socket);
+    *status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->receive.readable);
+    if (*status == STATUS_PENDING) {
+        socket->receive.readable_armed = TRUE;
+        return STEP_HELD;
+    }
+    wsk_gate_leave(socket); /* not the last */
+    return STEP_DONE;
+}
+
+static NTSTATUS receive_got(struct wsk_socket *socket, PIRP irp, NTSTATUS status, SIZE_T bytes);
+
+/* lock held: brings the first IRP as far as it goes.  STEP_DONE: it ends with *status and its progress. */
+static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTATUS *status)
+{
+    union wsk_arguments *arguments = wsk_arguments_of(irp);
+    BOOLEAN drain = (arguments->buffer.flags & WSK_FLAG_DRAIN) != 0;
+
+    if (socket->receive.held == HELD_IRP || socket->receive.readable_armed)
+        return STEP_HELD;
+    for (;;) {
+        *status = STATUS_SUCCESS;
+        if (socket->latches & WSK_LATCH_RESET) {
+            *status = socket->death; /* D-16: by reset with the error and n */
+            return STEP_DONE;
+        }
+        if (arguments->buffer.length == 0 && !drain)
+            return receive_nothing(socket, status);
+        if (!IsListEmpty(&socket->receive.data))
+            data_copy(socket, irp);
+        if (receive_satisfied(irp) || (socket->latches & WSK_LATCH_EOF))
+            return STEP_DONE; /* end of stream: success with what there is */
+        if (!receive_take_back(socket))
+            return STEP_HELD;
+        socket->receive.current = irp;
+        socket->receive.op.flags = drain ? TRANSPORT_PROVIDE : 0;
+        socket->receive.op.length = drain ? WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport)
+                                          : arguments->buffer.length - wsk_op_of(irp)->progress;
+        socket->receive.held = HELD_IRP;
+        wsk_gate_hold(socket);
+        *status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
+        if (*status == STATUS_PENDING) {
+            wsk_op_of(irp)->stage = WSK_STAGE_HELD;
+            return STEP_HELD;
+        }
+        socket->receive.held = HELD_NONE;
+        wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
+        *status = receive_got(socket, irp, *status, socket->receive.op.bytes);
+        if (*status != STATUS_SUCCESS)
+            return STEP_DONE;
+    }
+}
+
+/* lock held: what the transport's receive brought for an IRP.  Returns the error that ends it, or
+ * STATUS_SUCCESS: look again. */
+static NTSTATUS receive_got(struct wsk_socket *socket, PIRP irp, NTSTATUS status, SIZE_T bytes)
+{
+    if (status == STATUS_SUCCESS && bytes == 0) {
+        socket->latches |= WSK_LATCH_EOF | WSK_LATCH_PEER_FIN;
+    } else if (status == STATUS_SUCCESS && (wsk_arguments_of(irp)->buffer.flags & WSK_FLAG_DRAIN)) {
+        WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, socket->receive.op.provided);
+    } else if (status == STATUS_SUCCESS) {
+        wsk_op_of(irp)->progress += bytes;
+    } else if (status != STATUS_CANCELLED && status != STATUS_INSUFFICIENT_RESOURCES) {
+        wsk_connection_died(socket, status);
+    }
+    return status;
+}
+
+/* ---- the pump
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static SIZE_T receive_limit(const struct wsk_socket *socket)
+{
+    return socket->receive.buffer_limit != 0 ? socket->receive.buffer_limit : WSK_RECEIVE_DEFAULT_LIMIT;
+}
+
+/* lock held: may the transport fetch more for the event callback? */
+static BOOLEAN receive_event_wants(struct wsk_socket *socket)
+{
+    return (wsk_enabled(socket) & WSK_CALLBACK_RECEIVE) && IsListEmpty(&socket->receive.irps) &&
+           IsListEmpty(&socket->receive.data) &&
+           !(socket->latches &
+             (WSK_LATCH_EOF | WSK_LATCH_RESET | WSK_LATCH_SUSPENDED | WSK_LATCH_HANDING_OVER)) &&
+           socket->receive.retained_bytes < receive_limit(socket); /* at the limit the peer's window closes */
+}
+
+static void receive_event_got(struct wsk_socket *socket, NTSTATUS status, SIZE_T bytes)
+{
+    if (status == STATUS_SUCCESS && bytes == 0)
+        socket->latches |= WSK_LATCH_EOF | WSK_LATCH_PEER_FIN;
+    else if (status == STATUS_SUCCESS)
+        status = data_append(socket, socket->receive.op.provided, bytes);
+    if (status != STATUS_SUCCESS && status != STATUS_CANCELLED)
+        wsk_connection_died(socket, status); /* bytes that cannot be kept would be a hole in the stream */
+}
+
+static void receive_event_arm(struct wsk_socket *socket)
+{
+    NTSTATUS status;
+
+    if (!receive_event_wants(socket)) {
+        receive_take_back(socket);
+        return;
+    }
+    if (socket->receive.held != HELD_NONE || socket->receive.readable_armed)
+        return;
+    socket->receive.op.flags = TRANSPORT_PROVIDE;
+    socket->receive.op.length = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
+    socket->receive.held = HELD_EVENT;
+    wsk_gate_hold(socket);
+    status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
+    if (status == STATUS_PENDING)
+        return;
+    socket->receive.held = HELD_NONE;
+    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    receive_event_got(socket, status, socket->receive.op.bytes);
+}
+
+void wsk_receive_pump(struct wsk_socket *socket)
+{
+    NTSTATUS status;
+
+    if (socket->category != WSK_CONNECTION || socket->state < WSK_STATE_CONNECTED || wsk_closing(socket))
+        return;
+    while (!IsListEmpty(&socket->receive.irps)) {
+        PIRP irp = wsk_irp_of_link(socket->receive.irps.Flink);
+
+        if (receive_step(socket, irp, &status) == STEP_HELD)
+            return;
+        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+        wsk_op_done(socket, irp, status, wsk_op_of(irp)->progress);
+    }
+    receive_event_arm(socket);
+    if (wsk_event_due(socket))
+        wsk_lane_kick(socket, WSK_LANE_RECEIVE);
+}
+
+/* ---- completions of the transport
+ * ------------------------------------------------------------------------------------ */
+
+/* lock held: the transport has ended what it did for the first IRP while close or IoCancelIrp wanted its end.
+ */
+static void receive_ended_early(struct wsk_socket *socket, PIRP irp, NTSTATUS status)
+{
+    RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+    if (status == STATUS_SUCCESS && (receive_satisfied(irp) || (socket->latches & WSK_LATCH_EOF)))
+        wsk_op_done(socket, irp, STATUS_SUCCESS, wsk_op_of(irp)->progress); /* it won the race */
+    else if (wsk_op_of(irp)->flags & WSK_OP_BY_CLOSE)
+        wsk_op_done_by_close(socket, irp);
+    else
+        wsk_op_done(socket, irp, STATUS_CANCELLED,
+                    wsk_op_of(irp)->progress); /* D-16: the stream goes on after n */
+}
+
+static void receive_complete(struct transport_op *op, int32_t status, size_t bytes)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
+    KIRQL irql = wsk_lock(socket);
+    UCHAR held = socket->receive.held;
+
+    socket->receive.held = HELD_NONE;
+    if (held == HELD_EVENT) {
+        if (!wsk_closing(socket))
+            receive_event_got(socket, status, bytes);
+        else if (status == STATUS_SUCCESS && bytes != 0)
+            WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, op->provided);
+    } else {
+        PIRP irp = socket->receive.current;
+
+        if (wsk_op_of(irp)->flags & (WSK_OP_BY_CLOSE | WSK_OP_CANCELLED)) {
+            if (status == STATUS_SUCCESS)
+                receive_got(socket, irp, status, bytes);
+            receive_ended_early(socket, irp, status);
+        } else {
+            wsk_op_of(irp)->stage = WSK_STAGE_QUEUED;
+            status = receive_got(socket, irp, status, bytes);
+            if (status != STATUS_SUCCESS) {
+                RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+                wsk_op_done(socket, irp, status, wsk_op_of(irp)->progress);
+            }
+        }
+    }
+    wsk_receive_pump(socket);
+    wsk_unlock_deliver(socket, irql);
+    wsk_gate_leave(socket); /* the operation inside the transport */
+}
+
+static void readable_complete(struct transport_op *op, int32_t status, size_t bytes)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.readable);
+    KIRQL irql = wsk_lock(socket);
+
+    UNREFERENCED_PARAMETER(bytes);
+    socket->receive.readable_armed = FALSE;
+    if (!IsListEmpty(&socket->receive.irps) && !wsk_closing(socket)) {
+        PIRP irp = wsk_irp_of_link(socket->receive.irps.Flink);
+
+        if (wsk_arguments_of(irp)->buffer.length == 0 && status != STATUS_CANCELLED &&
+            !(wsk_arguments_of(irp)->buffer.flags & WSK_FLAG_DRAIN)) {
+            if (status != STATUS_SUCCESS)
+                wsk_connection_died(socket, status);
+            RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+            wsk_op_done(socket, irp, status, 0);
+        }
+    }
+    wsk_receive_pump(socket);
+    wsk_unlock_deliver(socket, irql);
+    wsk_gate_leave(socket);
+}
+
+static void peer_fin_complete(struct transport_op *op, int32_t status, size_t bytes)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.peer_fin);
+    KIRQL irql = wsk_lock(socket);
+
+    UNREFERENCED_PARAMETER(bytes);
+    socket->receive.peer_fin_armed = FALSE;
+    if (status == STATUS_SUCCESS)
+        socket->latches |= WSK_LATCH_PEER_FIN;
+    wsk_receive_pump(socket);
+    wsk_unlock_deliver(socket, irql);
+    wsk_gate_leave(socket);
+}
+
+static void reset_complete(struct transport_op *op, int32_t status, size_t bytes)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.reset);
+    KIRQL irql = wsk_lock(socket);
+
+    UNREFERENCED_PARAMETER(bytes);
+    socket->receive.reset_armed = FALSE;
+    if (status != STATUS_CANCELLED && !wsk_closing(socket))
+        wsk_connection_died(socket, status);
+    wsk_receive_pump(socket);
+    wsk_unlock_deliver(socket, irql);
+    wsk_gate_leave(socket);
+}
+
+static void receive_op_initialize(struct transport_op *op, int kind,
+                                  void (*complete)(struct transport_op *, int32_t, size_t))
+{
+    op->kind = kind;
+    op->complete = complete;
+}
+
+void wsk_receive_initialize(struct wsk_socket *socket)
+{
+    InitializeListHead(&socket->receive.irps);
+    InitializeListHead(&socket->receive.data);
+    InitializeListHead(&socket->receive.retained);
+    receive_op_initialize(&socket->receive.op, TRANSPORT_RECEIVE, receive_complete);
+    socket->receive.op.segments = receive_segments;
+    receive_op_initialize(&socket->receive.readable, TRANSPORT_WATCH_READABLE, readable_complete);
+    receive_op_initialize(&socket->receive.peer_fin, TRANSPORT_WATCH_PEER_FIN, peer_fin_complete);
+    receive_op_initialize(&socket->receive.reset, TRANSPORT_WATCH_RESET, reset_complete);
+}
+
+/* lock held: begins a watch; returns TRUE while it is inside. */
+static BOOLEAN receive_watch(struct wsk_socket *socket, struct transport_op *op, NTSTATUS *status)
+{
+    wsk_gate_hold(socket);
+    *status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
+    if (*status == STATUS_PENDING)
+        return TRUE;
+    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    return FALSE;
+}
+
+void wsk_receive_start(struct wsk_socket *socket)
+{
+    NTSTATUS status;
+
+    socket->receive.peer_fin_armed = receive_watch(socket, &socket->receive.peer_fin, &status);
+    if (status == STATUS_SUCCESS)
+        socket->latches |= WSK_LATCH_PEER_FIN;
+    socket->receive.reset_armed = receive_watch(socket, &socket->receive.reset, &status);
+    if (status != STATUS_PENDING)
+        wsk_connection_died(socket, status);
+    wsk_receive_pump(socket);
+}
+
+BOOLEAN wsk_receive_drained(struct wsk_socket *socket)
+{
+    if (!IsListEmpty(&socket->receive.data) || socket->receive.held == HELD_IRP)
+        return FALSE;
+    return (socket->latches & WSK_LATCH_EOF) ||
+           WSK_TRANSPORT_OPS->query(socket->transport, TRANSPORT_READABLE) == 0;
+}
+
+/* ---- cancel and close
+ * ------------------------------------------------------------------------------------------- */
+
+void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+
+    if (op->stage == WSK_STAGE_HELD && socket->receive.held == HELD_IRP && socket->receive.current == Irp) {
+        if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op))
+            return; /* receive_complete ends it */
+        socket->receive.held = HELD_NONE;
+        wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
+    } else if (socket->receive.readable_armed && socket->receive.irps.Flink == &Irp->Tail.Overlay.ListEntry) {
+        if (WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.readable)) {
+            socket->receive.readable_armed = FALSE;
+            wsk_gate_leave(socket);
+        } /* else its notice finds another IRP, or none: then it changes nothing */
+    }
+    RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+    wsk_op_done(socket, Irp, STATUS_CANCELLED, op->progress);
+    wsk_receive_pump(socket);
+}
+
+/* lock held: takes a watch out of the transport, if it still is inside. */
+static void receive_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
+{
+    if (!*armed || !WSK_TRANSPORT_OPS->cancel(socket->transport, op))
+        return;
+    *armed = FALSE;
+    wsk_gate_leave(socket); /* not the last: close holds the gate */
+}
+
+void wsk_receive_close(struct wsk_socket *socket)
+{
+    BOOLEAN held = socket->receive.held == HELD_IRP;
+
+    if (socket->transport == NULL)
+        return;
+    if (held && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op)) {
+        socket->receive.held = HELD_NONE;
+        held = FALSE;
+        wsk_gate_leave(socket); /* not the last */
+    }
+    receive_take_back(socket);
+    receive_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
+    receive_unwatch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
+    receive_unwatch(socket, &socket->receive.reset, &socket->receive.reset_armed);
+    if (held) /* receive_complete is on its way: it ends this one */
+        wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
+    {
+        PLIST_ENTRY link = socket->receive.irps.Flink;
+
+        while (link != &socket->receive.irps) {
+            PIRP irp = wsk_irp_of_link(link);
+
+            link = link->Flink;
+            if (held && irp == socket->receive.current)
+                continue;
+            RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+            wsk_op_done_by_close(socket, irp);
+        }
+    }
+}
+
+/* ---- WskReceive
+ * ------------------------------------------------------------------------------------------------------ */
+
+static NTSTATUS receive_check(const WSK_BUF *buffer, ULONG flags)
+{
+    if (flags & ~(ULONG)(WSK_FLAG_WAITALL | WSK_FLAG_DRAIN))
+        return STATUS_NOT_SUPPORTED; /* R-RECV-08 */
+    if ((flags & WSK_FLAG_WAITALL) && (flags & WSK_FLAG_DRAIN))
+        return STATUS_INVALID_PARAMETER; /* R-RECV-07 */
+    if ((flags & WSK_FLAG_DRAIN) && buffer != NULL && buffer->Length != 0)
+        return STATUS_INVALID_PARAMETER; /* R-RECV-06 */
+    return wsk_buffer_check(buffer, FALSE);
+}
+
+/* WskReceive (nc-wsk-pfn_wsk_receive): bytes into the MDL chain of Buffer, which stays the driver's until
+ * completion. Ends with the bytes at hand (0 = end of stream), or as the flags say.  <= DISPATCH_LEVEL.
+ * STATUS_SUCCESS, STATUS_PENDING, STATUS_INVALID_PARAMETER, STATUS_INVALID_DEVICE_STATE (not connected),
+ * STATUS_NOT_SUPPORTED, STATUS_FILE_FORCED_CLOSED, or the connection's end. */
+NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
+{
+    union wsk_arguments *arguments;
+    struct wsk_socket *socket;
+    NTSTATUS status;
+    KIRQL irql;
+
+    status = wsk_op_enter(Socket, Irp, WSK_OP_RECEIVE, &socket);
+    if (status != STATUS_SUCCESS)
+        return status;
+    status = receive_check(Buffer, Flags);
+    if (status != STATUS_SUCCESS)
+        return wsk_op_fail(Irp, status);
+    arguments = wsk_arguments_of(Irp); /* D-11: the WSK_BUF itself is copied */
+    arguments->buffer.mdl = Buffer->Mdl;
+    arguments->buffer.offset = Buffer->Offset;
+    arguments->buffer.length = Buffer->Length;
+    arguments->buffer.flags = Flags;
+    status = wsk_op_lock(socket, Irp, &irql);
+    if (status != STATUS_SUCCESS)
+        return status;
+    if (socket->category != WSK_CONNECTION || socket->state < WSK_STATE_CONNECTED) {
+        ke_release_spin_lock(&socket->lock, irql);
+        return wsk_op_fail(Irp, STATUS_INVALID_DEVICE_STATE); /* C-SOCK-14 */
+    }
+    if (!Irp->Cancel && IsListEmpty(&socket->receive.irps) &&
+        receive_step(socket, Irp, &status) == STEP_DONE) {
+        ULONG_PTR information = wsk_op_of(Irp)->progress;
+
+        return wsk_op_finish(socket, Irp, status, information, TRUE, irql);
+    }
+    wsk_op_pend(socket, Irp, &socket->receive.irps);
+    wsk_unlock(socket, irql);
+    return STATUS_PENDING;
+}
+
+void wsk_receive_completed(struct wsk_socket *socket)
+{
+    KIRQL irql = wsk_lock(socket);
+
+    socket->latches &= ~(ULONG)WSK_LATCH_SUSPENDED; /* H-05: completed, not merely called */
+    wsk_receive_pump(socket);
+    wsk_unlock(socket, irql);
+}
+
+/* ---- WskReceiveEvent and WskRelease
+ * ---------------------------------------------------------------------------------- */
+
+/* lock held: takes all of data out as one list for the driver; NULL when there is none. */
+static struct wsk_indication *indicate_begin(struct wsk_socket *socket, SIZE_T *bytes)
+{
+    struct wsk_indication *head = NULL, *last = NULL;
+
+    *bytes = 0;
+    while (!IsListEmpty(&socket->receive.data)) {
+        struct wsk_indication *next = indication_of_link(RemoveHeadList(&socket->receive.data));
+
+        next->public.Next = NULL; /* R-IND-03 */
+        if (last != NULL)
+            last->public.Next = &next->public;
+        else
+            head = next;
+        last = next;
+        *bytes += next->public.Buffer.Length; /* R-RECVEV-08 */
+    }
+    socket->receive.data_bytes = 0;
+    if (head != NULL)
+        head->total = *bytes;
+    return head;
+}
+
+/* lock held: nobody kept the list: back to the front of the stream it goes. */
+static void indicate_put_back(struct wsk_socket *socket, struct wsk_indication *head)
+{
+    LIST_ENTRY list;
+
+    InitializeListHead(&list);
+    while (head != NULL) {
+        struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
+
+        socket->receive.data_bytes += head->public.Buffer.Length;
+        InsertTailList(&list, &head->link);
+        head = next;
+    }
+    /* What arrived during the callback (there is none: at most one receive is armed) would stand behind it.
+     */
+    while (!IsListEmpty(&list))
+        InsertHeadList(&socket->receive.data, RemoveTailList(&list));
+}
+
+/* lock held: what the callback decided. */
+static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head, NTSTATUS status,
+                         SIZE_T bytes, SIZE_T accepted)
+{
+    if (head == NULL)
+        return;
+    if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
+        socket->receive.retained_bytes += bytes;
+        InsertTailList(&socket->receive.retained, &head->link);
+        OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, NULL);
+        return;
+    }
+    if (status == STATUS_SUCCESS && accepted >= bytes) { /* D-13: all of it */
+        indication_list_free(head);
+        return;
+    }
+    indicate_put_back(socket, head);
+    if (status == STATUS_SUCCESS) /* R-RECVEV-12 */
+        data_consume(socket, accepted);
+    socket->latches |= WSK_LATCH_SUSPENDED; /* R-RECVEV-13; unknown statuses mean: not accepted (D-13) */
+}
+
+void wsk_receive_indicate(struct wsk_socket *socket)
+{
+    const WSK_CLIENT_CONNECTION_DISPATCH *table;
+    struct wsk_indication *head;
+    SIZE_T bytes, accepted;
+    NTSTATUS status;
+    PVOID context;
+    BOOLEAN dead;
+    ULONG flags;
+    KIRQL irql;
+
+    irql = wsk_lock(socket);
+    table = socket->client_dispatch;
+    context = socket->context;
+    dead = (socket->latches & WSK_LATCH_RESET) != 0;
+    if (dead) {
+        socket->latches |= WSK_LATCH_TOLD_DEATH; /* C-DATA-09: no list, the socket is dead */
+        head = NULL;
+        bytes = 0;
+    } else {
+        head = indicate_begin(socket, &bytes);
+    }
+    ke_release_spin_lock(&socket->lock, irql);
+    if (head == NULL && !dead)
+        return; /* a WskReceive took the data in the meantime */
+
+    accepted = bytes; /* C-DATA-13 */
+    flags = ke_current_irql() == DISPATCH_LEVEL ? WSK_FLAG_AT_DISPATCH_LEVEL : 0;
+    RTL_CALL(OBSERVE_CALLBACK, socket, "WskReceiveEvent", table->WskReceiveEvent,
+             rtl_call_frame.status = status = table->WskReceiveEvent(
+                 context, flags, head != NULL ? &head->public : NULL, bytes, &accepted));
+
+    irql = wsk_lock(socket);
+    indicate_end(socket, head, status, bytes, accepted);
+    wsk_receive_pump(socket);
+    wsk_unlock(socket, irql);
+}
+
+/* WskRelease (nf-wsk-wskrelease for data indications): gives back a list that WskReceiveEvent kept by
+ * STATUS_PENDING. DataIndication: the head that the callback got.  <= DISPATCH_LEVEL.  STATUS_SUCCESS or
+ * STATUS_INVALID_PARAMETER. */
+NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication)
+{
+    struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
+    struct wsk_indication *found = NULL;
+    PLIST_ENTRY link;
+    KIRQL irql;
+
+    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket))
+        return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
+    irql = wsk_lock(socket);
+    for (link = socket->receive.retained.Flink; link != &socket->receive.retained; link = link->Flink) {
+        if (&indication_of_link(link)->public == DataIndication) {
+            found = indication_of_link(link);
+            break;
+        }
+    }
+    if (found != NULL) {
+        RemoveEntryList(&found->link);
+        socket->receive.retained_bytes -= found->total;
+        OBSERVE(dead, OBSERVE_INDICATION, found);
+        indication_list_free(found);
+        wsk_receive_pump(socket); /* the window may open again */
+    }
+    wsk_unlock(socket, irql);
+    wsk_gate_leave(socket);
+    return found != NULL ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}

@@ -1,0 +1,260 @@
+/*
+ * register.c - WskRegister, WskDeregister, WskCaptureProviderNPI, WskReleaseProviderNPI and
+ * WskQueryProviderCharacteristics (areas REG, CAPT, DEREG).
+ *
+ * The driver's WSK_REGISTRATION block is guarded by its own lock word: ReservedRegistrationState tells
+ * whether it is registered, ReservedRegistrationContext points to our struct wsk_client while it is.  A
+ * capture that races with WskDeregister finds either a live client, counted under the block's lock, or a
+ * block that is no longer registered (R-CAPT-07, 08).
+ *
+ * WskDeregister waits on client->quiet, which is set under client->lock by the last who leaves
+ * (wsk_client_quiet_locked). It then takes client->lock once more before it frees the client: the last leaver
+ * has released it by then, and the release is the last thing it does with it.
+ */
+#include "wsk/wskp.h"
+
+#define WSK_BLOCK_REGISTERED   0x57736b5265676973ull /* "WskRegis" */
+#define WSK_BLOCK_LEAVING      0x57736b4c65617665ull /* WskDeregister waits: releases only */
+#define WSK_BLOCK_DEREGISTERED 0x57736b446572656cull
+
+#define WSK_LOWEST_VERSION  MAKE_WSK_VERSION(1, 0)
+#define WSK_HIGHEST_VERSION MAKE_WSK_VERSION(1, 0)
+
+LIST_ENTRY wsk_clients;
+KSPIN_LOCK wsk_clients_lock;
+static KEVENT wsk_ready; /* notification: the provider NPI is available */
+
+void wsk_registration_start(void)
+{
+    InitializeListHead(&wsk_clients);
+    ke_initialize_spin_lock(&wsk_clients_lock);
+    ke_initialize_event(&wsk_ready, NotificationEvent, TRUE);
+}
+
+void wsk_registration_stop(void)
+{
+    ke_clear_event(&wsk_ready);
+}
+
+/* client->lock held. */
+void wsk_client_quiet_locked(struct wsk_client *client)
+{
+    if (client->deregistering && client->captures == 0 && client->calls == 0 && client->open == 0)
+        ke_set_event(&client->quiet, IO_NO_INCREMENT, FALSE);
+}
+
+/* The block's client with client->lock taken, or NULL.  The block's lock orders this against WskDeregister.
+ */
+static struct wsk_client *registration_lock(PWSK_REGISTRATION registration, BOOLEAN leaving_too, PKIRQL irql)
+{
+    struct wsk_client *client = NULL;
+
+    *irql = ke_acquire_spin_lock(&registration->ReservedRegistrationLock);
+    if (registration->ReservedRegistrationState == WSK_BLOCK_REGISTERED ||
+        (leaving_too && registration->ReservedRegistrationState == WSK_BLOCK_LEAVING)) {
+        client = registration->ReservedRegistrationContext;
+        ke_acquire_spin_lock_at_dpc_level(&client->lock);
+    } else {
+        ke_release_spin_lock(&registration->ReservedRegistrationLock, *irql);
+    }
+    return client;
+}
+
+static void registration_unlock(PWSK_REGISTRATION registration, struct wsk_client *client, KIRQL irql)
+{
+    ke_release_spin_lock_from_dpc_level(&client->lock);
+    ke_release_spin_lock(&registration->ReservedRegistrationLock, irql);
+}
+
+/* Whether a live client of ours belongs to the block: its contents alone prove nothing (C-REG-02). */
+static BOOLEAN block_is_registered(const WSK_REGISTRATION *registration)
+{
+    KIRQL irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    BOOLEAN found = FALSE;
+    PLIST_ENTRY link;
+
+    for (link = wsk_clients.Flink; link != &wsk_clients && !found; link = link->Flink)
+        found = CONTAINING_RECORD(link, struct wsk_client, link)->registration == registration;
+    ke_release_spin_lock(&wsk_clients_lock, irql);
+    return found;
+}
+
+/* WskRegister: attaches a client (nf-wsk-wskregister).  WskClientNpi: copied, may live on the stack
+ * (C-REG-05); its Dispatch must stay until WskDeregister.  WskRegistration: the driver's memory, contents
+ * irrelevant (C-REG-02). PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_INVALID_PARAMETER,
+ * STATUS_INSUFFICIENT_RESOURCES. */
+NTSTATUS WskRegister(PWSK_CLIENT_NPI WskClientNpi, PWSK_REGISTRATION WskRegistration)
+{
+    struct wsk_client *client;
+    KIRQL irql;
+
+    if (WskClientNpi == NULL || WskRegistration == NULL || WskClientNpi->Dispatch == NULL ||
+        WskClientNpi->Dispatch->Reserved != 0)
+        return STATUS_INVALID_PARAMETER;
+    if (block_is_registered(WskRegistration))
+        return STATUS_INVALID_PARAMETER; /* R-REG-05 */
+    client = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *client, WSK_TAG_CLIENT);
+    if (client == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    ke_initialize_spin_lock(&client->lock);
+    InitializeListHead(&client->sockets);
+    InitializeListHead(&client->orphans);
+    InitializeListHead(&client->transport_changes);
+    ke_initialize_event(&client->quiet, NotificationEvent, FALSE);
+    ke_initialize_event(&client->leaving, NotificationEvent, FALSE);
+    client->registration = WskRegistration;
+    client->context = WskClientNpi->ClientContext;
+    client->dispatch = WskClientNpi->Dispatch;
+    client->caller = __builtin_return_address(0);
+
+    irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    InsertTailList(&wsk_clients, &client->link);
+    ke_release_spin_lock(&wsk_clients_lock, irql);
+
+    ke_initialize_spin_lock(&WskRegistration->ReservedRegistrationLock);
+    WskRegistration->ReservedRegistrationContext = client;
+    WskRegistration->ReservedRegistrationState = WSK_BLOCK_REGISTERED;
+    OBSERVE(born, OBSERVE_REGISTRATION, WskRegistration, 0, sizeof *WskRegistration, client->caller);
+    return STATUS_SUCCESS;
+}
+
+/* Ends pended WSK_TRANSPORT_LIST_CHANGE IRPs (C-DEREG-06). */
+static void cancel_transport_changes(struct wsk_client *client)
+{
+    for (;;) {
+        PIRP irp = NULL;
+        KIRQL irql = ke_acquire_spin_lock(&client->lock);
+
+        if (!IsListEmpty(&client->transport_changes))
+            irp = wsk_irp_of_link(RemoveHeadList(&client->transport_changes));
+        if (irp != NULL) /* a cancel routine that is under way unlinks it, too */
+            InitializeListHead(&irp->Tail.Overlay.ListEntry);
+        ke_release_spin_lock(&client->lock, irql);
+        if (irp == NULL)
+            return;
+        wsk_transport_change_end(client, irp);
+    }
+}
+
+/* WskDeregister: detaches a client (nf-wsk-wskderegister).  Returns when every capture was released, every
+ * client-level call and IRP has ended and every socket's close IRP has been completed, its routine having
+ * returned (C-DEREG-03..05, 09, D-25).  PASSIVE_LEVEL, and not from a callback or completion routine of this
+ * client (C-DEREG-10). */
+VOID WskDeregister(PWSK_REGISTRATION WskRegistration)
+{
+    struct wsk_client *client;
+    KIRQL irql;
+
+    client = WskRegistration != NULL ? registration_lock(WskRegistration, FALSE, &irql) : NULL;
+    if (client == NULL)
+        ke_bug_check_ex(NMR_INVALID_STATE, 1, WskRegistration, 0, 0); /* R-REG-07: not registered, or twice */
+    WskRegistration->ReservedRegistrationState = WSK_BLOCK_LEAVING;
+    client->deregistering = TRUE;
+    ke_set_event(&client->leaving, IO_NO_INCREMENT, FALSE); /* R-CAPT-08 */
+    wsk_client_quiet_locked(client);
+    registration_unlock(WskRegistration, client, irql);
+
+    cancel_transport_changes(client);
+    ke_wait_for_single_object(&client->quiet, Executive, KernelMode, FALSE, NULL);
+
+    irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    RemoveEntryList(&client->link);
+    ke_release_spin_lock(&wsk_clients_lock, irql);
+    /* Both locks once more: the last leaver is out of them. */
+    client = registration_lock(WskRegistration, TRUE, &irql);
+    WskRegistration->ReservedRegistrationState = WSK_BLOCK_DEREGISTERED;
+    WskRegistration->ReservedRegistrationContext = NULL;
+    registration_unlock(WskRegistration, client, irql);
+    wsk_client_report_orphans(client);
+    OBSERVE(dead, OBSERVE_REGISTRATION, WskRegistration);
+    ex_free_pool(client);
+}
+
+/* WskCaptureProviderNPI (nf-wsk-wskcaptureprovidernpi).  WaitTimeout: milliseconds, WSK_NO_WAIT or
+ * WSK_INFINITE_WAIT. WskProviderNpi: filled on success.  PASSIVE_LEVEL; <= DISPATCH_LEVEL with WSK_NO_WAIT.
+ * STATUS_SUCCESS, STATUS_NOINTERFACE (version not offered), STATUS_DEVICE_NOT_READY (not there in time, or
+ * WskDeregister came). */
+NTSTATUS WskCaptureProviderNPI(PWSK_REGISTRATION WskRegistration, ULONG WaitTimeout,
+                               PWSK_PROVIDER_NPI WskProviderNpi)
+{
+    struct wsk_client *client;
+    NTSTATUS status = STATUS_SUCCESS;
+    KIRQL irql;
+
+    if (WskRegistration == NULL || WskProviderNpi == NULL)
+        return STATUS_INVALID_PARAMETER;
+    client = registration_lock(WskRegistration, FALSE, &irql);
+    if (client == NULL)
+        return STATUS_DEVICE_NOT_READY; /* R-CAPT-07 */
+    if (client->dispatch->Version < WSK_LOWEST_VERSION || client->dispatch->Version > WSK_HIGHEST_VERSION)
+        status = STATUS_NOINTERFACE; /* C-REG-14 */
+    else
+        client->captures++; /* from here on WskDeregister waits for us */
+    registration_unlock(WskRegistration, client, irql);
+    if (status != STATUS_SUCCESS)
+        return status;
+
+    if (ke_read_state_event(&wsk_ready) == 0) {
+        if (WaitTimeout == WSK_NO_WAIT) {
+            status = STATUS_TIMEOUT; /* C-REG-10 */
+        } else {
+            LARGE_INTEGER due, *timeout = NULL;
+            PVOID objects[2] = {&wsk_ready, &client->leaving};
+
+            due.QuadPart = -(LONGLONG)WaitTimeout * 10000;
+            if (WaitTimeout != WSK_INFINITE_WAIT)
+                timeout = &due; /* C-REG-12 */
+            status = ke_wait_for_multiple_objects(2, objects, WaitAny, Executive, KernelMode, FALSE, timeout,
+                                                  NULL);
+        }
+    }
+    if (status != STATUS_SUCCESS) {
+        irql = ke_acquire_spin_lock(&client->lock);
+        client->captures--;
+        wsk_client_quiet_locked(client);
+        ke_release_spin_lock(&client->lock, irql);
+        return STATUS_DEVICE_NOT_READY; /* C-REG-15, R-CAPT-02, 03 */
+    }
+    WskProviderNpi->Client = (PWSK_CLIENT)client;
+    WskProviderNpi->Dispatch = &wsk_provider_dispatch; /* C-REG-17 */
+    OBSERVE(born, OBSERVE_CAPTURE, WskRegistration, 0, 0, __builtin_return_address(0));
+    return STATUS_SUCCESS;
+}
+
+/* WskReleaseProviderNPI (nf-wsk-wskreleaseprovidernpi): gives one capture back; also while WskDeregister
+ * already waits.
+ * <= DISPATCH_LEVEL. */
+VOID WskReleaseProviderNPI(PWSK_REGISTRATION WskRegistration)
+{
+    struct wsk_client *client;
+    KIRQL irql;
+
+    client = WskRegistration != NULL ? registration_lock(WskRegistration, TRUE, &irql) : NULL;
+    if (client == NULL || client->captures <= 0)
+        ke_bug_check_ex(NMR_INVALID_STATE, 2, WskRegistration, 0, 0); /* C-REG-20: no capture to release */
+    OBSERVE(dead, OBSERVE_CAPTURE, WskRegistration);
+    client->captures--;
+    wsk_client_quiet_locked(client);
+    registration_unlock(WskRegistration, client, irql);
+}
+
+/* WskQueryProviderCharacteristics (nf-wsk-wskqueryprovidercharacteristics): the range of versions on offer.
+ * <= DISPATCH_LEVEL.  STATUS_SUCCESS, STATUS_DEVICE_NOT_READY, STATUS_INVALID_PARAMETER. */
+NTSTATUS WskQueryProviderCharacteristics(PWSK_REGISTRATION WskRegistration,
+                                         PWSK_PROVIDER_CHARACTERISTICS WskProviderCharacteristics)
+{
+    struct wsk_client *client;
+    KIRQL irql;
+
+    if (WskRegistration == NULL || WskProviderCharacteristics == NULL)
+        return STATUS_INVALID_PARAMETER;
+    client = registration_lock(WskRegistration, FALSE, &irql);
+    if (client == NULL)
+        return STATUS_DEVICE_NOT_READY;
+    registration_unlock(WskRegistration, client, irql);
+    if (ke_read_state_event(&wsk_ready) == 0)
+        return STATUS_DEVICE_NOT_READY; /* R-CAPT-13 */
+    WskProviderCharacteristics->LowestVersion = WSK_LOWEST_VERSION;
+    WskProviderCharacteristics->HighestVersion = WSK_HIGHEST_VERSION;
+    return STATUS_SUCCESS;
+}

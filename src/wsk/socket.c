@@ -1,0 +1,354 @@
+/*
+ * socket.c - creation, references, states, WskSocket (area SOCK).
+ *
+ * A socket is open from its creation until its close IRP is completed.  Its memory lives on in a quarantine
+ * for a while, so that a driver that breaks its side (C-CLOSE-35, 36, 37) is refused instead of touching
+ * memory that belongs to somebody else.
+ */
+#include "wsk/wskp.h"
+
+#define WSK_QUARANTINE 1024 /* closed sockets kept */
+
+static KSPIN_LOCK quarantine_lock;
+static struct wsk_socket *quarantine[WSK_QUARANTINE];
+static unsigned quarantine_next;
+static volatile LONG64 socket_numbers;
+
+/* ---- states
+ * -------------------------------------------------------------------------------------------------------- */
+
+UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event)
+{
+    switch (event) {
+    case WSK_EV_BIND:
+        return state == WSK_STATE_OPEN && category == WSK_CONNECTION ? WSK_STATE_BOUND : 0;
+    case WSK_EV_LISTEN:
+        return state == WSK_STATE_OPEN && category == WSK_LISTEN ? WSK_STATE_LISTENING : 0;
+    case WSK_EV_CONNECT:
+        return state == WSK_STATE_BOUND && category == WSK_CONNECTION ? WSK_STATE_CONNECTING : 0; /* W-03 */
+    case WSK_EV_CONNECT_OK:
+        return state == WSK_STATE_CONNECTING ? WSK_STATE_CONNECTED : 0;
+    case WSK_EV_CONNECT_FAILED:
+        return state == WSK_STATE_CONNECTING ? WSK_STATE_BOUND : 0;
+    case WSK_EV_ACCEPTED:
+        return state == WSK_STATE_OPEN && category == WSK_CONNECTION ? WSK_STATE_CONNECTED : 0;
+    case WSK_EV_DIED:
+        return state == WSK_STATE_CONNECTED || state == WSK_STATE_LISTENING ? WSK_STATE_DEAD : 0;
+    case WSK_EV_CLOSED:
+        return state != WSK_STATE_CLOSED ? WSK_STATE_CLOSED : 0;
+    }
+    return 0;
+}
+
+BOOLEAN wsk_move(struct wsk_socket *socket, enum wsk_event event)
+{
+    UCHAR next = wsk_transition(socket->category, socket->state, event);
+
+    if (next == 0)
+        return FALSE;
+    socket->state = next;
+    return TRUE;
+}
+
+/* ---- memory
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+BOOLEAN wsk_socket_valid(struct wsk_socket *socket)
+{
+    return ((ULONG_PTR)socket & 15) == 0 && socket->magic == WSK_SOCKET_MAGIC;
+}
+
+void wsk_socket_reference(struct wsk_socket *socket)
+{
+    __atomic_add_fetch(&socket->references, 1, __ATOMIC_RELAXED);
+}
+
+static void socket_free(struct wsk_socket *socket)
+{
+    socket->magic = 0;
+    ex_free_pool(socket);
+}
+
+void wsk_socket_dereference(struct wsk_socket *socket)
+{
+    struct wsk_socket *oldest;
+    KIRQL irql;
+
+    if (__atomic_sub_fetch(&socket->references, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    irql = ke_acquire_spin_lock(&quarantine_lock);
+    oldest = quarantine[quarantine_next];
+    quarantine[quarantine_next] = socket;
+    quarantine_next = (quarantine_next + 1) % WSK_QUARANTINE;
+    ke_release_spin_lock(&quarantine_lock, irql);
+    if (oldest != NULL)
+        socket_free(oldest);
+}
+
+void wsk_quarantine_flush(void)
+{
+    unsigned i;
+
+    for (i = 0; i < WSK_QUARANTINE; i++) {
+        if (quarantine[i] != NULL)
+            socket_free(quarantine[i]);
+        quarantine[i] = NULL;
+    }
+    quarantine_next = 0;
+}
+
+void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct wsk_socket *socket),
+                     void *context)
+{
+    KIRQL irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    PLIST_ENTRY at, link;
+
+    for (at = wsk_clients.Flink; at != &wsk_clients; at = at->Flink) {
+        struct wsk_client *client = CONTAINING_RECORD(at, struct wsk_client, link);
+
+        ke_acquire_spin_lock_at_dpc_level(&client->lock);
+        for (link = client->sockets.Flink; link != &client->sockets; link = link->Flink)
+            fn(context, client, CONTAINING_RECORD(link, struct wsk_socket, client_link));
+        ke_release_spin_lock_from_dpc_level(&client->lock);
+    }
+    ke_release_spin_lock(&wsk_clients_lock, irql);
+}
+
+/* ---- creation
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static const VOID *provider_table(enum wsk_category category)
+{
+    switch (category) {
+    case WSK_LISTEN:
+        return &wsk_listen_dispatch;
+    case WSK_CONNECTION:
+        return &wsk_connection_dispatch;
+    default:
+        return &wsk_basic_dispatch;
+    }
+}
+
+/* Callbacks that WSK_SET_STATIC_EVENT_CALLBACKS switched on and that fit the category (C-EVT-20). */
+static ULONG static_events(const struct wsk_client *client, enum wsk_category category)
+{
+    ULONG kinds = wsk_event_kinds(client->static_events);
+
+    if (category == WSK_LISTEN)
+        return kinds & WSK_CALLBACK_ACCEPT;
+    if (category == WSK_CONNECTION)
+        return kinds & (WSK_CALLBACK_RECEIVE | WSK_CALLBACK_DISCONNECT | WSK_CALLBACK_BACKLOG);
+    return 0;
+}
+
+NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
+                           USHORT type, ULONG protocol, PVOID context, const VOID *dispatch,
+                           struct transport_socket *accepted, struct wsk_socket **out)
+{
+    struct wsk_socket *socket;
+    NTSTATUS status;
+    unsigned i;
+
+    *out = NULL;
+    socket = ex_allocate_pool(POOL_FLAG_NON_PAGED | POOL_FLAG_CACHE_ALIGNED, sizeof *socket, WSK_TAG_SOCKET);
+    if (socket == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    socket->number = (ULONG64)__atomic_add_fetch(&socket_numbers, 1, __ATOMIC_RELAXED);
+    socket->public.Dispatch = provider_table(category);
+    socket->category = (UCHAR)category;
+    socket->state = WSK_STATE_OPEN;
+    socket->family = family;
+    socket->type = type;
+    socket->protocol = protocol;
+    socket->references = 1;
+    socket->client = client;
+    socket->context = context;
+    socket->client_dispatch = dispatch;
+    socket->accepted = accepted != NULL;
+    ke_initialize_spin_lock(&socket->lock);
+    InitializeListHead(&socket->disables);
+    InitializeListHead(&socket->accept_link);
+    if (accepted != NULL) {
+        socket->transport = accepted;
+    } else if (type == SOCK_STREAM && category != WSK_BASIC) {
+        unsigned loop = (unsigned)(socket->number % wsk_settings.processors);
+
+        status = WSK_TRANSPORT_OPS->open(wsk_settings.transport, loop, family, TRANSPORT_STREAM,
+                                         (int)protocol, &socket->transport);
+        if (status != STATUS_SUCCESS) {
+            ex_free_pool(socket);
+            return status;
+        }
+    }
+    if (socket->transport != NULL)
+        socket->processor = WSK_TRANSPORT_OPS->loop_of(socket->transport);
+    for (i = 0; i < WSK_LANES; i++)
+        wsk_lane_initialize(socket, (enum wsk_lane_id)i);
+    wsk_connection_initialize(socket);
+    wsk_receive_initialize(socket);
+    wsk_send_initialize(socket);
+    wsk_listen_initialize(socket);
+    socket->static_events = static_events(client, category);
+    socket->gate = (ULONG64)wsk_event_with_function((UCHAR)category, dispatch, socket->static_events)
+                   << WSK_GATE_ENABLED_SHIFT;
+    socket->created_frames = (ULONG)host_backtrace(socket->created_by, RTL_NUMBER_OF(socket->created_by), 2);
+    socket->magic = WSK_SOCKET_MAGIC;
+    wsk_client_socket_opened(client, socket);
+    OBSERVE(born, OBSERVE_SOCKET, socket, category, sizeof *socket, socket->created_by[0]);
+    *out = socket;
+    return STATUS_SUCCESS;
+}
+
+/* Which category the flags ask for; FALSE: more than one, or unknown (R-SOCK-06). */
+static BOOLEAN category_of_flags(ULONG flags, enum wsk_category *category)
+{
+    switch (flags) {
+    case WSK_FLAG_BASIC_SOCKET:
+        *category = WSK_BASIC;
+        return TRUE;
+    case WSK_FLAG_LISTEN_SOCKET:
+        *category = WSK_LISTEN;
+        return TRUE;
+    case WSK_FLAG_CONNECTION_SOCKET:
+        *category = WSK_CONNECTION;
+        return TRUE;
+    case WSK_FLAG_DATAGRAM_SOCKET:
+        *category = WSK_DATAGRAM;
+        return TRUE;
+    case WSK_FLAG_STREAM_SOCKET:
+        *category = WSK_STREAM;
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* C-AF-03..08: family, type and protocol that fit the category. */
+static NTSTATUS check_combination(enum wsk_category category, ADDRESS_FAMILY family, USHORT type,
+                                  ULONG protocol)
+{
+    if (family != AF_INET && family != AF_INET6)
+        return STATUS_NOT_SUPPORTED;
+    switch (type) {
+    case SOCK_STREAM:
+        if (protocol != IPPROTO_TCP)
+            return STATUS_PROTOCOL_UNREACHABLE; /* D-18 */
+        return category == WSK_BASIC || category == WSK_LISTEN || category == WSK_CONNECTION
+                   ? STATUS_SUCCESS
+                   : STATUS_NOT_SUPPORTED;
+    case SOCK_DGRAM:
+        if (protocol != IPPROTO_UDP)
+            return STATUS_PROTOCOL_UNREACHABLE;
+        return category == WSK_BASIC || category == WSK_LISTEN ? STATUS_SUCCESS
+                                                               : STATUS_NOT_SUPPORTED; /* W-05 */
+    case SOCK_RAW:
+        return category == WSK_BASIC ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    default:
+        return STATUS_NOT_SUPPORTED;
+    }
+}
+
+/* WskSocket (nc-wsk-pfn_wsk_socket): a new socket, its PWSK_SOCKET in IoStatus.Information.  <=
+ * DISPATCH_LEVEL. */
+static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFamily, USHORT SocketType,
+                                  ULONG Protocol, ULONG Flags, PVOID SocketContext, CONST VOID *Dispatch,
+                                  PEPROCESS OwningProcess, PETHREAD OwningThread,
+                                  PSECURITY_DESCRIPTOR SecurityDescriptor, PIRP Irp)
+{
+    struct wsk_client *client = Client;
+    struct wsk_socket *socket;
+    enum wsk_category category;
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(OwningProcess);
+    UNREFERENCED_PARAMETER(OwningThread);
+    UNREFERENCED_PARAMETER(SecurityDescriptor);
+    if (Irp == NULL)
+        return STATUS_INVALID_PARAMETER;
+    wsk_op_begin(Irp, WSK_OP_SOCKET, NULL);
+    if (!wsk_client_enter(client))
+        return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE); /* W-04 */
+    if (!category_of_flags(Flags, &category))
+        status = STATUS_INVALID_PARAMETER;
+    else if (category == WSK_BASIC && (SocketContext != NULL || Dispatch != NULL)) /* R-SOCK-11 */
+        status = STATUS_INVALID_PARAMETER;
+    else
+        status = check_combination(category, AddressFamily, SocketType, Protocol);
+    if (status == STATUS_SUCCESS)
+        status = wsk_socket_create(client, category, AddressFamily, SocketType, Protocol, SocketContext,
+                                   Dispatch, NULL, &socket);
+    if (status != STATUS_SUCCESS) {
+        wsk_op_refuse(Irp, status);
+    } else {
+        KIRQL irql;
+
+        wsk_op_of(Irp)->socket = socket;
+        wsk_gate_hold(socket);
+        irql = wsk_lock(socket);
+        status = wsk_op_finish(socket, Irp, STATUS_SUCCESS, (ULONG_PTR)&socket->public, FALSE,
+                               irql); /* C-SOCK-04 */
+    }
+    wsk_client_leave(client);
+    return status;
+}
+
+/* WskSocketConnect (nc-wsk-pfn_wsk_socket_connect): creates, binds and connects in one go; on failure nothing
+ * is left (R-SCON-05).  <= DISPATCH_LEVEL. */
+static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType, ULONG Protocol,
+                                          PSOCKADDR LocalAddress, PSOCKADDR RemoteAddress, ULONG Flags,
+                                          PVOID SocketContext, CONST WSK_CLIENT_CONNECTION_DISPATCH *Dispatch,
+                                          PEPROCESS OwningProcess, PETHREAD OwningThread,
+                                          PSECURITY_DESCRIPTOR SecurityDescriptor, PIRP Irp)
+{
+    struct wsk_client *client = Client;
+    struct transport_address local, remote;
+    struct wsk_socket *socket = NULL;
+    NTSTATUS status;
+    KIRQL irql;
+
+    UNREFERENCED_PARAMETER(OwningProcess);
+    UNREFERENCED_PARAMETER(OwningThread);
+    UNREFERENCED_PARAMETER(SecurityDescriptor);
+    if (Irp == NULL)
+        return STATUS_INVALID_PARAMETER;
+    wsk_op_begin(Irp, WSK_OP_SOCKET_CONNECT, NULL);
+    if (!wsk_client_enter(client))
+        return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
+    if (LocalAddress == NULL || RemoteAddress == NULL || Flags != 0)
+        status = STATUS_INVALID_PARAMETER; /* R-SCON-03 */
+    else
+        status = check_combination(WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol);
+    if (status == STATUS_SUCCESS)
+        status = wsk_socket_create(client, WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol,
+                                   SocketContext, Dispatch, NULL, &socket);
+    if (status != STATUS_SUCCESS) {
+        wsk_op_refuse(Irp, status);
+        wsk_client_leave(client);
+        return status;
+    }
+    wsk_op_of(Irp)->socket = socket;
+    wsk_gate_hold(socket);
+    irql = wsk_lock(socket);
+    if (!wsk_address_in(socket, LocalAddress, &local) || !wsk_address_in(socket, RemoteAddress, &remote))
+        status = STATUS_INVALID_PARAMETER;
+    else
+        status = wsk_bind_now(socket, &local);
+    if (status == STATUS_SUCCESS)
+        status = wsk_connect_start(socket, &remote, Irp, irql);
+    else
+        status = wsk_op_finish(socket, Irp, status, 0, status == STATUS_INVALID_PARAMETER, irql);
+    wsk_client_leave(client);
+    return status;
+}
+
+const WSK_PROVIDER_DISPATCH wsk_provider_dispatch = {
+    .Version = MAKE_WSK_VERSION(1, 0),
+    .WskSocket = wsk_socket,
+    .WskSocketConnect = wsk_socket_connect,
+    .WskControlClient = wsk_control_client,
+    .WskGetAddressInfo = wsk_get_address_info,
+    .WskFreeAddressInfo = wsk_free_address_info,
+    .WskGetNameInfo = wsk_get_name_info,
+};

@@ -1,0 +1,547 @@
+/*
+ * wskp.h - the private header of the WSK room.
+ *
+ * Reading order for the subject that matters most: close.c top to bottom, then deliver.c (where completions
+ * and callbacks run), then receive.c and send.c (the two queues of a connection).
+ *
+ * Locks.  socket->lock (a KSPIN_LOCK, so DISPATCH_LEVEL) guards everything in struct wsk_socket that is not
+ * the gate word.  It may be held around any call of the transport's table, because only dispatch() calls
+ * back.  Order: registration lock -> client lock -> socket lock -> cancel spin lock -> transport's own locks
+ * A cancel routine drops the cancel lock before it takes the socket lock.  No lock of ours is ever held while
+ * a pointer of the driver is called (D-05).
+ */
+#ifndef UWSK_WSKP_H
+#define UWSK_WSKP_H
+
+#include <ntddk.h>
+#include <wsk.h>
+
+#include "host/host.h"
+#include "nt/dbg/dbg.h"
+#include "nt/ex/ex.h"
+#include "nt/io/io.h"
+#include "nt/ke/ke.h"
+#include "nt/mm/mm.h"
+#include "nt/observe.h"
+#include "nt/ps/ps.h"
+#include "nt/rtl/call.h"
+#include "transport/transport.h"
+
+#define WSK_TAG_SOCKET     'SksW'
+#define WSK_TAG_CLIENT     'CksW'
+#define WSK_TAG_INDICATION 'IksW'
+
+/* ---- settings of this run (wsk.c)
+ * -------------------------------------------------------------------------- */
+
+enum wsk_completion { WSK_COMPLETE_NATURAL, WSK_COMPLETE_ALWAYS_PEND, WSK_COMPLETE_INLINE };
+enum wsk_delivery { WSK_DELIVER_DISPATCH, WSK_DELIVER_PASSIVE, WSK_DELIVER_MIXED };
+enum wsk_send_mode { WSK_SEND_SENT, WSK_SEND_ACKED, WSK_SEND_COPIED };
+
+struct wsk_settings {
+    enum wsk_completion completion;
+    enum wsk_delivery delivery;
+    enum wsk_send_mode send_complete;
+    unsigned processors;
+    const struct transport_ops *ops;
+    struct transport *transport;
+};
+
+extern struct wsk_settings wsk_settings;
+
+/* Starts the subsystem; captures succeed from here on.  PASSIVE_LEVEL. */
+NTSTATUS wsk_start(const struct wsk_settings *settings);
+/* Ends it.  Needs that every client has deregistered; frees the quarantine. */
+void wsk_stop(void);
+/* An abandoned client (its driver was unloaded without deregistering): closes its sockets and forgets it. */
+void wsk_abandon(void);
+
+/* ---- client and registration (register.c, client.c)
+ * --------------------------------------------------------- */
+
+struct wsk_socket;
+
+struct wsk_client {
+    LIST_ENTRY link; /* in wsk_clients, under wsk_clients_lock */
+    KSPIN_LOCK lock; /* guards what follows */
+    LIST_ENTRY
+        sockets; /* struct wsk_socket.client_link: open until the close IRP is completed (C-CLOSE-03) */
+    LIST_ENTRY orphans;   /* indications whose socket was closed before they were released */
+    LONG captures;        /* captured and not yet released provider NPIs */
+    LONG calls;           /* threads inside a WSK_PROVIDER_DISPATCH function, and client-level IRPs */
+    LONG open;            /* sockets that count as open */
+    LONG sockets_created; /* ever: static and TDI controls must come before the first (C-EVT-21) */
+    BOOLEAN deregistering;
+    KEVENT quiet;   /* set when deregistering and nothing is left (C-DEREG-03..05) */
+    KEVENT leaving; /* set by WskDeregister: wakes captures that wait (R-CAPT-08) */
+    PWSK_REGISTRATION registration;
+    PVOID context; /* WSK_CLIENT_NPI.ClientContext */
+    const WSK_CLIENT_DISPATCH *dispatch;
+    ULONG static_events;          /* WSK_SET_STATIC_EVENT_CALLBACKS */
+    LIST_ENTRY transport_changes; /* pended WSK_TRANSPORT_LIST_CHANGE IRPs */
+    void *caller;                 /* who called WskRegister: for the account */
+};
+
+extern const WSK_PROVIDER_DISPATCH wsk_provider_dispatch;
+extern LIST_ENTRY wsk_clients;
+extern KSPIN_LOCK wsk_clients_lock;
+
+void wsk_registration_start(void);
+void wsk_registration_stop(void);
+/* client->lock held: lets WskDeregister go when nothing is left. */
+void wsk_client_quiet_locked(struct wsk_client *client);
+/* Frees the indications that the client never released, naming them (no lock; the client is going). */
+void wsk_client_report_orphans(struct wsk_client *client);
+/* Ends a WSK_TRANSPORT_LIST_CHANGE IRP that was taken off client->transport_changes. */
+void wsk_transport_change_end(struct wsk_client *client, PIRP Irp);
+/* A thread enters and leaves a client-level function.  Enter answers FALSE for a bad client. */
+BOOLEAN wsk_client_enter(struct wsk_client *client);
+void wsk_client_leave(struct wsk_client *client);
+void wsk_client_socket_opened(struct wsk_client *client, struct wsk_socket *socket);
+/* The close IRP's routine has returned (or the socket never reached the driver): the socket counts no more.
+ */
+void wsk_client_socket_closed(struct wsk_client *client, struct wsk_socket *socket);
+
+NTSTATUS WSKAPI wsk_control_client(PWSK_CLIENT Client, ULONG ControlCode, SIZE_T InputSize, PVOID InputBuffer,
+                                   SIZE_T OutputSize, PVOID OutputBuffer, SIZE_T *OutputSizeReturned,
+                                   PIRP Irp);
+
+/* ---- one operation = one IRP
+ * -------------------------------------------------------------------------------- */
+
+enum wsk_op_kind {
+    WSK_OP_SOCKET = 1,
+    WSK_OP_SOCKET_CONNECT,
+    WSK_OP_BIND,
+    WSK_OP_ADDRESS,
+    WSK_OP_CONTROL,
+    WSK_OP_EVENT_DISABLE,
+    WSK_OP_ACCEPT,
+    WSK_OP_CONNECT,
+    WSK_OP_SEND,
+    WSK_OP_RECEIVE,
+    WSK_OP_DISCONNECT,
+    WSK_OP_CLOSE,
+    WSK_OP_MAX
+};
+
+/* Where an IRP stands. Guarded by socket->lock. */
+enum wsk_op_stage {
+    WSK_STAGE_QUEUED = 1, /* in a queue of the socket, the transport does not know of it */
+    WSK_STAGE_HELD,       /* the transport works on it */
+    WSK_STAGE_SENT_WAIT,  /* send: handed over, not all of it sent; disconnect: FIN not yet acknowledged */
+    WSK_STAGE_DONE        /* result stored; on a lane, or left to a cancel routine that is on its way */
+};
+
+/* Lives in Irp->Tail.Overlay.DriverContext while the provider owns the IRP: no allocation per operation. */
+struct wsk_op {
+    union {
+        SIZE_T progress; /* receive: bytes delivered so far; disconnect: bytes of the final buffer sent */
+        ULONG64 end;     /* send, once handed over: offset of its last byte + 1 in the stream */
+        ULONG_PTR information; /* DONE: what goes to IoStatus.Information */
+    };
+    NTSTATUS status;           /* DONE */
+    UCHAR kind;                /* enum wsk_op_kind */
+    UCHAR stage;               /* enum wsk_op_stage */
+    UCHAR flags;               /* WSK_OP_xxx */
+    struct wsk_socket *socket; /* whose gate the IRP holds */
+};
+C_ASSERT(sizeof(struct wsk_op) <= 4 * sizeof(PVOID));
+
+#define WSK_OP_CANCELLABLE 1 /* a cancel routine was set */
+#define WSK_OP_CANCELLED   2 /* our cancel routine has run: IoCancelIrp wants its end */
+#define WSK_OP_BY_CLOSE    4 /* close ends it: STATUS_CANCELLED unless the transport reports full success */
+
+/* Lives in the provider's own stack location (Parameters): copied from the caller's arguments (D-11). */
+union wsk_arguments {
+    struct {
+        PMDL mdl;
+        SIZE_T length;
+        ULONG offset;
+        ULONG flags;
+    } buffer; /* send, receive, disconnect */
+    struct {
+        PVOID context;
+        const WSK_CLIENT_CONNECTION_DISPATCH *dispatch;
+        PSOCKADDR local;
+        PSOCKADDR remote;
+    } accept;
+    struct {
+        ULONG event; /* WSK_EVENT_xxx being disabled */
+    } disable;
+    PVOID raw[4];
+};
+C_ASSERT(sizeof(union wsk_arguments) <= sizeof(((PIO_STACK_LOCATION)0)->Parameters));
+
+static inline struct wsk_op *wsk_op_of(PIRP Irp)
+{
+    return (struct wsk_op *)&Irp->Tail.Overlay.DriverContext[0];
+}
+
+static inline union wsk_arguments *wsk_arguments_of(PIRP Irp)
+{
+    return (union wsk_arguments *)&IoGetCurrentIrpStackLocation(Irp)->Parameters;
+}
+
+static inline PIRP wsk_irp_of_link(PLIST_ENTRY link)
+{
+    return CONTAINING_RECORD(link, IRP, Tail.Overlay.ListEntry);
+}
+
+/* ---- socket
+ * ------------------------------------------------------------------------------------------------- */
+
+enum wsk_category { WSK_BASIC, WSK_LISTEN, WSK_CONNECTION, WSK_DATAGRAM, WSK_STREAM };
+
+/* One enum for all categories; which events are legal in which state: wsk_transition() in socket.c. */
+enum wsk_state {
+    WSK_STATE_OPEN = 1, /* created, unbound */
+    WSK_STATE_BOUND,
+    WSK_STATE_LISTENING,
+    WSK_STATE_CONNECTING,
+    WSK_STATE_CONNECTED,
+    WSK_STATE_DEAD, /* the transport gave up on it: reset, aborted */
+    WSK_STATE_CLOSED
+};
+
+enum wsk_event {
+    WSK_EV_BIND = 1, /* WskBind on the way */
+    WSK_EV_LISTEN,   /* bind of a listening socket */
+    WSK_EV_CONNECT,
+    WSK_EV_CONNECT_OK,
+    WSK_EV_CONNECT_FAILED,
+    WSK_EV_ACCEPTED, /* born connected */
+    WSK_EV_DIED,
+    WSK_EV_CLOSED
+};
+
+/* The gate word: entering a callback and entering close are each one atomic step on it. */
+#define WSK_GATE_CLOSING       (1ull << 63) /* WskCloseSocket was entered: no callback and no call starts */
+#define WSK_GATE_CLOSED        (1ull << 62) /* the last one is out: the close IRP is being completed */
+#define WSK_GATE_ENABLED_SHIFT 32
+#define WSK_GATE_RUNNING_SHIFT 40
+#define WSK_GATE_KINDS         0xffull
+#define WSK_GATE_HOLDS         0xffffffffull /* operations, calls inside, ops the transport holds */
+
+enum wsk_callback { /* bit numbers inside the two 8-bit fields of the gate word */
+                    WSK_CALLBACK_RECEIVE = 1,
+                    WSK_CALLBACK_DISCONNECT = 2,
+                    WSK_CALLBACK_BACKLOG = 4,
+                    WSK_CALLBACK_ACCEPT = 8
+};
+
+enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
+
+/* Completions of one direction are delivered one after the other, in order (D-06); callbacks ride on the
+ * receive lane, so they are serial, too (D-12). Guarded by socket->lock. */
+struct wsk_lane {
+    LIST_ENTRY ready; /* IRPs in stage DONE */
+    void *owner;      /* the thread that delivers now */
+    UCHAR wanted;     /* something is ready or due: seen to by whoever unlocks the socket */
+    UCHAR scheduled;  /* dpc or work is on its way */
+    UCHAR toggle;     /* deliver=mixed: where the next one runs */
+    UCHAR id;
+    struct wsk_socket *socket;
+    KDPC dpc;
+    struct ex_work work;
+};
+
+/* Disconnection latches; orthogonal to the state. */
+#define WSK_LATCH_LOCAL_PENDING 0x01 /* graceful WskDisconnect accepted: no more sends */
+#define WSK_LATCH_LOCAL_FIN     0x02 /* shutdown was handed to the transport */
+#define WSK_LATCH_LOCAL_DONE    0x04 /* our FIN is acknowledged: the local half is finished */
+#define WSK_LATCH_PEER_FIN      0x08 /* the kernel has the peer's FIN: the remote half is finished */
+#define WSK_LATCH_EOF           0x10 /* every byte before the FIN was taken out of the transport */
+#define WSK_LATCH_RESET         0x20 /* dead; socket->death says why */
+#define WSK_LATCH_ABORTED       0x40 /* by us: WskDisconnect(ABORTIVE) or close */
+#define WSK_LATCH_TOLD_FIN      0x80 /* graceful WskDisconnectEvent was delivered */
+#define WSK_LATCH_TOLD_DEATH    0x100
+#define WSK_LATCH_SUSPENDED     0x200  /* receive event: not before a WskReceive has completed (H-05) */
+#define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
+#define WSK_LATCH_REJECTED      0x800  /* WskAcceptEvent said no: ours to close (C-LISTEN-07) */
+#define WSK_LATCH_STARVED       0x1000 /* listener: no descriptor left; retried when one is given back */
+
+struct wsk_indication;
+
+struct wsk_socket {
+    WSK_SOCKET public; /* first: the driver's PWSK_SOCKET points here */
+    ULONG magic;
+    UCHAR category;
+    UCHAR state;
+    UCHAR accepted; /* came from a listener */
+    ADDRESS_FAMILY family;
+    USHORT type;
+    ULONG protocol;
+    volatile ULONG64 gate;
+    volatile LONG references; /* memory only: never delays a close */
+    KSPIN_LOCK lock;
+    struct wsk_client *client;
+    LIST_ENTRY client_link;
+    PVOID context;
+    const VOID *client_dispatch;
+    struct transport_socket *transport;
+    unsigned processor; /* its transport loop */
+    ULONG latches;
+    ULONG static_events; /* callbacks that can neither be disabled nor enabled again (C-EVT-20) */
+    NTSTATUS death;
+    struct wsk_lane lanes[WSK_LANES];
+    LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
+    PIRP close_irp;
+    ULONG64 number; /* 1, 2, 3 ... for reports */
+    void *created_by[8];
+    ULONG created_frames;
+
+    struct {                /* listening (listen.c) */
+        LIST_ENTRY irps;    /* pended WskAccept */
+        LIST_ENTRY waiting; /* accepted sockets not yet handed to the client */
+        ULONG waiting_count;
+        BOOLEAN armed;
+        BOOLEAN dead_told;
+        ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
+        struct transport_op op;
+        LIST_ENTRY starved_link;
+    } listen;
+    LIST_ENTRY accept_link; /* in the parent's waiting list */
+
+    struct transport_address peer;  /* once connecting or accepted */
+    struct transport_address local; /* accepted: the local address reached */
+    struct {                        /* connecting (connection.c) */
+        LIST_ENTRY irps;            /* the one pending connect, or empty */
+        struct transport_op op;
+    } connect;
+
+    struct { /* receiving (receive.c) */
+        LIST_ENTRY irps;
+        UCHAR held;      /* what the transport's receive op works for: enum wsk_receive_held */
+        PIRP current;    /* the IRP that it works for */
+        LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
+        SIZE_T data_bytes;
+        LIST_ENTRY retained; /* lists the client kept (STATUS_PENDING) */
+        SIZE_T retained_bytes;
+        ULONG buffer_limit; /* SO_RCVBUF */
+        struct transport_op op;
+        struct transport_op readable;
+        struct transport_op peer_fin;
+        struct transport_op reset;
+        UCHAR readable_armed, peer_fin_armed, reset_armed;
+    } receive;
+
+    struct {             /* sending and disconnecting (send.c, disconnect.c) */
+        LIST_ENTRY irps; /* sends and disconnects not yet wholly handed over, in order */
+        LIST_ENTRY wait; /* handed over, waiting to be sent */
+        ULONG64 handed;  /* bytes handed over since the connection began */
+        PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
+        PIRP current;    /* the IRP whose bytes the transport's send op takes */
+        UCHAR held, sent_armed, fin_armed;
+        struct transport_op op;
+        struct transport_op sent;
+        struct transport_op fin_acked;
+    } send;
+
+    struct { /* options kept for the client (control.c) */
+        ULONG reuse, exclusive, conditional, keepalive;
+        ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */
+    } option;
+};
+
+#define WSK_SOCKET_MAGIC 0x6b637357u /* "Wsck" */
+
+static inline struct wsk_socket *wsk_socket_of(PWSK_SOCKET Socket)
+{
+    return CONTAINING_RECORD(Socket, struct wsk_socket, public);
+}
+
+/* socket.c */
+NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
+                           USHORT type, ULONG protocol, PVOID context, const VOID *dispatch,
+                           struct transport_socket *accepted, struct wsk_socket **out);
+void wsk_socket_reference(struct wsk_socket *socket);
+void wsk_socket_dereference(struct wsk_socket *socket);
+/* A socket that the client never got to see (failed creation, rejected accept): aborts, closes and forgets
+ * it. */
+void wsk_socket_discard(struct wsk_socket *socket);
+/* The one transition function: the state after event, or 0 when the event is illegal in that state. */
+UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event);
+BOOLEAN wsk_move(struct wsk_socket *socket, enum wsk_event event);
+BOOLEAN wsk_socket_valid(struct wsk_socket *socket);
+void wsk_quarantine_flush(void);
+/* Calls fn for each open socket of each client (reports). */
+void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct wsk_socket *socket),
+                     void *context);
+
+/* gate (close.c) */
+BOOLEAN wsk_gate_enter(struct wsk_socket *socket); /* a call or an operation begins; FALSE once closing */
+void wsk_gate_hold(struct wsk_socket *socket);     /* one more hold, by someone who already has one */
+void wsk_gate_leave(
+    struct wsk_socket *socket); /* the last hold out finishes a close; socket may be gone then */
+BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kind);
+void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind);
+static inline BOOLEAN wsk_closing(const struct wsk_socket *socket)
+{
+    return (__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) & WSK_GATE_CLOSING) != 0;
+}
+static inline ULONG wsk_enabled(const struct wsk_socket *socket)
+{
+    return (ULONG)(__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) >> WSK_GATE_ENABLED_SHIFT) &
+           WSK_GATE_KINDS;
+}
+static inline ULONG wsk_running(const struct wsk_socket *socket)
+{
+    return (ULONG)(__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) >> WSK_GATE_RUNNING_SHIFT) &
+           WSK_GATE_KINDS;
+}
+NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp);
+/* Completes the close IRP: the very last act for a socket. */
+void wsk_close_complete(struct wsk_socket *socket, PIRP Irp);
+
+/* op.c: the life of an IRP inside WSK */
+/* Takes the IRP over: its next stack location becomes ours. socket may be NULL. */
+void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket);
+/* Completes inline with an error; returns it.  For an IRP that holds no gate. */
+NTSTATUS wsk_op_refuse(PIRP Irp, NTSTATUS status);
+/* Begins an operation on a socket: takes the IRP, checks handle and gate.  STATUS_SUCCESS: the IRP holds the
+ * gate and ends by wsk_op_fail, wsk_op_finish or wsk_op_pend; anything else: return it, all is done. */
+NTSTATUS wsk_op_enter(PWSK_SOCKET Socket, PIRP Irp, enum wsk_op_kind kind, struct wsk_socket **out);
+/* After wsk_op_enter: takes socket->lock, unless a close came in between (a driver that breaks C-CLOSE-05):
+ * then the IRP has been failed with the status that is returned. */
+NTSTATUS wsk_op_lock(struct wsk_socket *socket, PIRP Irp, PKIRQL irql);
+/* No lock held: ends an operation with an error found at once, inline in every mode; leaves the gate. */
+NTSTATUS wsk_op_fail(PIRP Irp, NTSTATUS status);
+/* socket->lock held, the result is there before the call returned: completes inline where the completion mode
+ * and `natural` (does the mode "natural" finish this kind inline?) allow, else posts it.  Drops the lock and
+ * leaves the gate.  Returns what the dispatch function has to return. */
+NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information,
+                       BOOLEAN natural, KIRQL irql);
+/* socket->lock held: marks the IRP pending, puts it at the end of the queue and makes it cancellable.  The
+ * dispatch function returns STATUS_PENDING from here on.  FALSE: it was cancelled before it came and is on
+ * its way out. */
+BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue);
+/* socket->lock held; the IRP is in no queue any more.  Stores the result and puts the IRP on its lane, or
+ * leaves it to a cancel routine that is under way. */
+void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information);
+/* The same for an IRP that close ends: STATUS_CANCELLED, Information 0, Irp->Cancel set (C-CLOSE-13, D-26).
+ */
+void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp);
+/* Completes an IRP in stage DONE and leaves the gate. */
+void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp);
+enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind);
+const char *wsk_op_name(enum wsk_op_kind kind);
+
+/* deliver.c: where completions and callbacks run */
+void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id);
+static inline KIRQL wsk_lock(struct wsk_socket *socket)
+{
+    return ke_acquire_spin_lock(&socket->lock);
+}
+/* socket->lock held: something is ready or due on the lane; wsk_unlock sees to it. */
+static inline void wsk_lane_kick(struct wsk_socket *socket, enum wsk_lane_id id)
+{
+    socket->lanes[id].wanted = TRUE;
+}
+/* Drops socket->lock and schedules the lanes that were kicked: their deliveries run elsewhere. */
+void wsk_unlock(struct wsk_socket *socket, KIRQL irql);
+/* The same at the end of a transport completion: delivers here and now when this run delivers at
+ * DISPATCH_LEVEL. */
+void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql);
+/* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
+void wsk_lane_drain(struct wsk_socket *socket);
+/* May this thread run one more driver routine inside a call (bounded recursion)? */
+BOOLEAN wsk_may_nest(void);
+
+/* events.c */
+/* socket->lock held: is a callback due on this socket? 0 or the kind to run next. */
+enum wsk_callback wsk_event_due(struct wsk_socket *socket);
+/* No lock held, receive lane owned: runs it. */
+void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind);
+NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_CONTROL *control, PIRP Irp);
+ULONG wsk_event_kinds(ULONG event_mask);
+/* lock held: opens the gate for these kinds and lets their events come. */
+void wsk_event_enable(struct wsk_socket *socket, ULONG kinds);
+/* Which of the kinds the client's table has a function for. */
+ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds);
+/* lock held, after a callback has ended: the disables that waited for it. */
+void wsk_event_disables_end(struct wsk_socket *socket);
+
+/* receive.c */
+NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication);
+void wsk_receive_initialize(struct wsk_socket *socket);
+void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
+void wsk_receive_completed(
+    struct wsk_socket *socket);                    /* no lock: a WskReceive's routine has returned (H-05) */
+void wsk_receive_start(struct wsk_socket *socket); /* lock held: the connection exists now */
+void wsk_receive_pump(struct wsk_socket *socket);  /* lock held: serve, arm, or take back what is armed */
+void wsk_receive_close(struct wsk_socket *socket); /* lock held: steps 2 and 3 of close for this direction */
+void wsk_receive_indicate(struct wsk_socket *socket); /* inside the gate: runs WskReceiveEvent */
+void wsk_indication_free_all(PLIST_ENTRY list);
+BOOLEAN wsk_receive_drained(struct wsk_socket *socket); /* lock held: nothing before the peer's FIN is left */
+
+/* send.c, disconnect.c */
+NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
+void wsk_send_initialize(struct wsk_socket *socket);
+void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp);
+void wsk_send_pump(struct wsk_socket *socket);
+void wsk_send_close(struct wsk_socket *socket);
+void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconnects);
+/* lock held: the head of the send queue is a disconnect whose final buffer is out: say FIN. */
+void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp);
+void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t bytes);
+/* lock held: both directions are finished: nothing is left to abort (C-CLOSE-38..40). */
+BOOLEAN wsk_fully_disconnected(const struct wsk_socket *socket);
+/* lock held: the transport says that the connection is dead, or we have aborted it.  Ends sends and
+ * disconnects; the caller lets wsk_receive_pump end the receives. */
+void wsk_connection_died(struct wsk_socket *socket, NTSTATUS status);
+
+/* connection.c, listen.c, basic.c, control.c */
+NTSTATUS WSKAPI wsk_bind(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_connect(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_get_local_address(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, PIRP Irp);
+NTSTATUS WSKAPI wsk_get_remote_address(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PIRP Irp);
+NTSTATUS WSKAPI wsk_control_socket(PWSK_SOCKET Socket, WSK_CONTROL_SOCKET_TYPE RequestType, ULONG ControlCode,
+                                   ULONG Level, SIZE_T InputSize, PVOID InputBuffer, SIZE_T OutputSize,
+                                   PVOID OutputBuffer, SIZE_T *OutputSizeReturned, PIRP Irp);
+NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSocketContext,
+                           const WSK_CLIENT_CONNECTION_DISPATCH *AcceptSocketDispatch, PSOCKADDR LocalAddress,
+                           PSOCKADDR RemoteAddress, PIRP Irp);
+void wsk_connection_initialize(struct wsk_socket *socket);
+void wsk_connection_close(struct wsk_socket *socket); /* lock held: the pending connect */
+void wsk_connect_cancel(struct wsk_socket *socket, PIRP Irp);
+/* lock held, bound: starts the connect for an IRP that holds the gate (WskConnect, WskSocketConnect). */
+NTSTATUS wsk_connect_start(struct wsk_socket *socket, const struct transport_address *remote, PIRP Irp,
+                           KIRQL irql);
+NTSTATUS wsk_bind_now(struct wsk_socket *socket, const struct transport_address *local); /* lock held */
+void wsk_listen_initialize(struct wsk_socket *socket);
+NTSTATUS wsk_listen_start(struct wsk_socket *socket); /* lock held, bound */
+void wsk_listen_pump(struct wsk_socket *socket);
+void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped);
+void wsk_listen_indicate(struct wsk_socket *socket); /* inside the gate: runs WskAcceptEvent */
+void wsk_listen_descriptor_freed(void);              /* listeners that ran out of descriptors try again */
+
+/* address.c */
+BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
+                       struct transport_address *out);
+/* Writes exactly the family's SOCKADDR (D-20); returns its size. */
+ULONG wsk_address_out(const struct transport_address *address, PSOCKADDR out);
+
+/* resolve.c */
+NTSTATUS WSKAPI wsk_get_address_info(PWSK_CLIENT Client, PUNICODE_STRING NodeName,
+                                     PUNICODE_STRING ServiceName, ULONG NameSpace, GUID *Provider,
+                                     PADDRINFOEXW Hints, PADDRINFOEXW *Result, PEPROCESS OwningProcess,
+                                     PETHREAD OwningThread, PIRP Irp);
+VOID WSKAPI wsk_free_address_info(PWSK_CLIENT Client, PADDRINFOEXW AddrInfo);
+NTSTATUS WSKAPI wsk_get_name_info(PWSK_CLIENT Client, PSOCKADDR SockAddr, ULONG SockAddrLength,
+                                  PUNICODE_STRING NodeName, PUNICODE_STRING ServiceName, ULONG Flags,
+                                  PEPROCESS OwningProcess, PETHREAD OwningThread, PIRP Irp);
+
+/* buffer.c: WSK_BUF of the caller */
+NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional);
+
+/* npi.c */
+extern const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch;
+extern const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch;
+extern const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch;
+
+#define WSK_TRANSPORT_OPS (wsk_settings.ops)
+
+#endif
