@@ -314,6 +314,8 @@ typedef struct _IO_STACK_LOCATION {
 struct DECLSPEC_ALIGN(MEMORY_ALLOCATION_ALIGNMENT) _IRP {
     CSHORT Type;
     USHORT Size;
+    USHORT AllocationProcessorNumber;
+    USHORT Reserved;
     PMDL MdlAddress;
     ULONG Flags;
     union {

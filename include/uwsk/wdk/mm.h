@@ -24,6 +24,8 @@ struct _MDL {
     struct _MDL *Next;
     CSHORT Size;
     CSHORT MdlFlags;
+    USHORT AllocationProcessorNumber;
+    USHORT Reserved;
     struct _EPROCESS *Process;
     PVOID MappedSystemVa;
     PVOID StartVa;
