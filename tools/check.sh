@@ -20,7 +20,7 @@ failed_programs=$build/Testing/Temporary/LastTestsFailed.log
 rm -f "$results" "$failed_programs"
 UWSK_TEST_RESULTS=$results
 UWSK_TEST_FULL=$full
-UBSAN_OPTIONS=print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
+UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}
 export UWSK_TEST_RESULTS UWSK_TEST_FULL UBSAN_OPTIONS
 
 status=0

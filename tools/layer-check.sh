@@ -3,7 +3,8 @@
 #
 #   objects   a room calls itself and the rooms below it; the kernel world takes nothing from libc but mem* and
 #             strlen; cli and runner start no thread, read no clock, open no socket
-#   exports   a room calls other rooms' internal functions, never the WDK-named entries of exports.def
+#   exports   a room calls other rooms' internal functions, never the WDK-named entries of exports.def; each of
+#             these entries is in libuwsk.so
 #   includes  a room includes no header of a higher one, nt and nmr none of transport
 #   threads   no thread-local data above host
 set -u
@@ -101,6 +102,14 @@ if [ -f src/nt/exports.def ]; then
             complain "$room calls the driver's entry $symbol (${object##*.dir/})"
         done < <(join "$work/$room.undefined" "$work/exports")
     done
+fi
+
+# What the table promises, the library has.
+if [ -f "$build/libuwsk.so" ] && [ -s "$work/exports" ]; then
+    nm -D --defined-only "$build/libuwsk.so" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort -u >"$work/exported"
+    while read -r symbol; do
+        complain "exports.def lists $symbol, which libuwsk.so lacks"
+    done < <(comm -23 "$work/exports" "$work/exported")
 fi
 
 # Includes.
