@@ -379,6 +379,7 @@ typedef struct _GROUP_AFFINITY {
     USHORT Reserved[3];
 } GROUP_AFFINITY, *PGROUP_AFFINITY;
 #define ALL_PROCESSOR_GROUPS 0xffff
+#define INVALID_PROCESSOR_INDEX 0xFFFFFFFF
 
 /* Structures and arrays. */
 #undef FIELD_OFFSET
