@@ -21,7 +21,7 @@ endif()
 
 add_library(uwsk_kernel INTERFACE)
 set(kernel_flags ${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions -mms-bitfields
-    -nostdinc -Wno-multichar -Wno-unknown-pragmas ${UWSK_WARNINGS})
+    -nostdinc ${UWSK_WARNINGS} -Wno-multichar -Wno-unknown-pragmas)
 set(kernel_cxx_flags -std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++)
 set(kernel_clang_flags -fms-compatibility -Wno-microsoft)
 target_compile_options(uwsk_kernel INTERFACE
