@@ -73,12 +73,18 @@ static struct ex_work *take(void)
     return work;
 }
 
+/* A look at what another thread is doing right now: the answer may be wrong at once, and the supervisor mends it. */
+__attribute__((no_sanitize("thread"))) static BOOLEAN waits(const struct worker *worker)
+{
+    return *(struct ke_wait *const volatile *)&worker->thread->wait != NULL;
+}
+
 static ULONG running_workers(void)
 {
     ULONG running = worker_count; /* those just being started count as running */
 
     for (struct worker *worker = workers; worker; worker = worker->next)
-        if (__atomic_load_n(&worker->thread->wait, __ATOMIC_RELAXED))
+        if (waits(worker))
             running--;
     return running - (idle < running ? idle : running);
 }

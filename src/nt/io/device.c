@@ -6,7 +6,9 @@
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
 #include "nt/observe.h"
+#include "nt/ps/ps.h"
 #include <string.h>
+#include <wdmsec.h>
 
 #define DRIVER_TAG 0x76697244u /* "Driv" */
 #define DEVICE_TAG 0x69766544u /* "Devi" */
@@ -352,6 +354,24 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
                             Exclusive, DeviceObject, __builtin_return_address(0));
 }
 
+/*
+ * IoCreateDeviceSecure - IoCreateDevice; security descriptor and class do not matter, as nobody opens devices here.
+ * STATUS_INVALID_PARAMETER without a name, which it requires.  PASSIVE_LEVEL.  Page: wdmsec WdmlibIoCreateDeviceSecure.
+ */
+NTSTATUS NTAPI WdmlibIoCreateDeviceSecure(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,
+                                          PUNICODE_STRING DeviceName, DEVICE_TYPE DeviceType,
+                                          ULONG DeviceCharacteristics, BOOLEAN Exclusive,
+                                          PCUNICODE_STRING DefaultSDDLString, LPCGUID DeviceClassGuid,
+                                          PDEVICE_OBJECT *DeviceObject)
+{
+    UNREFERENCED_PARAMETER(DefaultSDDLString);
+    UNREFERENCED_PARAMETER(DeviceClassGuid);
+    if (!DeviceName || !DeviceName->Length)
+        return STATUS_INVALID_PARAMETER;
+    return io_create_device(DriverObject, DeviceExtensionSize, DeviceName, DeviceType, DeviceCharacteristics,
+                            Exclusive, DeviceObject, __builtin_return_address(0));
+}
+
 /* IoDeleteDevice - deletes it; the memory goes with the last work item or held completion that refers to it.
  */
 VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
@@ -369,4 +389,10 @@ NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_S
 NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
 {
     return io_delete_symbolic_link(SymbolicLinkName);
+}
+
+/* IoGetCurrentProcess - the one process there is.  Any IRQL. */
+PEPROCESS NTAPI IoGetCurrentProcess(VOID)
+{
+    return ps_system_process();
 }
