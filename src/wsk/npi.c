@@ -4,6 +4,10 @@
  */
 #include "wsk/wskp.h"
 
+/* NPI_WSK_INTERFACE_ID: what SO_WSK_EVENT_CALLBACK and the NMR name this interface by. */
+CONST NPIID NPI_WSK_INTERFACE_ID = {
+    0x2227e803, 0x8d8b, 0x11d4, {0xab, 0xad, 0x00, 0x90, 0x27, 0x71, 0x9e, 0x09}};
+
 static NTSTATUS refuse(PIRP Irp)
 {
     if (Irp == NULL)

@@ -1,0 +1,141 @@
+/*
+ * wsk_test.h - what every WSK test needs: the runtime in the mode that the test runs in, a registered client,
+ * IRPs whose completion is recorded, buffers, sockets with a plain Linux socket at the other end.
+ *
+ * Kernel world: the test acts as the driver.  Every dispatch call goes through a wt_ function, which checks
+ * what every rule demands of every call: the IRP is completed exactly once (D-01), a status other than
+ * STATUS_PENDING equals the IRP's and comes after its routine (D-02), PendingReturned is set if and only if
+ * STATUS_PENDING was returned (D-03).
+ */
+#ifndef WSK_TEST_H
+#define WSK_TEST_H
+
+#include <ntddk.h>
+#include <wsk.h>
+
+#include "peer.h"
+#include "uwsk_test.h"
+
+/* All completion modes in all deliveries. */
+#define WT_MODES                                                                                             \
+    "natural/dispatch natural/passive natural/mixed always-pend/dispatch always-pend/passive "               \
+    "always-pend/mixed "                                                                                     \
+    "inline/dispatch inline/passive inline/mixed"
+
+/* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
+void wt_setup(void);
+void wt_teardown(void);
+#define WT_FIXTURE                                                                                           \
+    TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
+    TEST_MATRIX(WT_MODES)
+
+/* The client that wt_setup has registered and captured. */
+extern WSK_PROVIDER_NPI wt_npi;
+extern WSK_REGISTRATION wt_registration;
+
+/* ---- one call with its IRP
+ * ---------------------------------------------------------------------------------------- */
+
+struct wt_op {
+    PIRP irp;
+    KEVENT done;
+    volatile LONG completions;
+    NTSTATUS returned; /* what the dispatch function returned */
+    NTSTATUS status;
+    ULONG_PTR information;
+    BOOLEAN pending_returned;
+    BOOLEAN cancel; /* Irp->Cancel as the routine saw it */
+    KIRQL irql;     /* the routine's */
+    PVOID thread;   /* KeGetCurrentThread() in the routine */
+    LONG order;     /* 1, 2, 3 ... over all completions and wt_mark() of the test */
+    void (*hook)(
+        struct wt_op *op); /* runs in the routine, after the above was recorded, before done is set */
+    PVOID context;         /* for the hook */
+};
+
+extern volatile LONG wt_order;
+LONG wt_mark(void); /* the next number in the order of things */
+
+/* A fresh IRP with its routine set.  Done: wait with wt_wait, use it again with wt_again, end with
+ * wt_op_free. */
+void wt_op_init(struct wt_op *op);
+void wt_again(struct wt_op *op); /* IoReuseIrp and the routine again (C-IRP-03, C-IRP-05) */
+void wt_op_free(struct wt_op *op);
+/* Waits 10 s at most for the completion; answers IoStatus.Status. */
+NTSTATUS wt_wait(struct wt_op *op);
+BOOLEAN wt_is_done(struct wt_op *op);
+/* To be given what a dispatch function returned: checks D-02; the routine and wt_wait check D-01 and D-03. */
+NTSTATUS wt_returned(struct wt_op *op, NTSTATUS status);
+
+/* ---- the dispatch functions
+ * ----------------------------------------------------------------------------------------- */
+
+NTSTATUS wt_socket(struct wt_op *op, ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch);
+NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address);
+NTSTATUS wt_connect(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address);
+NTSTATUS wt_accept(PWSK_SOCKET socket, struct wt_op *op, PVOID context,
+                   const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, PSOCKADDR local, PSOCKADDR remote);
+NTSTATUS wt_send(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags);
+NTSTATUS wt_receive(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags);
+NTSTATUS wt_disconnect(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags);
+NTSTATUS wt_close(PWSK_SOCKET socket, struct wt_op *op);
+NTSTATUS wt_control(PWSK_SOCKET socket, struct wt_op *op, WSK_CONTROL_SOCKET_TYPE type, ULONG code,
+                    ULONG level, SIZE_T in_size, PVOID in, SIZE_T out_size, PVOID out);
+/* SO_WSK_EVENT_CALLBACK; op NULL = no IRP. */
+NTSTATUS wt_events(PWSK_SOCKET socket, ULONG mask, struct wt_op *op);
+NTSTATUS wt_release(PWSK_SOCKET socket, PWSK_DATA_INDICATION list);
+
+/* ---- in one go (they wait, and end the test when it does not work)
+ * -------------------------------------------------------- */
+
+PWSK_SOCKET wt_open(ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch);
+/* A listening socket on loopback; *port in host order. */
+PWSK_SOCKET wt_listener(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_LISTEN_DISPATCH *dispatch,
+                        int *port);
+/* A connection that WSK opened to a plain Linux peer. */
+PWSK_SOCKET wt_connected(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_CONNECTION_DISPATCH *dispatch,
+                         int *peer);
+/* A connection that WSK accepted (WskAccept) from a plain Linux peer. */
+PWSK_SOCKET wt_accepted(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_CONNECTION_DISPATCH *dispatch,
+                        int *peer);
+void wt_close_now(PWSK_SOCKET socket);
+/* Sends or receives n bytes and waits; the receive answers the bytes. */
+void wt_send_now(PWSK_SOCKET socket, const void *data, SIZE_T length);
+SIZE_T wt_receive_now(PWSK_SOCKET socket, void *data, SIZE_T length, ULONG flags);
+
+/* ---- buffers and addresses
+ * -------------------------------------------------------------------------------------------- */
+
+struct wt_buffer {
+    UCHAR *bytes;
+    SIZE_T size;
+    PMDL mdl;
+    WSK_BUF buf; /* all of it */
+};
+void wt_buffer_init(struct wt_buffer *buffer, SIZE_T size);
+/* The same bytes described by a chain of MDLs of `piece` bytes each. */
+void wt_buffer_chain(struct wt_buffer *buffer, SIZE_T size, SIZE_T piece);
+void wt_buffer_free(struct wt_buffer *buffer);
+
+/* 127.0.0.1 or ::1, port in host order; port 0 with any = TRUE is the wildcard address. */
+PSOCKADDR wt_loopback(SOCKADDR_STORAGE *storage, ADDRESS_FAMILY family, int port);
+PSOCKADDR wt_any(SOCKADDR_STORAGE *storage, ADDRESS_FAMILY family, int port);
+int wt_port(const void *address);
+
+/* ---- table access
+ * ------------------------------------------------------------------------------------------------------ */
+
+static inline const WSK_PROVIDER_BASIC_DISPATCH *wt_basic(PWSK_SOCKET socket)
+{
+    return socket->Dispatch;
+}
+static inline const WSK_PROVIDER_CONNECTION_DISPATCH *wt_connection(PWSK_SOCKET socket)
+{
+    return socket->Dispatch;
+}
+static inline const WSK_PROVIDER_LISTEN_DISPATCH *wt_listen(PWSK_SOCKET socket)
+{
+    return socket->Dispatch;
+}
+
+#endif
