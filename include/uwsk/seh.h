@@ -9,6 +9,26 @@
 #ifndef UWSK_SEH_H
 #define UWSK_SEH_H
 
+/* ThreadSanitizer must see who jumps where, else it goes on in the middle of the left functions: its own
+ * _setjmp and longjmp do the jump then, and keep 200 bytes. */
+#if defined(__SANITIZE_THREAD__)
+#define UWSK_SEH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UWSK_SEH_TSAN 1
+#endif
+#endif
+#ifdef UWSK_SEH_TSAN
+#define UWSK_SEH_REGISTERS 26
+#define UWSK_SEH_SAVE      __asm__("_setjmp")
+#define UWSK_SEH_ENTER                                                                                       \
+    __asm__("uwsk_seh_enter_tsan") /* a frame of one kind never meets a runtime of the other */
+#else
+#define UWSK_SEH_REGISTERS 8
+#define UWSK_SEH_SAVE
+#define UWSK_SEH_ENTER
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -30,7 +50,8 @@ struct uwsk_seh_pointers {
 };
 
 struct uwsk_seh_frame {
-    void *registers[8]; /* what a function must keep, the stack pointer, the address: seh_amd64.S */
+    void *registers[UWSK_SEH_REGISTERS]; /* what a function must keep, the stack pointer, the address:
+                                            seh_amd64.S */
     struct uwsk_seh_frame *outer;
     void *gate; /* the driver routine it was entered in: an exception never leaves that */
     void *stack;
@@ -41,10 +62,10 @@ struct uwsk_seh_frame {
 };
 
 /* Puts a frame in front of the thread's others. finally: 1 for __finally, 0 for __except. */
-void uwsk_seh_enter(struct uwsk_seh_frame *frame, int finally);
+void uwsk_seh_enter(struct uwsk_seh_frame *frame, int finally) UWSK_SEH_ENTER;
 /* Returns 0, and later, when an exception has come to this frame, a second time with 1. The frame is then
  * disarmed. */
-int uwsk_seh_save(struct uwsk_seh_frame *frame) __attribute__((__returns_twice__));
+int uwsk_seh_save(struct uwsk_seh_frame *frame) UWSK_SEH_SAVE __attribute__((__returns_twice__));
 /* Takes the frame out; harmless when it is out. */
 void uwsk_seh_leave(struct uwsk_seh_frame *frame);
 /* What the filter said: returns for EXCEPTION_EXECUTE_HANDLER (positive), hands the exception on for

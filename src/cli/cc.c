@@ -348,6 +348,8 @@ static void begin_line(struct cc_list *line, const struct job *job, bool cpluspl
         cc_list_add_all(line, &job->text);
     cc_list_add_all(line, &job->code);
     cc_warning_line(line);
+    if (job->sanitized && (cplusplus ? job->compiler.clang_cplusplus : job->compiler.clang))
+        cc_list_add(line, "-fno-sanitize=function"); /* it needs RTTI, and callbacks do mismatch (T-08) */
 }
 
 static void add_source(struct cc_list *line, const struct input *in, const char *language)

@@ -24,6 +24,10 @@ _Static_assert(offsetof(struct uwsk_seh_frame, registers) == 0, "seh_amd64.S");
 
 /* seh_amd64.S: makes uwsk_seh_save return a second time, with 1. */
 void ke_seh_jump(struct uwsk_seh_frame *frame) __attribute__((noreturn));
+#ifdef UWSK_SEH_TSAN
+void longjmp(struct uwsk_seh_frame *frame, int value) __attribute__((noreturn)); /* the sanitizer's */
+#define ke_seh_jump(frame) longjmp((frame), 1)
+#endif
 
 /* Frames that a jump of another kind (a thread that ended inside, a longjmp) has left behind lie below the
  * stack. */
