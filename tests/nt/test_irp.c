@@ -1,6 +1,6 @@
 /*
- * IRPs: layout, the way down, the way up.  The provider side (io_prepare_lower, io_complete_request) stands for WSK;
- * a stack of drivers stands for IRPs that came from above.
+ * IRPs: layout, the way down, the way up.  The provider side (io_prepare_lower, io_complete_request) stands
+ * for WSK; a stack of drivers stands for IRPs that came from above.
  */
 #include "bugcheck.h"
 #include "nt/ex/ex.h"
@@ -187,7 +187,8 @@ TEST(irp_in_driver_memory, "K-IRP-13 D-10")
     EXPECT_EQ(embedded.after, 0xEEEEEEEE);
 }
 
-/* ---- a stack of drivers: each passes the IRP to the next device ---------------------------------------------- */
+/* ---- a stack of drivers: each passes the IRP to the next device
+ * ---------------------------------------------- */
 
 struct layer {
     PDEVICE_OBJECT lower; /* NULL: the lowest, which hands it to the provider */
@@ -212,7 +213,8 @@ static NTSTATUS NTAPI layer_dispatch(PDEVICE_OBJECT device, PIRP irp)
     } else {
         IoCopyCurrentIrpStackLocationToNext(irp);
         if (layer->set_routine)
-            IoSetCompletionRoutine(irp, routine, &layer->seen, layer->on_success, layer->on_error, layer->on_cancel);
+            IoSetCompletionRoutine(irp, routine, &layer->seen, layer->on_success, layer->on_error,
+                                   layer->on_cancel);
     }
     if (layer->lower)
         return IoCallDriver(layer->lower, irp);
@@ -267,7 +269,8 @@ static struct layer *layer_of(PDEVICE_OBJECT device)
 TEST(unwinds_upwards_each_routine_once, "K-COMPL-05 K-COMPL-06 K-COMPL-12 K-COMPL-13 K-COMPL-09 C-IRP-10")
 {
     PDRIVER_OBJECT driver = new_driver();
-    PDEVICE_OBJECT low = new_layer(driver, NULL), middle = new_layer(driver, low), high = new_layer(driver, middle);
+    PDEVICE_OBJECT low = new_layer(driver, NULL), middle = new_layer(driver, low),
+                   high = new_layer(driver, middle);
     struct seen top = stops;
     PIRP irp = send_from_above(high, 4, &top);
     KIRQL irql;
@@ -281,7 +284,8 @@ TEST(unwinds_upwards_each_routine_once, "K-COMPL-05 K-COMPL-06 K-COMPL-12 K-COMP
     EXPECT_EQ(layer_of(middle)->seen.order, 2);
     EXPECT_EQ(layer_of(high)->seen.order, 3);
     EXPECT_EQ(top.order, 4);
-    EXPECT_EQ(layer_of(low)->seen.calls + layer_of(middle)->seen.calls + layer_of(high)->seen.calls + top.calls, 4);
+    EXPECT_EQ(
+        layer_of(low)->seen.calls + layer_of(middle)->seen.calls + layer_of(high)->seen.calls + top.calls, 4);
     EXPECT(layer_of(low)->seen.device == low);
     EXPECT(layer_of(middle)->seen.device == middle);
     EXPECT(layer_of(high)->seen.device == high);
@@ -411,7 +415,7 @@ static BOOLEAN invoked(BOOLEAN success, BOOLEAN error, BOOLEAN cancel, NTSTATUS 
 TEST(invoke_flags_are_exact, "K-COMPL-03 K-COMPL-04 C-IRP-14")
 {
     EXPECT(invoked(TRUE, FALSE, FALSE, STATUS_SUCCESS, FALSE));
-    EXPECT(invoked(TRUE, FALSE, FALSE, STATUS_EVENT_PENDING, FALSE)); /* informational is success */
+    EXPECT(invoked(TRUE, FALSE, FALSE, STATUS_EVENT_PENDING, FALSE));    /* informational is success */
     EXPECT(!invoked(TRUE, FALSE, FALSE, STATUS_BUFFER_OVERFLOW, FALSE)); /* a warning is not */
     EXPECT(!invoked(TRUE, FALSE, FALSE, STATUS_CONNECTION_RESET, FALSE));
     EXPECT(invoked(FALSE, TRUE, FALSE, STATUS_BUFFER_OVERFLOW, FALSE));
@@ -419,7 +423,8 @@ TEST(invoke_flags_are_exact, "K-COMPL-03 K-COMPL-04 C-IRP-14")
     EXPECT(!invoked(FALSE, TRUE, FALSE, STATUS_SUCCESS, FALSE));
     EXPECT(invoked(FALSE, FALSE, TRUE, STATUS_SUCCESS, TRUE));
     EXPECT(invoked(FALSE, FALSE, TRUE, STATUS_CONNECTION_RESET, TRUE));
-    EXPECT(!invoked(FALSE, FALSE, TRUE, STATUS_CANCELLED, FALSE)); /* KA11: the flag decides, not the status */
+    EXPECT(
+        !invoked(FALSE, FALSE, TRUE, STATUS_CANCELLED, FALSE)); /* KA11: the flag decides, not the status */
     EXPECT(invoked(FALSE, TRUE, FALSE, STATUS_CANCELLED, FALSE));
     EXPECT(!invoked(FALSE, FALSE, FALSE, STATUS_SUCCESS, TRUE));
 }
@@ -699,7 +704,8 @@ TEST(devices_and_links_have_names, "")
     EXPECT_STATUS(IoCreateDevice(driver, 0, &same, FILE_DEVICE_NETWORK, 0, FALSE, &second),
                   STATUS_OBJECT_NAME_COLLISION);
     EXPECT(second == NULL);
-    EXPECT_STATUS(IoCreateDevice(driver, 0, &bad, FILE_DEVICE_NETWORK, 0, FALSE, &second), STATUS_OBJECT_NAME_INVALID);
+    EXPECT_STATUS(IoCreateDevice(driver, 0, &bad, FILE_DEVICE_NETWORK, 0, FALSE, &second),
+                  STATUS_OBJECT_NAME_INVALID);
     EXPECT_STATUS(IoCreateSymbolicLink(&link, &name), STATUS_SUCCESS);
     EXPECT_STATUS(IoCreateSymbolicLink(&link, &name), STATUS_OBJECT_NAME_COLLISION);
     EXPECT_STATUS(IoDeleteSymbolicLink(&link), STATUS_SUCCESS);

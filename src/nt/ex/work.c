@@ -73,7 +73,8 @@ static struct ex_work *take(void)
     return work;
 }
 
-/* A look at what another thread is doing right now: the answer may be wrong at once, and the supervisor mends it. */
+/* A look at what another thread is doing right now: the answer may be wrong at once, and the supervisor mends
+ * it. */
 __attribute__((no_sanitize("thread"))) static BOOLEAN waits(const struct worker *worker)
 {
     return *(struct ke_wait *const volatile *)&worker->thread->wait != NULL;
@@ -171,6 +172,8 @@ static void enqueue(struct ex_work *work, void (*fn)(void *), void *context, voi
     work->fn = fn;
     work->context = context;
     work->owner = owner;
+    if (owner)
+        __atomic_add_fetch(&outstanding, 1, __ATOMIC_RELAXED);
     append(work);
     make_plan(&plan);
     ke_lock_release(&work_lock);
@@ -184,7 +187,6 @@ void ex_queue_worker(struct ex_work *work, void (*fn)(void *context), void *cont
 
 void ex_queue_driver_work(struct ex_work *work, void (*fn)(void *context), void *context, void *caller)
 {
-    __atomic_add_fetch(&outstanding, 1, __ATOMIC_RELAXED);
     enqueue(work, fn, context, caller, caller);
 }
 
