@@ -298,7 +298,8 @@ template <typename T, __SIZE_TYPE__ N> constexpr T *uwsk_literal(const T (&text)
     }
 #define DECLARE_CONST_UNICODE_STRING(name, text)                                                             \
     const WCHAR name##_buffer[] = text;                                                                      \
-    const UNICODE_STRING name = {sizeof(text) - sizeof(WCHAR), sizeof(text), (PWCH)name##_buffer}
+    const UNICODE_STRING name                                                                                \
+        __attribute__((__unused__)) = {sizeof(text) - sizeof(WCHAR), sizeof(text), (PWCH)name##_buffer}
 #define DECLARE_GLOBAL_CONST_UNICODE_STRING(name, text)                                                      \
     extern const __declspec(selectany) UNICODE_STRING name = RTL_CONSTANT_STRING(text)
 #define DECLARE_UNICODE_STRING_SIZE(name, characters)                                                        \
@@ -378,7 +379,7 @@ typedef struct _GROUP_AFFINITY {
     USHORT Group;
     USHORT Reserved[3];
 } GROUP_AFFINITY, *PGROUP_AFFINITY;
-#define ALL_PROCESSOR_GROUPS 0xffff
+#define ALL_PROCESSOR_GROUPS    0xffff
 #define INVALID_PROCESSOR_INDEX 0xFFFFFFFF
 
 /* Structures and arrays. */
