@@ -107,7 +107,8 @@ ULONG dbg_vprint(const char *prefix, ULONG component, ULONG level, const char *f
 
     if (prefix_length > room / 2)
         prefix_length = room / 2;
-    memcpy(text, prefix, prefix_length);
+    if (prefix_length)
+        memcpy(text, prefix, prefix_length);
     va_copy(again, arguments);
     length = uwskcrt_format(text + prefix_length, room - prefix_length, format, arguments);
     if (length > 0 && (size_t)length > room - prefix_length) {

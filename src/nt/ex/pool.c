@@ -1,11 +1,12 @@
 /*
  * pool.c - blocks: size classes, the caches in front of them, and every check at free (K-POOL-01..14).
  *
- * docs/pool.md draws the picture.  Locks, in the order in which they may be taken:
- *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back and hands the oldest out
- * again struct pool_class.lock   chunks of one class that have free blocks large_lock               freed
- * large blocks that wait to be reused pool_chunk_lock          registry and list of all chunks (chunk.c) No
- * lock is held while the fill pattern is written or checked, or while observers run.
+ * docs/pool.md draws the picture.  Locks, no two of which are ever held together:
+ *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back and hands the oldest out again
+ *   struct pool_class.lock   chunks of one class that have free blocks
+ *   large_lock               freed large blocks that wait to be reused
+ *   pool_chunk_lock          registry and list of all chunks (chunk.c)
+ * No lock is held while the fill pattern is written or checked, or while observers run.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
