@@ -4,8 +4,10 @@
 set -u
 
 full=
+limit=600 # seconds for one program
 if [ "${1:-}" = --full ]; then
     full=1
+    limit=3000
     shift
 fi
 build=${1:-build}
@@ -25,7 +27,7 @@ export UWSK_TEST_RESULTS UWSK_TEST_FULL UBSAN_OPTIONS
 
 status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${UWSK_TEST_JOBS:-$(nproc)}" \
-    ${full:+--timeout 3000} || status=1
+    --timeout "$limit" || status=1
 
 # A program that ended before it could record a failure counts as one.
 touch "$results" "$failed_programs"
