@@ -16,8 +16,8 @@ static VOID NTAPI cancel(PDEVICE_OBJECT device, PIRP irp)
 {
     (void)device;
     level_inside = KeGetCurrentIrql();
-    flag_seen = irp->Cancel;
-    routine_seen = irp->CancelRoutine;
+    flag_seen = __atomic_load_n(&irp->Cancel, __ATOMIC_RELAXED);
+    routine_seen = __atomic_load_n(&irp->CancelRoutine, __ATOMIC_RELAXED);
     IoReleaseCancelSpinLock(irp->CancelIrql);
     lock_held = KeGetCurrentIrql() != level_inside;
     cancelled_irp = irp;
@@ -142,7 +142,7 @@ static void canceller(void *context)
 
     for (;;) {
         while (!InterlockedCompareExchange(&race->go, 0, 1)) {
-            if (race->stop)
+            if (ReadAcquire(&race->stop))
                 return;
             host_yield();
         }

@@ -167,7 +167,7 @@ TEST(threads_share_a_list, "K-LOOK-03", TEST_TIMEOUT(120))
     ExInitializeNPagedLookasideList(&shared, NULL, NULL, POOL_NX_ALLOCATION, 64, TAG, 0);
     for (ULONG_PTR i = 1; i <= 4; i++)
         EXPECT_EQ(host_thread_start(churn, (void *)i, "churn", 0), 0);
-    while (finished < 4)
+    while (ReadAcquire(&finished) < 4)
         test_sleep_ms(1);
     ExDeleteNPagedLookasideList(&shared);
     EXPECT_EQ(driver_blocks(), 0);

@@ -171,9 +171,9 @@ TEST(blocked_work_delays_nobody, "K-WORK-02")
         ex_queue_worker(&blockers[i], block, NULL);
     ex_queue_worker(&work, run, NULL);
     expect_done();
-    EXPECT_SOON(blocked == BLOCKED); /* all of them at once */
+    EXPECT_SOON(ReadAcquire(&blocked) == BLOCKED); /* all of them at once */
     KeSetEvent(&gate, IO_NO_INCREMENT, FALSE);
-    EXPECT_SOON(blocked == 0);
+    EXPECT_SOON(ReadAcquire(&blocked) == 0);
 }
 
 static volatile uint32_t host_gate;
@@ -182,7 +182,7 @@ static void block_in_host(void *context)
 {
     (void)context;
     InterlockedIncrement(&blocked);
-    while (!host_gate)
+    while (!__atomic_load_n(&host_gate, __ATOMIC_ACQUIRE))
         host_park(&host_gate, 0, HOST_FOREVER);
     InterlockedDecrement(&blocked);
 }
@@ -195,10 +195,16 @@ TEST(work_blocked_in_the_host_delays_nobody, "K-WORK-02")
         ex_queue_worker(&blockers[i], block_in_host, NULL);
     ex_queue_worker(&work, run, NULL);
     expect_done();
-    EXPECT_SOON(blocked == 8);
-    host_gate = 1;
+    EXPECT_SOON(ReadAcquire(&blocked) == 8);
+    __atomic_store_n(&host_gate, 1, __ATOMIC_RELEASE);
     host_unpark(&host_gate, 100);
-    EXPECT_SOON(blocked == 0);
+    EXPECT_SOON(ReadAcquire(&blocked) == 0);
+}
+
+static void count_run(void *context)
+{
+    (void)context;
+    InterlockedIncrement(&runs);
 }
 
 static void count_thread(void *context, const struct ke_thread *thread)
@@ -213,8 +219,8 @@ TEST(many_short_pieces_need_few_threads, "")
     ULONG threads = 0;
 
     for (ULONG i = 0; i < 2000; i++)
-        ex_queue_worker(&works[i], (void (*)(void *))(ULONG_PTR)plain, NULL);
-    EXPECT_SOON(runs == 2000);
+        ex_queue_worker(&works[i], count_run, NULL);
+    EXPECT_SOON(ReadAcquire(&runs) == 2000);
     ke_each_thread(count_thread, &threads);
     EXPECT(threads < 64);
 }
@@ -224,7 +230,7 @@ TEST(shutdown_runs_what_is_queued, "")
     static struct ex_work works[100];
 
     for (ULONG i = 0; i < 100; i++)
-        ex_queue_worker(&works[i], (void (*)(void *))(ULONG_PTR)plain, NULL);
+        ex_queue_worker(&works[i], count_run, NULL);
     ex_workers_shutdown();
     EXPECT_EQ(runs, 100);
     ex_queue_worker(&works[0], run, NULL); /* and it starts again */
