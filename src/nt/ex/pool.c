@@ -92,13 +92,15 @@ static void fill(void *address, UCHAR byte, SIZE_T bytes)
     memset(address, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
 }
 
-/* The first byte in [bytes, bytes+length) that is not `byte`, or NULL. */
+/* The first byte in [bytes, bytes+length) that is not `byte`, or NULL.  Each byte equals the one before: that is one fast
+ * comparison for the usual case. */
 static UCHAR *find_other(UCHAR *bytes, UCHAR byte, SIZE_T length)
 {
-    for (SIZE_T i = 0; i < length; i++)
-        if (bytes[i] != byte)
-            return &bytes[i];
-    return NULL;
+    if (!length || (bytes[0] == byte && !memcmp(bytes, bytes + 1, length - 1)))
+        return NULL;
+    while (*bytes == byte)
+        bytes++;
+    return bytes;
 }
 
 static int fault_of(enum ex_pool_kind kind)
