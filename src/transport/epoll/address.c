@@ -1,0 +1,224 @@
+/*
+ * address.c - Windows addresses and Linux ones, bind, and who may hold a port.
+ *
+ * Windows lets a listener bind while old connections of its port are in TIME_WAIT, and refuses a second live
+ * bind. Linux offers either: without SO_REUSEADDR it refuses both, with it it allows both as long as nobody
+ * listens.  So SO_REUSEADDR is set and the live binds of this transport are kept in a table of our own; those
+ * of other processes are refused by the kernel (unless they are bound with SO_REUSEADDR and not listening
+ * yet).
+ */
+#include "transport/epoll/internal.h"
+#include "transport/errno_status.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <ntstatus.h>
+
+/* Both layouts are the same but for the number of the IPv6 family. */
+_Static_assert(sizeof(struct sockaddr_in) == 16 && offsetof(struct sockaddr_in, sin_port) == 2 &&
+                   offsetof(struct sockaddr_in, sin_addr) == 4,
+               "IPv4 as in Windows");
+_Static_assert(sizeof(struct sockaddr_in6) == 28 && offsetof(struct sockaddr_in6, sin6_port) == 2 &&
+                   offsetof(struct sockaddr_in6, sin6_flowinfo) == 4 &&
+                   offsetof(struct sockaddr_in6, sin6_addr) == 8 &&
+                   offsetof(struct sockaddr_in6, sin6_scope_id) == 24,
+               "IPv6 as in Windows");
+
+int32_t address_to_linux(const struct transport_address *address, struct sockaddr_storage *out,
+                         socklen_t *length)
+{
+    memset(out, 0, sizeof(*out));
+    if (address->family == TRANSPORT_AF_INET && address->length >= sizeof(struct sockaddr_in)) {
+        memcpy(out, address->bytes, sizeof(struct sockaddr_in));
+        out->ss_family = AF_INET;
+        *length = sizeof(struct sockaddr_in);
+    } else if (address->family == TRANSPORT_AF_INET6 && address->length >= sizeof(struct sockaddr_in6)) {
+        memcpy(out, address->bytes, sizeof(struct sockaddr_in6));
+        out->ss_family = AF_INET6;
+        *length = sizeof(struct sockaddr_in6);
+    } else
+        return STATUS_INVALID_ADDRESS_COMPONENT;
+    return STATUS_SUCCESS;
+}
+
+void address_from_linux(const struct sockaddr_storage *address, socklen_t length,
+                        struct transport_address *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (address->ss_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+        out->length = sizeof(struct sockaddr_in);
+        memcpy(out->bytes, address, sizeof(struct sockaddr_in));
+        out->family = TRANSPORT_AF_INET;
+    } else if (address->ss_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
+        out->length = sizeof(struct sockaddr_in6);
+        memcpy(out->bytes, address, sizeof(struct sockaddr_in6));
+        out->family = TRANSPORT_AF_INET6;
+    }
+}
+
+static uint16_t port_of(const struct transport_address *address)
+{
+    uint16_t port;
+    memcpy(&port, address->bytes + 2, sizeof(port));
+    return ntohs(port);
+}
+
+static int32_t current_local(struct transport_socket *socket, struct transport_address *out)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    if (getsockname(socket->fd, (struct sockaddr *)&address, &length) < 0)
+        return transport_errno_status(errno);
+    address_from_linux(&address, length, out);
+    return STATUS_SUCCESS;
+}
+
+void address_refresh_local(struct transport_socket *socket)
+{
+    struct transport_address local;
+    if (current_local(socket, &local) == STATUS_SUCCESS && port_of(&local))
+        socket->local = local;
+}
+
+/* ---- who holds a port
+ * --------------------------------------------------------------------------------------- */
+
+/* The IPv4 and the IPv6 addresses that a bind covers. */
+struct coverage {
+    bool v4, v6;
+    bool any4, any6;
+    uint8_t address4[4], address6[16];
+    uint32_t scope;
+};
+
+static struct coverage coverage_of(const struct transport_address *address, bool v6only)
+{
+    static const uint8_t zero[16];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct coverage result = {0};
+    const uint8_t *bytes = address->bytes + (address->family == TRANSPORT_AF_INET ? 4 : 8);
+    if (address->family == TRANSPORT_AF_INET || memcmp(bytes, mapped, sizeof(mapped)) == 0) {
+        if (address->family == TRANSPORT_AF_INET6)
+            bytes += sizeof(mapped);
+        result.v4 = true;
+        result.any4 = memcmp(bytes, zero, 4) == 0;
+        memcpy(result.address4, bytes, 4);
+        return result;
+    }
+    result.v6 = true;
+    result.any6 = memcmp(bytes, zero, 16) == 0;
+    memcpy(result.address6, bytes, 16);
+    memcpy(&result.scope, address->bytes + 24, sizeof(result.scope));
+    result.v4 = result.any4 = result.any6 && !v6only;
+    return result;
+}
+
+bool address_can_be_reached(const struct transport_address *address)
+{
+    struct coverage peer = coverage_of(address, true);
+    return !peer.any4 && !peer.any6 && port_of(address) != 0;
+}
+
+static bool overlap(const struct coverage *a, const struct coverage *b)
+{
+    if (a->v4 && b->v4 && (a->any4 || b->any4 || memcmp(a->address4, b->address4, 4) == 0))
+        return true;
+    return a->v6 && b->v6 &&
+           (a->any6 || b->any6 || (memcmp(a->address6, b->address6, 16) == 0 && a->scope == b->scope));
+}
+
+static bool port_is_held(struct transport *transport, const struct transport_address *local, bool v6only)
+{
+    struct link *bucket = &transport->ports[port_of(local) % PORT_BUCKETS];
+    struct coverage wanted = coverage_of(local, v6only);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
+        struct coverage held = coverage_of(&holder->port_claim, holder->port_v6only);
+        if (port_of(&holder->port_claim) == port_of(local) && overlap(&wanted, &held))
+            return true;
+    }
+    return false;
+}
+
+void address_release_port(struct transport_socket *socket)
+{
+    if (!socket->bound)
+        return;
+    pthread_mutex_lock(&socket->transport->bind);
+    link_remove(&socket->port);
+    pthread_mutex_unlock(&socket->transport->bind);
+}
+
+static void set_reuse(struct transport_socket *socket, int on)
+{
+    setsockopt(socket->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+/* transport->bind is held: nobody else of ours binds between the look and the entry. */
+static int32_t bind_locked(struct transport_socket *socket, const struct transport_address *local)
+{
+    struct transport *transport = socket->transport;
+    struct sockaddr_storage address;
+    socklen_t length;
+    int32_t status = address_to_linux(local, &address, &length);
+    if (status)
+        return status;
+    if (local->family != socket->family)
+        return STATUS_INVALID_ADDRESS_COMPONENT;
+
+    if (port_of(local) && port_is_held(transport, local, socket->v6only))
+        return STATUS_ADDRESS_ALREADY_EXISTS;
+    /* A port that the kernel picks must be nobody's: chosen without SO_REUSEADDR.  Set afterwards, it still
+     * counts for the connections that are accepted here and will once be in TIME_WAIT. */
+    set_reuse(socket, port_of(local) != 0);
+    if (bind(socket->fd, (struct sockaddr *)&address, length) < 0)
+        return transport_errno_status(errno);
+    set_reuse(socket, 1);
+    status = current_local(socket, &socket->local);
+    if (status)
+        return status;
+    socket->bound = true;
+    socket->port_claim = socket->local;
+    socket->port_v6only = socket->v6only;
+    link_append(&transport->ports[port_of(&socket->local) % PORT_BUCKETS], &socket->port);
+    return STATUS_SUCCESS;
+}
+
+int32_t epoll_bind(struct transport_socket *socket, const struct transport_address *local)
+{
+    int32_t status;
+    pthread_mutex_lock(&socket->lock);
+    if (socket->fatal)
+        status = socket->fatal;
+    else if (socket->phase != PHASE_NEW || socket->bound)
+        status = STATUS_INVALID_DEVICE_STATE;
+    else {
+        pthread_mutex_lock(&socket->transport->bind);
+        status = bind_locked(socket, local);
+        pthread_mutex_unlock(&socket->transport->bind);
+    }
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+int32_t epoll_address(struct transport_socket *socket, int remote, struct transport_address *out)
+{
+    int32_t status = STATUS_SUCCESS;
+    pthread_mutex_lock(&socket->lock);
+    if (remote) {
+        if (socket->phase != PHASE_CONNECTED)
+            status = STATUS_CONNECTION_INVALID;
+        else
+            *out = socket->remote;
+    } else {
+        if (socket->phase == PHASE_NEW || socket->phase == PHASE_CONNECTING)
+            address_refresh_local(socket);
+        if (socket->local.length)
+            *out = socket->local;
+        else
+            status = STATUS_ADDRESS_NOT_ASSOCIATED;
+    }
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}

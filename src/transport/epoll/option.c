@@ -1,0 +1,194 @@
+/*
+ * option.c - socket options in Windows' units, and what waits in the queues.
+ */
+#include "transport/epoll/internal.h"
+#include "transport/errno_status.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
+#include <ntstatus.h>
+
+#ifndef IPV6_UNICAST_IF
+#define IPV6_UNICAST_IF 76
+#endif
+
+enum form { PLAIN, TRUTH, NETWORK_ORDER, FRAGMENT };
+
+static const struct option_row {
+    int level, name;
+    enum form form;
+} rows[TRANSPORT_OPTION_MAX] = {
+    [TRANSPORT_OPTION_KEEPALIVE] = {SOL_SOCKET, SO_KEEPALIVE, TRUTH},
+    [TRANSPORT_OPTION_RECEIVE_BUFFER] = {SOL_SOCKET, SO_RCVBUF, PLAIN},
+    [TRANSPORT_OPTION_SEND_BUFFER] = {SOL_SOCKET, SO_SNDBUF, PLAIN},
+    [TRANSPORT_OPTION_NODELAY] = {IPPROTO_TCP, TCP_NODELAY, TRUTH},
+    [TRANSPORT_OPTION_V6ONLY] = {IPPROTO_IPV6, IPV6_V6ONLY, TRUTH},
+    [TRANSPORT_OPTION_KEEPIDLE] = {IPPROTO_TCP, TCP_KEEPIDLE, PLAIN},
+    [TRANSPORT_OPTION_KEEPINTVL] = {IPPROTO_TCP, TCP_KEEPINTVL, PLAIN},
+    [TRANSPORT_OPTION_KEEPCNT] = {IPPROTO_TCP, TCP_KEEPCNT, PLAIN},
+    [TRANSPORT_OPTION_USER_TIMEOUT] = {IPPROTO_TCP, TCP_USER_TIMEOUT, PLAIN},
+    [TRANSPORT_OPTION_TTL] = {IPPROTO_IP, IP_TTL, PLAIN},
+    [TRANSPORT_OPTION_HOPLIMIT] = {IPPROTO_IPV6, IPV6_UNICAST_HOPS, PLAIN},
+    [TRANSPORT_OPTION_TOS] = {IPPROTO_IP, IP_TOS, PLAIN},
+    [TRANSPORT_OPTION_TCLASS] = {IPPROTO_IPV6, IPV6_TCLASS, PLAIN},
+    [TRANSPORT_OPTION_DONTFRAGMENT] = {IPPROTO_IP, IP_MTU_DISCOVER, FRAGMENT},
+    [TRANSPORT_OPTION_INTERFACE] = {IPPROTO_IP, IP_UNICAST_IF, NETWORK_ORDER},
+};
+
+/* The row for this socket's family; 0 when the option has none. */
+static int find(const struct transport_socket *socket, int option, struct option_row *out)
+{
+    if (option <= 0 || option >= TRANSPORT_OPTION_MAX || rows[option].name == 0)
+        return 0;
+    *out = rows[option];
+    if (socket->family == TRANSPORT_AF_INET6 && option == TRANSPORT_OPTION_DONTFRAGMENT) {
+        out->level = IPPROTO_IPV6;
+        out->name = IPV6_MTU_DISCOVER;
+    } else if (socket->family == TRANSPORT_AF_INET6 && option == TRANSPORT_OPTION_INTERFACE) {
+        out->level = IPPROTO_IPV6;
+        out->name = IPV6_UNICAST_IF;
+    }
+    return 1;
+}
+
+_Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT && IP_PMTUDISC_DO == IPV6_PMTUDISC_DO, "one meaning");
+
+static int to_kernel(enum form form, uint64_t value)
+{
+    switch (form) {
+    case TRUTH:
+        return value != 0;
+    case NETWORK_ORDER:
+        return (int)htonl((uint32_t)value);
+    case FRAGMENT:
+        return value ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+    default:
+        return (int)value;
+    }
+}
+
+static uint64_t from_kernel(enum form form, int value)
+{
+    switch (form) {
+    case TRUTH:
+        return value != 0;
+    case NETWORK_ORDER:
+        return ntohl((uint32_t)value);
+    case FRAGMENT:
+        return value == IP_PMTUDISC_DO;
+    default:
+        return (uint64_t)(unsigned)value;
+    }
+}
+
+static int32_t set_locked(struct transport_socket *socket, int option, uint64_t value)
+{
+    struct option_row row;
+    if (!find(socket, option, &row))
+        return STATUS_NOT_SUPPORTED;
+    bool buffer = option == TRANSPORT_OPTION_RECEIVE_BUFFER || option == TRANSPORT_OPTION_SEND_BUFFER;
+    if (row.form == PLAIN && value > INT_MAX)
+        return STATUS_INVALID_PARAMETER;
+    int number = to_kernel(row.form, value);
+    if (buffer && number > INT_MAX / 2)
+        number = INT_MAX / 2; /* the kernel doubles it */
+    if (setsockopt(socket->fd, row.level, row.name, &number, sizeof(number)) < 0)
+        return transport_errno_status(errno);
+    switch (option) {
+    case TRANSPORT_OPTION_RECEIVE_BUFFER:
+        socket->receive_buffer = (uint32_t)value;
+        break;
+    case TRANSPORT_OPTION_SEND_BUFFER:
+        socket->send_buffer = (uint32_t)value;
+        break;
+    case TRANSPORT_OPTION_V6ONLY:
+        socket->v6only = value != 0;
+        break;
+    case TRANSPORT_OPTION_NODELAY:
+        socket->nodelay_option = socket->nodelay_set = value != 0;
+        break;
+    }
+    return STATUS_SUCCESS;
+}
+
+static int32_t get_locked(struct transport_socket *socket, int option, uint64_t *value)
+{
+    struct option_row row;
+    if (option == TRANSPORT_OPTION_ERROR) {
+        socket_poll(socket); /* latched, not taken away; a pending connect keeps its own */
+        *value = (uint32_t)socket->fatal;
+        return STATUS_SUCCESS;
+    }
+    if (!find(socket, option, &row))
+        return STATUS_NOT_SUPPORTED;
+    if (option == TRANSPORT_OPTION_NODELAY) {
+        *value = socket->nodelay_option; /* the descriptor's may be on for one send */
+        return STATUS_SUCCESS;
+    }
+    int number = 0;
+    socklen_t length = sizeof(number);
+    if (getsockopt(socket->fd, row.level, row.name, &number, &length) < 0)
+        return transport_errno_status(errno);
+    *value = from_kernel(row.form, number);
+    /* The kernel doubles a buffer size, and cuts or raises it to its limits: the caller gets back what it
+     * set. */
+    if (option == TRANSPORT_OPTION_RECEIVE_BUFFER)
+        *value = socket->receive_buffer ? socket->receive_buffer : (uint64_t)number / 2;
+    else if (option == TRANSPORT_OPTION_SEND_BUFFER)
+        *value = socket->send_buffer ? socket->send_buffer : (uint64_t)number / 2;
+    return STATUS_SUCCESS;
+}
+
+int32_t epoll_set_option(struct transport_socket *socket, int option, uint64_t value)
+{
+    pthread_mutex_lock(&socket->lock);
+    int32_t status = set_locked(socket, option, value);
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+int32_t epoll_get_option(struct transport_socket *socket, int option, uint64_t *value)
+{
+    pthread_mutex_lock(&socket->lock);
+    int32_t status = get_locked(socket, option, value);
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+/* ---- queries
+ * ------------------------------------------------------------------------------------------------ */
+
+static int64_t bytes(struct transport_socket *socket, unsigned long request)
+{
+    int count = 0;
+    return ioctl(socket->fd, request, &count) < 0 ? -1 : count;
+}
+
+int64_t option_unsent(struct transport_socket *socket)
+{
+    return bytes(socket, SIOCOUTQNSD);
+}
+
+int64_t option_unacked(struct transport_socket *socket)
+{
+    return bytes(socket, SIOCOUTQ);
+}
+
+int64_t epoll_query(struct transport_socket *socket, int what)
+{
+    /* No lock: the descriptor lives until close(), and the number is old when the caller gets it anyway. */
+    switch (what) {
+    case TRANSPORT_UNSENT:
+        return option_unsent(socket);
+    case TRANSPORT_UNACKED:
+        return option_unacked(socket);
+    case TRANSPORT_READABLE:
+        return bytes(socket, FIONREAD);
+    default:
+        return -1;
+    }
+}

@@ -1,0 +1,357 @@
+/*
+ * socket.c - a socket's life and the life of an operation on it: start, hold, continue, cancel.
+ */
+#include "transport/epoll/internal.h"
+#include "transport/errno_status.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <ntstatus.h>
+
+_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR && POLLHUP == EPOLLHUP &&
+                   POLLRDHUP == EPOLLRDHUP,
+               "one set of event bits");
+
+/* An op that is over but still in its slot: abort and NO_INLINE put it there, the loop delivers it.  Until
+ * then cancel() can take it back. */
+static bool is_over(const struct transport_op *op)
+{
+    return op->inside.word[0] != 0;
+}
+
+static void mark_over(struct transport_op *op, int32_t status)
+{
+    op->inside.word[0] = 1;
+    op->inside.word[1] = (uint32_t)status;
+}
+
+/* ---- create, close
+ * ------------------------------------------------------------------------------------------ */
+
+struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
+{
+    struct transport_socket *socket = calloc(1, sizeof(*socket));
+    if (!socket)
+        return NULL;
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&socket->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    socket->transport = transport;
+    socket->loop = &transport->loops[loop % transport->loop_count];
+    socket->fd = fd;
+    socket->family = family;
+    socket->v6only = true;
+    link_init(&socket->run);
+    link_init(&socket->timer);
+    link_init(&socket->port);
+    atomic_fetch_add(&transport->sockets, 1);
+    return socket;
+}
+
+void socket_free(struct transport_socket *socket)
+{
+    pthread_mutex_destroy(&socket->lock);
+    free(socket);
+}
+
+int32_t epoll_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
+                   struct transport_socket **out)
+{
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (family != TRANSPORT_AF_INET && family != TRANSPORT_AF_INET6)
+        return STATUS_PROTOCOL_UNREACHABLE;
+    if (type != TRANSPORT_STREAM)
+        return STATUS_NOT_SUPPORTED;
+    if (protocol != IPPROTO_TCP) /* D-18: 0 does not mean TCP */
+        return STATUS_PROTOCOL_UNREACHABLE;
+
+    int fd = socket(family == TRANSPORT_AF_INET ? AF_INET : AF_INET6,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd < 0)
+        return transport_errno_status(errno);
+    int32_t status = STATUS_SUCCESS;
+    int one = 1;
+    if (family == TRANSPORT_AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
+        status = transport_errno_status(errno); /* D-18: 1 is the default of Windows */
+    struct transport_socket *created = status ? NULL : socket_create(transport, loop, fd, family);
+    if (!created) {
+        close(fd);
+        return status ? status : STATUS_INSUFFICIENT_RESOURCES;
+    }
+    *out = created;
+    return STATUS_SUCCESS;
+}
+
+void epoll_close(struct transport_socket *socket)
+{
+    struct transport *transport = socket->transport;
+    pthread_mutex_lock(&socket->lock);
+    for (int kind = 0; kind < OP_KINDS; kind++)
+        assert(!socket->ops[kind] && "close: no operation is inside");
+    /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
+    if (socket->registered)
+        epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
+    close(socket->fd);
+    socket->fd = -1;
+    pthread_mutex_unlock(&socket->lock);
+    address_release_port(socket);
+    loop_bury(socket);
+    atomic_fetch_sub(&transport->sockets, 1);
+}
+
+unsigned epoll_loop_of(struct transport_socket *socket)
+{
+    return (unsigned)(socket->loop - socket->transport->loops);
+}
+
+/* ---- what the kernel says of the connection
+ * ------------------------------------------------------------------ */
+
+int32_t socket_latch(struct transport_socket *socket, int32_t status)
+{
+    if (socket->fatal == 0)
+        socket->fatal = status;
+    return socket->fatal;
+}
+
+int socket_tcp_state(struct transport_socket *socket)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+    if (getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0)
+        return -1;
+    return info.tcpi_state;
+}
+
+void socket_fold(struct transport_socket *socket, uint32_t events)
+{
+    if (socket->ops[TRANSPORT_CONNECT] || socket->phase == PHASE_NEW || socket->phase == PHASE_LISTENING)
+        return; /* the error is the connect's result; an unconnected socket always reports HUP */
+    if (events & EPOLLERR) {
+        /* Reading SO_ERROR takes it away, from every later call as well: that is why it is latched here. */
+        int error = 0;
+        socklen_t length = sizeof(error);
+        if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error)
+            socket_latch(socket, transport_errno_status(error));
+    }
+    /* A reset shuts the receiving direction, too.  The kernel writes the error first and poll reads it last:
+     * RDHUP without ERR is a FIN, unless an earlier call has taken the error (and latched it). */
+    if ((events & EPOLLRDHUP) && socket->fatal == 0)
+        socket->peer_fin = true;
+}
+
+uint32_t socket_poll(struct transport_socket *socket)
+{
+    struct pollfd poll_fd = {.fd = socket->fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+    int ready;
+    do
+        ready = poll(&poll_fd, 1, 0);
+    while (ready < 0 && errno == EINTR);
+    uint32_t events = ready > 0 ? (uint16_t)poll_fd.revents : 0;
+    socket_fold(socket, events);
+    return events;
+}
+
+/* ---- shutdown, abort
+ * ---------------------------------------------------------------------------------------- */
+
+int32_t socket_finish_sending(struct transport_socket *socket)
+{
+    socket->fin_wanted = false;
+    socket->fin_sent = true;
+    if (shutdown(socket->fd, SHUT_WR) == 0)
+        return STATUS_SUCCESS;
+    int error = errno;
+    socket_poll(socket); /* ENOTCONN: a reset was quicker, its reason is more telling */
+    return socket->fatal ? socket->fatal : transport_errno_status(error);
+}
+
+int32_t epoll_shutdown(struct transport_socket *socket)
+{
+    int32_t status;
+    pthread_mutex_lock(&socket->lock);
+    if (socket->fatal)
+        status = socket->fatal;
+    else if (socket->phase != PHASE_CONNECTED)
+        status = STATUS_INVALID_DEVICE_STATE;
+    else if (socket->fin_sent || socket->fin_wanted)
+        status = STATUS_SUCCESS;
+    else if (socket->ops[TRANSPORT_SEND]) {
+        socket->fin_wanted = true; /* the FIN comes after what was handed over */
+        status = STATUS_SUCCESS;
+    } else
+        status = socket_finish_sending(socket);
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+int32_t epoll_abort(struct transport_socket *socket)
+{
+    int32_t status = STATUS_SUCCESS;
+    pthread_mutex_lock(&socket->lock);
+    if (socket->phase != PHASE_NEW)
+        address_refresh_local(socket); /* the kernel forgets it now */
+    /* linux-facts 6: in every state that the peer knows of this sends RST, drops both queues and keeps the
+     * descriptor.  In SYN_SENT there is nothing to reset yet: a late SYN-ACK is answered with RST. */
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    if (connect(socket->fd, &nobody, sizeof(nobody)) < 0) {
+        status = transport_errno_status(errno);
+        /* Then at least close() shall reset. */
+        struct linger linger = {.l_onoff = 1, .l_linger = 0};
+        if (setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0)
+            status = STATUS_SUCCESS;
+    }
+    socket_latch(socket, STATUS_CONNECTION_ABORTED);
+    socket->fin_wanted = false;
+    bool any = false;
+    for (int kind = 0; kind < OP_KINDS; kind++) {
+        struct transport_op *op = socket->ops[kind];
+        if (op && !is_over(op))
+            mark_over(op, STATUS_CONNECTION_ABORTED);
+        any = any || op;
+    }
+    if (any)
+        loop_queue(socket, EVENT_TRY);
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+/* ---- operations
+ * --------------------------------------------------------------------------------------------- */
+
+int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_)
+{
+    bool no_inline = op->flags & TRANSPORT_NO_INLINE;
+    int32_t status = STATUS_PENDING;
+    op->bytes = 0;
+    op->provided = NULL;
+    op->accepted = NULL;
+    op->inside.word[0] = op->inside.word[1] = 0;
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return op->status = STATUS_INSUFFICIENT_RESOURCES;
+
+    pthread_mutex_lock(&socket->lock);
+    assert(socket->fd >= 0 && !socket->ops[op->kind] && "one operation of a kind at a time");
+    socket->again = false;
+    /* A connect must leave at once; the others can as well be tried by the loop. */
+    if (!no_inline || op->kind == TRANSPORT_CONNECT)
+        status = try_(socket, op);
+    if (no_inline && status != STATUS_PENDING) {
+        mark_over(op, status);
+        status = STATUS_PENDING;
+    }
+    if (status == STATUS_PENDING) {
+        socket->ops[op->kind] = op;
+        int32_t refused = is_over(op) ? STATUS_SUCCESS : loop_register(socket);
+        if (refused) {
+            socket->ops[op->kind] = NULL;
+            status = refused;
+        } else {
+            watch_begin(socket, op->kind);
+            if (no_inline || socket->again)
+                loop_queue(socket, EVENT_TRY);
+        }
+    }
+    /* Once the op is held and the lock is gone, the op may be over and freed: it is not touched any more. */
+    if (status != STATUS_PENDING)
+        op->status = status;
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+int epoll_cancel(struct transport_socket *socket, struct transport_op *op)
+{
+    int taken = 0;
+    pthread_mutex_lock(&socket->lock);
+    for (int kind = 0; kind < OP_KINDS; kind++) {
+        if (socket->ops[kind] != op)
+            continue; /* compared, not read: an op that is over may be freed memory */
+        socket->ops[kind] = NULL;
+        taken = 1;
+        if (kind == TRANSPORT_SEND && socket->fin_wanted)
+            socket_finish_sending(socket);
+        break;
+    }
+    pthread_mutex_unlock(&socket->lock);
+    return taken;
+}
+
+/* The order in which a step looks: connecting first, since it decides what an error means; data before the
+ * reasons why there will be no more of it; WATCH_SENT before the send that would hand over more. */
+static const struct {
+    int kind;
+    try_function try_;
+    uint32_t events; /* what makes a try worth its system call */
+} step_order[] = {
+    {TRANSPORT_CONNECT, stream_continue_connect, EPOLLOUT | EPOLLIN | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_ACCEPT, stream_try_accept, EPOLLIN | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_RECEIVE, stream_try_receive, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_READABLE, watch_try, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_PEER_FIN, watch_try, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_SENT, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
+    {TRANSPORT_WATCH_ACKED, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
+    {TRANSPORT_SEND, stream_try_send, EPOLLOUT | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_FIN_ACKED, watch_try, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_RESET, watch_try, EPOLLERR | EPOLLHUP},
+};
+enum { STEPS = sizeof(step_order) / sizeof(step_order[0]) };
+
+void socket_step(struct transport_socket *socket, uint32_t events)
+{
+    struct {
+        struct transport_op *op;
+        int32_t status;
+    } over[STEPS];
+    int count = 0;
+
+    pthread_mutex_lock(&socket->lock);
+    if (socket->fd < 0) { /* closed between the run list and here */
+        pthread_mutex_unlock(&socket->lock);
+        return;
+    }
+    socket->again = false;
+    socket_fold(socket, events);
+    for (int i = 0; i < STEPS; i++) {
+        struct transport_op *op = socket->ops[step_order[i].kind];
+        if (!op)
+            continue;
+        int32_t status = STATUS_PENDING;
+        if (is_over(op))
+            status = (int32_t)op->inside.word[1];
+        else if (socket->fatal || (events & (step_order[i].events | EVENT_TRY)))
+            status = step_order[i].try_(socket, op);
+        if (status == STATUS_PENDING)
+            continue;
+        socket->ops[step_order[i].kind] = NULL; /* from here on cancel() answers 0 */
+        over[count].op = op;
+        over[count++].status = status;
+        if (step_order[i].kind == TRANSPORT_SEND && socket->fin_wanted)
+            socket_finish_sending(socket);
+    }
+    if (socket->ops[TRANSPORT_WATCH_ACKED] || socket->ops[TRANSPORT_WATCH_SENT]) {
+        if (events & EVENT_TIMER)
+            loop_rearm_timer(socket);
+    }
+    /* A reason found by the last tries ends the ops that were looked at before them, in the next step. */
+    bool found = socket->fatal && count < STEPS;
+    for (int kind = 0; found && kind < OP_KINDS; kind++)
+        socket->again = socket->again || socket->ops[kind];
+    if (socket->again)
+        loop_queue(socket, EVENT_TRY);
+    pthread_mutex_unlock(&socket->lock);
+
+    /* No lock is held and the socket is not touched any more: a completion may start, cancel and close. */
+    for (int i = 0; i < count; i++) {
+        struct transport_op *op = over[i].op;
+        op->status = over[i].status;
+        op->complete(op, over[i].status, op->bytes);
+    }
+}

@@ -1,0 +1,370 @@
+/*
+ * stream.c - TCP: listen, accept, connect, send, receive.  Everything runs under socket->lock.
+ */
+#include "transport/epoll/internal.h"
+#include "transport/errno_status.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include <ntstatus.h>
+
+_Static_assert(sizeof(struct transport_segment) == sizeof(struct iovec) &&
+                   offsetof(struct transport_segment, length) == offsetof(struct iovec, iov_len),
+               "segments go to the kernel as they are");
+
+static bool would_block(int error)
+{
+    return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/* ---- listen, accept
+ * ----------------------------------------------------------------------------------------- */
+
+int32_t epoll_listen(struct transport_socket *socket, int backlog)
+{
+    int32_t status = STATUS_SUCCESS;
+    pthread_mutex_lock(&socket->lock);
+    if (socket->fatal)
+        status = socket->fatal;
+    else if (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING)
+        status = STATUS_INVALID_DEVICE_STATE;
+    else if (listen(socket->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
+        status = transport_errno_status(errno);
+    else
+        socket->phase = PHASE_LISTENING;
+    pthread_mutex_unlock(&socket->lock);
+    return status;
+}
+
+/* Errors of a connection that died in the queue, or that accept(2) says to treat like EAGAIN and try again.
+ */
+static bool try_accept_again(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void reset_and_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    close(fd);
+}
+
+int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op)
+{
+    struct transport *transport = socket->transport;
+    struct sockaddr_storage peer, local;
+    socklen_t length;
+    int fd;
+
+    if (socket->fatal)
+        return socket->fatal;
+    if (socket->phase != PHASE_LISTENING)
+        return STATUS_INVALID_DEVICE_STATE;
+    do {
+        length = sizeof(peer);
+        fd = accept4(socket->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && try_accept_again(errno));
+    if (fd < 0) /* out of descriptors: the connection stays in the queue for the next accept */
+        return would_block(errno) ? STATUS_PENDING : transport_errno_status(errno);
+    address_from_linux(&peer, length, &op->address);
+    length = sizeof(local);
+    if (getsockname(fd, (struct sockaddr *)&local, &length) == 0)
+        address_from_linux(&local, length, &op->local);
+    else
+        op->local.length = 0;
+
+    unsigned loop = atomic_fetch_add_explicit(&transport->next_loop, 1, memory_order_relaxed);
+    struct transport_socket *accepted =
+        socket_create(transport, loop % transport->loop_count, fd, socket->family);
+    if (!accepted) {
+        reset_and_close(fd);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    accepted->phase = PHASE_CONNECTED;
+    accepted->local = op->local;
+    accepted->remote = op->address;
+    accepted->v6only = socket->v6only;
+    accepted->nodelay_option = accepted->nodelay_set =
+        socket->nodelay_set; /* the kernel's copy inherits these */
+    accepted->receive_buffer = socket->receive_buffer;
+    accepted->send_buffer = socket->send_buffer;
+    op->accepted = accepted;
+    return STATUS_SUCCESS;
+}
+
+int32_t epoll_accept(struct transport_socket *socket, struct transport_op *op)
+{
+    assert(op->kind == TRANSPORT_ACCEPT);
+    return socket_start(socket, op, stream_try_accept);
+}
+
+/* ---- connect
+ * ------------------------------------------------------------------------------------------------ */
+
+static int32_t connected(struct transport_socket *socket)
+{
+    socket->phase = PHASE_CONNECTED;
+    address_refresh_local(socket);
+    return STATUS_SUCCESS;
+}
+
+/* This attempt is over and the socket may try another address: the kernel must forget it, too, or it answers
+ * the next connect() with the end of this one. */
+static int32_t not_connected(struct transport_socket *socket, int32_t status)
+{
+    struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    connect(socket->fd, &nobody, sizeof(nobody));
+    socket->phase = PHASE_NEW;
+    return status;
+}
+
+static int32_t try_connect(struct transport_socket *socket, struct transport_op *op)
+{
+    struct sockaddr_storage peer;
+    socklen_t length;
+
+    if (socket->fatal)
+        return socket->fatal;
+    if (socket->phase != PHASE_NEW)
+        return socket->phase == PHASE_CONNECTED ? STATUS_CONNECTION_ACTIVE : STATUS_INVALID_DEVICE_STATE;
+    int32_t status = address_to_linux(&op->address, &peer, &length);
+    if (status)
+        return status;
+    if (op->address.family != socket->family || !address_can_be_reached(&op->address))
+        return STATUS_INVALID_ADDRESS_COMPONENT;
+    socket->remote = op->address;
+    if (connect(socket->fd, (struct sockaddr *)&peer, length) == 0)
+        return connected(socket);
+    if (errno != EINPROGRESS && errno != EINTR) /* interrupted, it goes on by itself */
+        return not_connected(socket, transport_errno_status(errno));
+    socket->phase = PHASE_CONNECTING;
+    return STATUS_PENDING;
+}
+
+int32_t stream_continue_connect(struct transport_socket *socket, struct transport_op *op)
+{
+    (void)op;
+    int error = 0;
+    socklen_t length = sizeof(error);
+    if (socket->fatal)
+        return socket->fatal;
+    if (getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        error = errno;
+    if (error)
+        return not_connected(socket, transport_errno_status(error));
+    switch (socket_tcp_state(socket)) {
+    case TCP_SYN_SENT:
+    case TCP_SYN_RECV:
+        return STATUS_PENDING; /* an event from before this attempt */
+    case TCP_CLOSE:            /* died between the two looks */
+        length = sizeof(error);
+        getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+        return not_connected(socket, error ? transport_errno_status(error) : STATUS_CONNECTION_ABORTED);
+    default:
+        return connected(socket);
+    }
+}
+
+int32_t epoll_connect(struct transport_socket *socket, struct transport_op *op)
+{
+    assert(op->kind == TRANSPORT_CONNECT);
+    return socket_start(socket, op, try_connect);
+}
+
+/* ---- send and receive
+ * --------------------------------------------------------------------------------------- */
+
+/* The next segments of the op from op->bytes on, cut to `limit` bytes.  Returns their number, 0 when there
+ * are none. */
+static size_t next_segments(struct transport_op *op, struct transport_segment *out, size_t limit,
+                            size_t *total)
+{
+    size_t count = op->segments(op, op->bytes, out, limit == 1 ? 1 : SEGMENTS);
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (out[i].length >= limit - sum) {
+            out[i].length = limit - sum;
+            *total = limit;
+            return i + 1;
+        }
+        sum += out[i].length;
+    }
+    *total = sum;
+    return sum ? count : 0;
+}
+
+/* Why a send or receive failed; remembered when it ends the connection. */
+static int32_t failed(struct transport_socket *socket, int error)
+{
+    int32_t status = transport_errno_status(error);
+    return transport_errno_is_fatal(error) ? socket_latch(socket, status) : status;
+}
+
+/* Nagle's algorithm as this send wants it.  Switched only when it differs, so that a run of NODELAY sends
+ * costs one call; the switch also pushes out what waits.  It stays off until a send wants it back: switching
+ * back at once would hold the tail again when it is the window that keeps it. */
+static void set_nodelay(struct transport_socket *socket, bool on)
+{
+    int value = on;
+    if (socket->nodelay_set != on &&
+        setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value)) == 0)
+        socket->nodelay_set = on;
+}
+
+static int32_t send_all(struct transport_socket *socket, struct transport_op *op)
+{
+    bool one_byte = socket->transport->config.one_byte;
+    size_t slice = one_byte ? ONE_BYTE_SLICE : SEND_SLICE;
+    while (op->bytes < op->length) {
+        if (slice == 0) {
+            socket->again = true; /* others' turn */
+            return STATUS_PENDING;
+        }
+        size_t limit = op->length - op->bytes;
+        if (limit > slice)
+            limit = slice;
+        if (one_byte)
+            limit = 1;
+        struct transport_segment segments[SEGMENTS];
+        size_t total;
+        size_t count = next_segments(op, segments, limit, &total);
+        if (count == 0)
+            return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
+        struct msghdr message = {.msg_iov = (struct iovec *)segments, .msg_iovlen = count};
+        ssize_t sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0) {
+            if (errno == EINTR)
+                continue;
+            return would_block(errno) ? STATUS_PENDING : failed(socket, errno);
+        }
+        op->bytes += (size_t)sent;
+        slice -= (size_t)sent;
+    }
+    return STATUS_SUCCESS;
+}
+
+int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op)
+{
+    if (socket->fatal)
+        return socket->fatal;
+    if (socket->phase != PHASE_CONNECTED)
+        return STATUS_CONNECTION_INVALID;
+    if (socket->fin_sent || socket->fin_wanted) {
+        if (!socket
+                 ->ops[TRANSPORT_SEND]) /* a new one; the one that is inside was handed over before the FIN */
+            return STATUS_INVALID_DEVICE_STATE;
+    }
+    /* With WATCH_SENT's low-water mark the kernel would take one buffer at a time: lifted while bytes are
+     * handed over, and set again only when this send does not wait for room. */
+    watch_sent_events(socket, false);
+    set_nodelay(socket, socket->nodelay_option || (op->flags & TRANSPORT_NODELAY));
+    int32_t status = send_all(socket, op);
+    if (status != STATUS_PENDING && socket->ops[TRANSPORT_WATCH_SENT])
+        watch_sent_events(socket, true);
+    return status;
+}
+
+int32_t epoll_send(struct transport_socket *socket, struct transport_op *op)
+{
+    assert(op->kind == TRANSPORT_SEND);
+    return socket_start(socket, op, stream_try_send);
+}
+
+/* One recvmsg: bytes, or -errno. */
+static ssize_t receive_once(int fd, struct iovec *segments, size_t count)
+{
+    struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
+    ssize_t received;
+    do
+        received = recvmsg(fd, &message, MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return received < 0 ? -errno : received;
+}
+
+/* What a receive of no bytes means: nothing there, the peer's FIN, or the end of the connection. */
+static int32_t received_nothing(struct transport_socket *socket, ssize_t received)
+{
+    if (received < 0) {
+        if (would_block((int)-received))
+            return socket->fatal ? socket->fatal : STATUS_PENDING;
+        int32_t status = failed(socket, (int)-received);
+        return socket->fatal ? socket->fatal : status;
+    }
+    if (socket->fatal) /* its error was read before: the kernel now answers as if it were a FIN */
+        return socket->fatal;
+    socket->peer_fin = true;
+    return STATUS_SUCCESS;
+}
+
+static int32_t receive_provided(struct transport_socket *socket, struct transport_op *op, size_t limit)
+{
+    struct iovec segment = {.iov_base = buffer_get(socket->loop), .iov_len = limit};
+    if (!segment.iov_base)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (segment.iov_len > PROVIDED_SIZE)
+        segment.iov_len = PROVIDED_SIZE;
+    ssize_t received = receive_once(socket->fd, &segment, 1);
+    if (received <= 0) { /* an idle socket keeps no buffer */
+        buffer_unget(segment.iov_base);
+        return received_nothing(socket, received);
+    }
+    op->provided = segment.iov_base;
+    op->bytes = (size_t)received;
+    return STATUS_SUCCESS;
+}
+
+int32_t stream_try_receive(struct transport_socket *socket, struct transport_op *op)
+{
+    size_t length = socket->transport->config.one_byte ? 1 : op->length;
+    if (socket->phase != PHASE_CONNECTED)
+        return socket->fatal ? socket->fatal : STATUS_CONNECTION_INVALID;
+    if (op->flags & TRANSPORT_PROVIDE)
+        return receive_provided(socket, op, length);
+
+    /* After a reset the kernel still gives what came before it: a status that is latched waits until then. */
+    while (op->bytes < length) {
+        struct transport_segment segments[SEGMENTS];
+        size_t total;
+        size_t count = next_segments(op, segments, length - op->bytes, &total);
+        if (count == 0)
+            return op->bytes ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+        ssize_t received = receive_once(socket->fd, (struct iovec *)segments, count);
+        if (received <= 0) {
+            if (op->bytes == 0)
+                return received_nothing(socket, received);
+            received_nothing(socket, received); /* latched for the next receive; these bytes are not lost */
+            return STATUS_SUCCESS;
+        }
+        op->bytes += (size_t)received;
+        if ((size_t)received < total)
+            break;
+    }
+    return STATUS_SUCCESS;
+}
+
+int32_t epoll_receive(struct transport_socket *socket, struct transport_op *op)
+{
+    assert(op->kind == TRANSPORT_RECEIVE);
+    if (op->length == 0) /* that is what WATCH_READABLE is for */
+        return op->status = STATUS_INVALID_PARAMETER;
+    return socket_start(socket, op, stream_try_receive);
+}

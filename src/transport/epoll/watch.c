@@ -1,0 +1,116 @@
+/*
+ * watch.c - waiting for what happens to a connection without reading or writing it.
+ *
+ * What tells the loop
+ *
+ * - Peer FIN, reset, readable: the event bits themselves.
+ *
+ * - FIN acknowledged: the kernel wakes everyone on FIN_WAIT1 -> FIN_WAIT2 and on the way to CLOSE; TCP_INFO then
+ *   says which it was.
+ *
+ * - Sent: TCP_NOTSENT_LOWAT 1 makes EPOLLOUT mean "nothing unsent".  It comes with an ACK, so when the pacing timer
+ *   sends the last byte it is late by a round trip: a timer from 3.2 ms on is the net below it.
+ *
+ * - Acknowledged: no event tells it for bytes already sent.  Any event of the socket makes us look (an answer
+ *   carries the ACK), and a timer from 0.1 ms on, doubling up to 102 ms.
+ */
+#include "transport/epoll/internal.h"
+#include "transport/errno_status.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <ntstatus.h>
+
+void watch_sent_events(struct transport_socket *socket, bool on)
+{
+    int value = on ? 1 : 0; /* 0 = the system's default */
+    if (socket->lowat_set == on || socket->fatal)
+        return;
+    if (setsockopt(socket->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value)) < 0)
+        return; /* the timer is left */
+    socket->lowat_set = on;
+    if (on)
+        loop_repoll(socket); /* EPOLLOUT is reported again only once the kernel has seen us wait for it */
+}
+
+void watch_begin(struct transport_socket *socket, int kind)
+{
+    if (socket->phase != PHASE_CONNECTED || socket->fatal)
+        return;
+    if (kind == TRANSPORT_WATCH_SENT) {
+        /* A send that waits for room keeps the mark off, for its throughput; EPOLLOUT comes then, too. */
+        if (!socket->ops[TRANSPORT_SEND])
+            watch_sent_events(socket, true);
+        loop_arm_timer(socket, TIMER_SENT_LEVEL);
+    } else if (kind == TRANSPORT_WATCH_ACKED)
+        loop_arm_timer(socket, 0);
+}
+
+static int32_t try_fin_acked(struct transport_socket *socket)
+{
+    if (socket->fatal)
+        return socket->fatal;
+    if (!socket->fin_sent)
+        return socket->fin_wanted ? STATUS_PENDING : STATUS_INVALID_DEVICE_STATE;
+    switch (socket_tcp_state(socket)) {
+    case TCP_FIN_WAIT2:
+    case TCP_TIME_WAIT:
+        return STATUS_SUCCESS;
+    case TCP_CLOSE:
+        /* Both FINs acknowledged, or a reset that nobody has read yet. */
+        socket_poll(socket);
+        return socket->fatal ? socket->fatal : STATUS_SUCCESS;
+    default:
+        return STATUS_PENDING;
+    }
+}
+
+int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
+{
+    if (socket->phase != PHASE_CONNECTED)
+        return socket->fatal ? socket->fatal : STATUS_CONNECTION_INVALID;
+    switch (op->kind) {
+    case TRANSPORT_WATCH_READABLE:
+        if (socket_poll(socket) & EPOLLIN) {
+            /* Without data this is the FIN, or a reset. */
+            if (socket->fatal && epoll_query(socket, TRANSPORT_READABLE) <= 0)
+                return socket->fatal;
+            return STATUS_SUCCESS;
+        }
+        return socket->fatal ? socket->fatal : STATUS_PENDING;
+    case TRANSPORT_WATCH_PEER_FIN:
+        if (!socket->peer_fin)
+            socket_poll(socket);
+        if (socket->peer_fin) /* also when a reset came after it */
+            return STATUS_SUCCESS;
+        return socket->fatal ? socket->fatal : STATUS_PENDING;
+    case TRANSPORT_WATCH_RESET:
+        if (!socket->fatal)
+            socket_poll(socket);
+        return socket->fatal ? socket->fatal : STATUS_PENDING;
+    case TRANSPORT_WATCH_SENT:
+        if (!socket->fatal && option_unsent(socket) > 0)
+            return STATUS_PENDING;
+        break;
+    case TRANSPORT_WATCH_ACKED:
+        if (!socket->fatal && option_unacked(socket) > 0)
+            return STATUS_PENDING;
+        break;
+    case TRANSPORT_WATCH_FIN_ACKED:
+        return try_fin_acked(socket);
+    default:
+        assert(!"a watch");
+    }
+    /* Nothing is left in the queue: because it went out, or because a reset threw it away? */
+    if (!socket->fatal)
+        socket_poll(socket);
+    return socket->fatal;
+}
+
+int32_t epoll_watch(struct transport_socket *socket, struct transport_op *op)
+{
+    assert(op->kind >= TRANSPORT_WATCH_PEER_FIN && op->kind <= TRANSPORT_WATCH_READABLE);
+    return socket_start(socket, op, watch_try);
+}
