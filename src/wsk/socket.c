@@ -91,11 +91,14 @@ void wsk_quarantine_flush(void)
     unsigned i;
 
     for (i = 0; i < WSK_QUARANTINE; i++) {
-        if (quarantine[i] != NULL)
-            socket_free(quarantine[i]);
+        KIRQL irql = ke_acquire_spin_lock(&quarantine_lock);
+        struct wsk_socket *socket = quarantine[i];
+
         quarantine[i] = NULL;
+        ke_release_spin_lock(&quarantine_lock, irql);
+        if (socket != NULL)
+            socket_free(socket);
     }
-    quarantine_next = 0;
 }
 
 void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct wsk_socket *socket),

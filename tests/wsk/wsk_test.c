@@ -109,7 +109,7 @@ static NTSTATUS NTAPI routine(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Conte
     op->status = Irp->IoStatus.Status;
     op->information = Irp->IoStatus.Information;
     op->pending_returned = Irp->PendingReturned;
-    op->cancel = Irp->Cancel;
+    op->cancel = __atomic_load_n(&Irp->Cancel, __ATOMIC_RELAXED); /* IoCancelIrp may be running */
     op->irql = KeGetCurrentIrql();
     op->thread = KeGetCurrentThread();
     op->order = wt_mark();
