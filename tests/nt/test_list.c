@@ -171,6 +171,7 @@ struct shared_entry {
 
 static SLIST_HEADER shared_list;
 static LONG shared_running;
+static LONG shared_ready;
 static LONG shared_entries;
 static long shared_rounds;
 
@@ -197,6 +198,9 @@ static void share(void *unused)
         InterlockedPushEntrySList(&shared_list, &new_entry()->link);
         InterlockedIncrement(&shared_entries);
     }
+    InterlockedIncrement(&shared_ready);
+    while (InterlockedCompareExchange(&shared_ready, 0, 0) < THREADS) /* all at once */
+        YieldProcessor();
     for (long round = 0; round < shared_rounds; round++) {
         if (round % 64 == 63) { /* now and then all of them */
             PSLIST_ENTRY next = InterlockedFlushSList(&shared_list);
@@ -212,7 +216,7 @@ static void share(void *unused)
         if (!entry)
             continue;
         take(entry);
-        if (round % 4 == 0) { /* gone: whoever reads its link from now on faults */
+        if (round % 256 == 0) { /* the entry and its memory are gone */
             host_pages_free(entry, 4096);
             entry = &new_entry()->link;
         }
@@ -226,14 +230,14 @@ TEST(slist_shared_by_threads, "K-LIST-05", TEST_TIMEOUT(120))
     PSLIST_ENTRY entry;
 
     InitializeSListHead(&shared_list);
-    shared_rounds = test_scale(1000000);
+    shared_rounds = test_scale(8000000);
     shared_running = THREADS;
     for (int i = 0; i < THREADS; i++)
         EXPECT_EQ(host_thread_start(share, NULL, "sharer", 0), 0);
     long long until = test_now_ms() + 100000;
     while (InterlockedCompareExchange(&shared_running, 0, 0) && test_now_ms() < until)
         test_sleep_ms(1);
-    EXPECT_EQ(shared_running, 0);
+    EXPECT_EQ(InterlockedCompareExchange(&shared_running, 0, 0), 0);
     EXPECT_EQ(ExQueryDepthSList(&shared_list), THREADS * OWN);
     while ((entry = InterlockedPopEntrySList(&shared_list)) != NULL)
         shared_entries--;
@@ -276,7 +280,7 @@ TEST(interlocked_list_shared_by_threads, "K-LIST-02", TEST_TIMEOUT(120))
     long long until = test_now_ms() + 100000;
     while (InterlockedCompareExchange(&shared_running, 0, 0) && test_now_ms() < until)
         test_sleep_ms(1);
-    EXPECT_EQ(shared_running, 0);
+    EXPECT_EQ(InterlockedCompareExchange(&shared_running, 0, 0), 0);
     while (ExInterlockedRemoveHeadList(&locked_list, &locked_lock))
         entries++;
     EXPECT_EQ(entries, THREADS * OWN);
