@@ -100,12 +100,19 @@ static NTSTATUS park_until_ready(struct ke_thread *thread, const struct ke_deadl
 /* ---- waiting for objects
  * ------------------------------------------------------------------------------------------ */
 
-/* An object that was never initialised would take the whole dispatcher down with it (K-WAIT-10). */
-static void check_object(const DISPATCHER_HEADER *object)
+/* Under the lock: an object that was never initialised would take the whole dispatcher down with it
+ * (K-WAIT-10). */
+static void check_objects(ULONG count, PVOID objects[])
 {
-    if (object->Type > TimerSynchronizationObject || !object->WaitListHead.Flink ||
-        !object->WaitListHead.Blink)
-        ke_bug_check_ex(KERNEL_SECURITY_CHECK_FAILURE, 3, object, object->Type, 0);
+    for (ULONG i = 0; i < count; i++) {
+        const DISPATCHER_HEADER *object = objects[i];
+
+        if (object->Type > TimerSynchronizationObject || !object->WaitListHead.Flink ||
+            !object->WaitListHead.Blink) {
+            ke_unlock_dispatcher(NULL);
+            ke_bug_check_ex(KERNEL_SECURITY_CHECK_FAILURE, FAST_FAIL_CORRUPT_LIST_ENTRY, object, 0, 0);
+        }
+    }
 }
 
 /* Takes what is wanted if it is there, under the lock. */
@@ -160,11 +167,10 @@ static NTSTATUS wait_for(ULONG count, PVOID objects[], WAIT_TYPE type, PLARGE_IN
 
     if (!poll || thread->irql > DISPATCH_LEVEL) /* K-WAIT-08: polling is allowed at DISPATCH_LEVEL */
         ke_check_may_wait(objects[0], timeout);
-    for (ULONG i = 0; i < count; i++)
-        check_object(objects[i]);
     ke_make_deadline(&deadline, timeout);
     host_point(HOST_POINT_WAIT, objects[0]);
     ke_lock_dispatcher();
+    check_objects(count, objects);
     if (take_now(thread, count, objects, type, &status) || poll) {
         ke_unlock_dispatcher(NULL);
         return status;
