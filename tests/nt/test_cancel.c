@@ -176,5 +176,6 @@ TEST(either_the_holder_or_the_routine_gets_it, "K-CANCEL-03 K-CANCEL-04")
         taken ? holder++ : routine++;
     }
     EXPECT_EQ(holder + routine, rounds);
+    TEST_NOTE("the holder won %ld times, the cancel routine %ld times", holder, routine);
     InterlockedExchange(&race.stop, 1);
 }

@@ -233,8 +233,8 @@ TEST(shutdown_runs_what_is_queued, "")
         ex_queue_worker(&works[i], count_run, NULL);
     ex_workers_shutdown();
     EXPECT_EQ(runs, 100);
-    ex_queue_worker(&works[0], run, NULL); /* and it starts again */
     KeClearEvent(&done);
+    ex_queue_worker(&works[0], run, NULL); /* and it starts again */
     ex_workers_shutdown();
     EXPECT_EQ(KeReadStateEvent(&done), 1);
 }

@@ -2,11 +2,10 @@
  * pool.c - blocks: size classes, the caches in front of them, and every check at free (K-POOL-01..14).
  *
  * docs/pool.md draws the picture.  Locks, no two of which are ever held together:
- *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back and hands the oldest out again
- *   struct pool_class.lock   chunks of one class that have free blocks
- *   large_lock               freed large blocks that wait to be reused
- *   pool_chunk_lock          registry and list of all chunks (chunk.c)
- * No lock is held while the fill pattern is written or checked, or while observers run.
+ *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back and hands the oldest out
+ * again struct pool_class.lock   chunks of one class that have free blocks large_lock               freed
+ * large blocks that wait to be reused pool_chunk_lock          registry and list of all chunks (chunk.c) No
+ * lock is held while the fill pattern is written or checked, or while observers run.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
@@ -92,8 +91,8 @@ static void fill(void *address, UCHAR byte, SIZE_T bytes)
     memset(address, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
 }
 
-/* The first byte in [bytes, bytes+length) that is not `byte`, or NULL.  Each byte equals the one before: that is one fast
- * comparison for the usual case. */
+/* The first byte in [bytes, bytes+length) that is not `byte`, or NULL.  Each byte equals the one before: that
+ * is one fast comparison for the usual case. */
 static UCHAR *find_other(UCHAR *bytes, UCHAR byte, SIZE_T length)
 {
     if (!length || (bytes[0] == byte && !memcmp(bytes, bytes + 1, length - 1)))

@@ -355,8 +355,9 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
 }
 
 /*
- * IoCreateDeviceSecure - IoCreateDevice; security descriptor and class do not matter, as nobody opens devices here.
- * STATUS_INVALID_PARAMETER without a name, which it requires.  PASSIVE_LEVEL.  Page: wdmsec WdmlibIoCreateDeviceSecure.
+ * IoCreateDeviceSecure - IoCreateDevice; security descriptor and class do not matter, as nobody opens devices
+ * here. STATUS_INVALID_PARAMETER without a name, which it requires.  PASSIVE_LEVEL.  Page: wdmsec
+ * WdmlibIoCreateDeviceSecure.
  */
 NTSTATUS NTAPI WdmlibIoCreateDeviceSecure(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,
                                           PUNICODE_STRING DeviceName, DEVICE_TYPE DeviceType,
