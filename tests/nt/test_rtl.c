@@ -10,6 +10,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "host/host.h"
 #include "nt/rtl/rtl.h"
 
 static int holds(PCUNICODE_STRING string, const wchar_t *text)
@@ -160,6 +161,25 @@ TEST(narrow_and_wide, "K-STR-01 K-STR-05")
     EXPECT(bytes == 4 && buffer[0] == 'x' && buffer[1] == 0xfffd);
     EXPECT_STATUS(RtlUTF8ToUnicodeN(buffer, 4, &bytes, "xyz", 3), STATUS_BUFFER_TOO_SMALL);
     EXPECT_STATUS(RtlUTF8ToUnicodeN(buffer, 4, NULL, NULL, 3), STATUS_INVALID_PARAMETER_4);
+}
+
+static int no_pool(void *context, int kind)
+{
+    (void)context;
+    return kind == HOST_FAULT_POOL;
+}
+
+TEST(strings_without_memory, "K-STR-01")
+{
+    static const GUID guid = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
+    ANSI_STRING narrow = RTL_CONSTANT_STRING("abc"), back;
+    UNICODE_STRING wide = RTL_CONSTANT_STRING(L"abc"), target;
+
+    host_set_fault_plan(no_pool, NULL);
+    EXPECT_STATUS(RtlAnsiStringToUnicodeString(&target, &narrow, TRUE), STATUS_NO_MEMORY);
+    EXPECT_STATUS(RtlUnicodeStringToAnsiString(&back, &wide, TRUE), STATUS_NO_MEMORY);
+    EXPECT_STATUS(RtlUpcaseUnicodeString(&target, &wide, TRUE), STATUS_NO_MEMORY);
+    EXPECT_STATUS(RtlStringFromGUID(&guid, &target), STATUS_NO_MEMORY);
 }
 
 TEST(integers_as_text, "K-STR-01")
