@@ -241,8 +241,12 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     pthread_mutex_lock(&socket->lock);
     assert(socket->fd >= 0 && !socket->ops[op->kind] && "one operation of a kind at a time");
     socket->again = false;
+    /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
+     * FIN. */
+    if (op->kind == TRANSPORT_SEND && !socket->fatal && (socket->fin_sent || socket->fin_wanted))
+        status = STATUS_INVALID_DEVICE_STATE;
     /* A connect must leave at once; the others can as well be tried by the loop. */
-    if (!no_inline || op->kind == TRANSPORT_CONNECT)
+    else if (!no_inline || op->kind == TRANSPORT_CONNECT)
         status = try_(socket, op);
     if (no_inline && status != STATUS_PENDING) {
         mark_over(op, status);

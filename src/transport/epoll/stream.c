@@ -268,11 +268,6 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
         return socket->fatal;
     if (socket->phase != PHASE_CONNECTED)
         return STATUS_CONNECTION_INVALID;
-    if (socket->fin_sent || socket->fin_wanted) {
-        if (!socket
-                 ->ops[TRANSPORT_SEND]) /* a new one; the one that is inside was handed over before the FIN */
-            return STATUS_INVALID_DEVICE_STATE;
-    }
     /* With WATCH_SENT's low-water mark the kernel would take one buffer at a time: lifted while bytes are
      * handed over, and set again only when this send does not wait for room. */
     watch_sent_events(socket, false);

@@ -1,0 +1,83 @@
+/*
+ * net.h - what the tests of the transport edge share: an attached transport, its loops, operations that
+ * count.
+ *
+ * Modes (TEST_MATRIX): "pumped" loops are driven by the test itself, so nothing happens unless it says so;
+ * "threads" gives each loop a thread.  "natural" lets calls finish inline, "no-inline" sets
+ * TRANSPORT_NO_INLINE on every op, "one-byte" turns on transport_config.one_byte.
+ */
+#ifndef TEST_TRANSPORT_NET_H
+#define TEST_TRANSPORT_NET_H
+
+#include "transport/transport.h"
+#include "host/host.h"
+#include "uwsk_test.h"
+#include "peer.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <ntstatus.h>
+
+#define NET_MODES "pumped/natural pumped/no-inline pumped/one-byte threads/natural threads/no-inline"
+
+extern const struct transport_ops *net;
+extern struct transport *transport;
+
+void net_up(void);               /* fixture: attach, one loop pumped or two loops with threads */
+void net_down(void);             /* fixture: stop, detach (which checks that nothing is left) */
+void net_pump(int milliseconds); /* pumped: one wait and dispatch of every loop; threads: sleep 1 ms */
+int net_is_pumped(void);
+
+/* Like EXPECT_SOON, but drives the loops. */
+#define EXPECT_PUMPED(condition)                                                                             \
+    do {                                                                                                     \
+        long long until_ = test_now_ms() + 10000;                                                            \
+        while (!(condition)) {                                                                               \
+            if (test_now_ms() > until_)                                                                      \
+                uwsk_test_fail(__FILE__, __LINE__, "not true within 10 s: %s", #condition);                  \
+            net_pump(2);                                                                                     \
+        }                                                                                                    \
+    } while (0)
+
+/* An operation over `memory`, handed out in segments of `piece` bytes. */
+struct io {
+    struct transport_op op;
+    char *memory;
+    size_t piece;
+    _Atomic int completions; /* calls of complete() */
+    _Atomic int over;        /* inline or through complete() */
+    int32_t status;
+    size_t bytes;
+    void (*then)(struct io *io); /* called at the end of complete() */
+    void *context;
+};
+
+void io_init(struct io *io, int kind, void *memory, size_t length);
+/* Starts it (the kind decides the function) and returns what the call returned. */
+int32_t io_start(struct transport_socket *socket, struct io *io);
+/* Drives the loops until it is over and returns its status. */
+int32_t io_wait(struct io *io);
+int32_t io_run(struct transport_socket *socket, struct io *io);
+/* Nothing for so long: still inside. */
+void io_expect_pending(struct io *io, int milliseconds);
+/* Takes it back; the test fails when that is too late. */
+void io_cancel(struct transport_socket *socket, struct io *io);
+
+struct transport_address net_address(int family, int port); /* loopback; family PEER_INET, PEER_INET6 */
+int net_port(const struct transport_address *address);
+struct transport_socket *net_open(int family);
+/* Listens on loopback; *port 0 = any. */
+struct transport_socket *net_listener(int family, int *port);
+/* Connected to a plain peer. */
+struct transport_socket *net_connected(int family, int *peer);
+/* The same with a peer that has room for a few thousand bytes: for net_fill(). */
+struct transport_socket *net_connected_narrow(int *peer);
+/* Accepted from a plain peer. */
+struct transport_socket *net_accepted(int family, int *peer);
+void net_receive_all(struct transport_socket *socket, void *memory, size_t length);
+/* Sends into a narrow peer that does not read until the window is closed; `io` is the send that is inside
+ * then. */
+void net_fill(struct transport_socket *socket, struct io *io, void *memory, size_t length);
+
+#endif
