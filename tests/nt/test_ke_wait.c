@@ -278,6 +278,29 @@ TEST(wait_timeout_of_ages, "K-WAIT-01")
     join_thread(absolute);
 }
 
+/* Signals to the threads, as reports send them to get at stacks, end no wait. */
+static void ignore_stack(void *context, struct host_thread *thread, void *const *frames, size_t count)
+{
+    (void)context, (void)thread, (void)frames, (void)count;
+}
+
+TEST(kernel_waits_are_not_interrupted, "K-WAIT-12")
+{
+    struct ke_thread *threads[2];
+
+    KeInitializeEvent(&shared_event, NotificationEvent, FALSE);
+    for (int i = 0; i < 2; i++)
+        threads[i] = start_thread(wait_shared, NULL);
+    until_waiting(&shared_event, 2);
+    for (int i = 0; i < 20; i++)
+        host_each_thread(ignore_stack, NULL);
+    EXPECT_EQ(__atomic_load_n(&woken, __ATOMIC_ACQUIRE), 0);
+    KeSetEvent(&shared_event, 0, FALSE);
+    for (int i = 0; i < 2; i++)
+        join_thread(threads[i]);
+    EXPECT_EQ(woken, 2);
+}
+
 TEST_PARTIAL(clocks, "K-WAIT-02",
              "the system clock cannot be set here: the slice of absolute waits is by design only")
 {
@@ -630,6 +653,15 @@ BUG_TEST(wait_for_an_object_never_initialised, "K-WAIT-10", KERNEL_SECURITY_CHEC
     static KEVENT event;
 
     (void)wait_forever(&event);
+}
+
+BUG_TEST(semaphore_beyond_its_limit, "", KMODE_EXCEPTION_NOT_HANDLED,
+         (LONG_PTR)STATUS_SEMAPHORE_LIMIT_EXCEEDED)
+{
+    KSEMAPHORE semaphore;
+
+    KeInitializeSemaphore(&semaphore, 1, 2);
+    KeReleaseSemaphore(&semaphore, 0, 2, FALSE); /* raises, and nobody catches it */
 }
 
 BUG_TEST(set_event_above_dispatch_level, "K-EVENT-05", DRIVER_VERIFIER_DETECTED_VIOLATION, 0x80)

@@ -45,6 +45,7 @@ static void heap_refill(unsigned class)
 
         block->next = heap_free[class];
         heap_free[class] = block;
+        host_memory_poison(block + 1, size - sizeof *block); /* a sanitizer then sees late users */
     }
 }
 
@@ -62,8 +63,10 @@ void *ke_allocate(size_t bytes)
     if (block)
         heap_free[class] = block->next;
     ke_raw_release(&heap_lock);
-    if (block)
+    if (block) {
+        host_memory_unpoison(block, (size_t)HEAP_SMALLEST << class);
         memset(block, 0, bytes);
+    }
     return block;
 }
 
@@ -76,6 +79,7 @@ void ke_free(void *memory, size_t bytes)
         host_pages_free(memory, heap_pages(bytes));
         return;
     }
+    host_memory_poison(block + 1, ((size_t)HEAP_SMALLEST << class) - sizeof *block);
     ke_raw_acquire(&heap_lock);
     block->next = heap_free[class];
     heap_free[class] = block;
