@@ -167,10 +167,14 @@ void wsk_gate_leave(struct wsk_socket *socket)
         close_finish(socket);
 }
 
-void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind)
+BOOLEAN wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind)
 {
-    if (gate_leave(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT)) /* C-CLOSE-17 */
-        close_finish(socket);
+    return gate_leave(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT); /* C-CLOSE-17 */
+}
+
+void wsk_close_finish(struct wsk_socket *socket)
+{
+    close_finish(socket);
 }
 
 /* ---- steps 1 to 3

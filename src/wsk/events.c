@@ -116,6 +116,7 @@ static void disconnect_indicate(struct wsk_socket *socket)
 
 void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind)
 {
+    BOOLEAN last;
     KIRQL irql;
 
     if (!wsk_gate_begin_callback(socket, kind))
@@ -133,10 +134,14 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind)
     default:
         break;
     }
+    /* The end of the callback and the end of what waited for it are one step under the lock: a disable that
+     * comes later finds nothing running.  The lane references the socket's memory. */
     irql = wsk_lock(socket);
+    last = wsk_gate_end_callback(socket, kind);
     wsk_event_disables_end(socket);
     wsk_unlock(socket, irql);
-    wsk_gate_end_callback(socket, kind); /* the last touch: a close may be over now */
+    if (last)
+        wsk_close_finish(socket);
 }
 
 /* ---- enabling and disabling

@@ -17,7 +17,8 @@ NTSTATUS wsk_start(const struct wsk_settings *settings)
 void wsk_stop(void)
 {
     wsk_registration_stop();
-    /* Lanes that are still scheduled have nothing to deliver any more, but they reference their socket's memory. */
+    /* Lanes that are still scheduled have nothing to deliver any more, but they reference their socket's
+     * memory. */
     ke_flush_queued_dpcs();
     ex_workers_shutdown();
     ke_flush_queued_dpcs();

@@ -65,7 +65,7 @@ struct wsk_client {
     LIST_ENTRY link; /* in wsk_clients, under wsk_clients_lock */
     KSPIN_LOCK lock; /* guards what follows */
     LIST_ENTRY
-        sockets; /* struct wsk_socket.client_link: open until the close IRP is completed (C-CLOSE-03) */
+    sockets; /* struct wsk_socket.client_link: open until the close IRP is completed (C-CLOSE-03) */
     LIST_ENTRY orphans;   /* indications whose socket was closed before they were released */
     LONG captures;        /* captured and not yet released provider NPIs */
     LONG calls;           /* threads inside a WSK_PROVIDER_DISPATCH function, and client-level IRPs */
@@ -375,7 +375,10 @@ void wsk_gate_hold(struct wsk_socket *socket);     /* one more hold, by someone 
 void wsk_gate_leave(
     struct wsk_socket *socket); /* the last hold out finishes a close; socket may be gone then */
 BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kind);
-void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind);
+/* The callback has returned.  TRUE: it was the last one out of a closing socket, the caller calls
+ * wsk_close_finish once it holds no lock. */
+BOOLEAN wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind);
+void wsk_close_finish(struct wsk_socket *socket);
 static inline BOOLEAN wsk_closing(const struct wsk_socket *socket)
 {
     return (__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) & WSK_GATE_CLOSING) != 0;
