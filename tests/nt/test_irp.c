@@ -187,8 +187,7 @@ TEST(irp_in_driver_memory, "K-IRP-13 D-10")
     EXPECT_EQ(embedded.after, 0xEEEEEEEE);
 }
 
-/* ---- a stack of drivers: each passes the IRP to the next device
- * ---------------------------------------------- */
+/* ---- a stack of drivers: each passes the IRP to the next device ------------------------------------- */
 
 struct layer {
     PDEVICE_OBJECT lower; /* NULL: the lowest, which hands it to the provider */
@@ -467,6 +466,19 @@ TEST(irp_freed_by_its_routine_is_not_touched, "K-COMPL-10 K-FREE-01 D-09")
     ex_pool_driver_usage(&blocks, &bytes);
     EXPECT_EQ(blocks, 0);
     /* A write to it after the free would change the fill: allocating every freed block again checks that. */
+    for (ULONG i = 0; i < 200; i++)
+        EXPECT(IoAllocateIrp(1, FALSE) != NULL);
+}
+
+TEST(freed_irp_is_not_touched_even_when_completion_goes_on, "K-COMPL-25")
+{
+    PIRP irp = IoAllocateIrp(1, FALSE);
+    struct seen seen = {.answer = STATUS_SUCCESS, .free = TRUE};
+
+    IoSetCompletionRoutine(irp, routine, &seen, TRUE, TRUE, TRUE);
+    io_prepare_lower(irp);
+    io_complete_request(irp, STATUS_SUCCESS, 0);
+    EXPECT_EQ(seen.calls, 1);
     for (ULONG i = 0; i < 200; i++)
         EXPECT(IoAllocateIrp(1, FALSE) != NULL);
 }

@@ -9,6 +9,7 @@
  * a bit of the header that aligned entries leave free: as long as it is set nobody else removes, so that the
  * link stays readable, while pushes go on.
  */
+#include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
 
 /* In Region: a thread is popping. */
@@ -105,24 +106,29 @@ PSLIST_ENTRY NTAPI ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_E
     return slist_first(word);
 }
 
-/* Takes the first entry off; NULL when there is none.  Any IRQL.  Page: ExInterlockedPopEntrySList (wdm). */
-PSLIST_ENTRY NTAPI ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
+PSLIST_ENTRY ex_pop_entry_slist(PSLIST_HEADER head)
 {
-    struct slist_word word = slist_read(ListHead), next;
+    struct slist_word word = slist_read(head), next;
     unsigned tries = 0;
 
     do { /* claim the list */
-        for (; word.region & CLAIMED; word = slist_read(ListHead))
+        for (; word.region & CLAIMED; word = slist_read(head))
             slist_wait(&tries);
         if (!slist_first(word))
             return NULL; /* empty at some moment of this call: a header without an entry is never claimed */
         next = slist_next(word, word.alignment, word.region | CLAIMED);
-    } while (!slist_exchange(ListHead, &word, next));
+    } while (!slist_exchange(head, &word, next));
     word = next;
     do /* meanwhile others may push, nothing else */
         next = slist_next(word, word.alignment - 1, (ULONG_PTR)slist_first(word)->Next);
-    while (!slist_exchange(ListHead, &word, next));
+    while (!slist_exchange(head, &word, next));
     return slist_first(word);
+}
+
+/* Takes the first entry off; NULL when there is none.  Any IRQL.  Page: ExInterlockedPopEntrySList (wdm). */
+PSLIST_ENTRY NTAPI ExpInterlockedPopEntrySList(PSLIST_HEADER ListHead)
+{
+    return ex_pop_entry_slist(ListHead);
 }
 
 /* Takes all entries off and returns the first, linked to the others.  Any IRQL.  Page:

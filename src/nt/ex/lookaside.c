@@ -73,7 +73,7 @@ static void end_plain(PGENERAL_LOOKASIDE list)
 {
     PVOID entry;
 
-    while ((entry = InterlockedPopEntrySList(&list->ListHead)) != NULL)
+    while ((entry = ex_pop_entry_slist(&list->ListHead)) != NULL)
         list->Free(entry);
     end(list);
 }
@@ -82,7 +82,7 @@ static void flush_ex(PLOOKASIDE_LIST_EX list)
 {
     PVOID entry;
 
-    while ((entry = InterlockedPopEntrySList(&list->L.ListHead)) != NULL)
+    while ((entry = ex_pop_entry_slist(&list->L.ListHead)) != NULL)
         list->L.FreeEx(entry, list);
 }
 

@@ -7,7 +7,7 @@
  *   CurrentLocation   meaning
  *   1..StackCount     a driver has it; it may complete it
  *   StackCount+1      nobody below its owner has it
- *   StackCount+2      unwound to the end
+ *   StackCount+2      unwound to the end without a routine of its owner
  * Completing it in either of the last two cases is a second completion, or the completion of an own IRP that
  * was never passed down: bug check 0x44 (K-COMPL-21, K-COMPL-23).
  */
@@ -62,24 +62,25 @@ static void unwind(PIRP irp, void *caller)
         PIO_COMPLETION_ROUTINE routine = left->CompletionRoutine;
         PVOID context = left->Context;
         BOOLEAN call = wants_routine(left, irp);
+        BOOLEAN top;
 
         irp->PendingReturned = (left->Control & SL_PENDING_RETURNED) != 0; /* K-COMPL-07 */
         memset(left, 0, sizeof(*left));                                    /* K-COMPL-06 */
-        irp->CurrentLocation++;
+        top = ++irp->CurrentLocation == own;
         irp->Tail.Overlay.CurrentStackLocation++;
         if (call) {
-            PDEVICE_OBJECT device =
-                irp->CurrentLocation == own ? NULL : irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
+            PDEVICE_OBJECT device = top ? NULL : irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
 
             if (call_routine(routine, device, irp, context) == STATUS_MORE_PROCESSING_REQUIRED)
                 break; /* K-COMPL-09, 10, 12 */
-        } else if (irp->PendingReturned && irp->CurrentLocation < own) {
+        } else if (top) {
+            irp->CurrentLocation++;
+        } else if (irp->PendingReturned) {
             irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED; /* K-COMPL-08 */
         }
-        if (irp->CurrentLocation == own) {
-            irp->CurrentLocation++;
+        if (top) /* not a look at the IRP: its owner's routine may have freed it, whatever it answered
+                    (K-COMPL-25) */
             break;
-        }
     }
     OBSERVE(irp, OBSERVE_IRP_COMPLETED, irp, 0);
 }
@@ -108,8 +109,7 @@ void io_set_completion_routine(PIRP irp, PIO_COMPLETION_ROUTINE routine, PVOID c
                             (on_cancel ? SL_INVOKE_ON_CANCEL : 0));
 }
 
-/* ---- IoSetCompletionRoutineEx: the routine keeps its driver loaded (K-COMPL-26)
- * ---------------------------------- */
+/* ---- IoSetCompletionRoutineEx: the routine keeps its driver loaded (K-COMPL-26) --------------------- */
 
 struct held_completion {
     struct held_completion *next, *previous;
@@ -189,8 +189,7 @@ void io_wait_completions(PDRIVER_OBJECT driver)
     }
 }
 
-/* ---- what a driver calls
- * ------------------------------------------------------------------------------------------- */
+/* ---- what a driver calls ---------------------------------------------------------------------------- */
 
 /*
  * IofCompleteRequest - IoCompleteRequest: unwinds with the IoStatus that the driver has set.  PriorityBoost
