@@ -42,7 +42,7 @@ TEST(system_thread, "K-THREAD-01 K-THREAD-02 K-THREAD-03 D-23")
     EXPECT_STATUS(((struct ke_thread *)object)->exit_status, STATUS_UNSUCCESSFUL);
     EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL),
                   STATUS_SUCCESS); /* stays */
-    EXPECT_EQ(ObDereferenceObject(object), 0);
+    EXPECT(ObDereferenceObject(object) <= 1); /* the thread's own reference goes after the signal */
     EXPECT_EQ(ob_handle_count(), 0);
 }
 
