@@ -23,7 +23,8 @@
 #define WSK_LANE_BUDGET 32 /* deliveries before others get their turn */
 #define WSK_NEST_LIMIT  4
 
-BOOLEAN wsk_may_nest(void)
+/* Completion routines and callbacks that are running on this thread, one inside the other. */
+static unsigned nesting(void)
 {
     const struct rtl_frame *frame;
     unsigned depth = 0;
@@ -31,7 +32,12 @@ BOOLEAN wsk_may_nest(void)
     for (frame = ke_current_thread()->frames; frame != NULL; frame = frame->previous)
         if (frame->call == OBSERVE_ROUTINE || frame->call == OBSERVE_CALLBACK)
             depth++;
-    return depth < WSK_NEST_LIMIT;
+    return depth;
+}
+
+BOOLEAN wsk_may_nest(void)
+{
+    return nesting() < WSK_NEST_LIMIT;
 }
 
 /* The lock is held and the lane has no owner.  Returns without the lock; the caller references the socket. */
@@ -140,7 +146,8 @@ void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
 {
     unsigned i;
 
-    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread()) {
+    /* Inside a routine of the driver (which closes another socket, say) it would be a recursion. */
+    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread() || nesting() != 0) {
         wsk_unlock(socket, irql);
         return;
     }

@@ -176,8 +176,10 @@ void wsk_listen_descriptor_freed(void)
         if (__atomic_load_n(&starved.Flink, __ATOMIC_ACQUIRE) == &starved)
             return;
         irql = ke_acquire_spin_lock(&starved_lock);
-        if (!IsListEmpty(&starved))
+        if (!IsListEmpty(&starved)) {
             socket = CONTAINING_RECORD(RemoveHeadList(&starved), struct wsk_socket, listen.starved_link);
+            InitializeListHead(&socket->listen.starved_link);
+        }
         ke_release_spin_lock(&starved_lock, irql);
         if (socket == NULL)
             return;
@@ -201,6 +203,7 @@ void wsk_listen_initialize(struct wsk_socket *socket)
 {
     InitializeListHead(&socket->listen.irps);
     InitializeListHead(&socket->listen.waiting);
+    InitializeListHead(&socket->listen.starved_link);
     socket->listen.op.kind = TRANSPORT_ACCEPT;
     socket->listen.op.complete = accept_complete;
 }
@@ -210,8 +213,24 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket)
     return WSK_TRANSPORT_OPS->listen(socket->transport, WSK_BACKLOG);
 }
 
+/* lock held: a closing listener waits for no descriptor. */
+static void listen_unstarve(struct wsk_socket *socket)
+{
+    KIRQL irql = ke_acquire_spin_lock(&starved_lock);
+    BOOLEAN linked = !IsListEmpty(&socket->listen.starved_link);
+
+    if (linked) {
+        RemoveEntryList(&socket->listen.starved_link);
+        InitializeListHead(&socket->listen.starved_link);
+    }
+    ke_release_spin_lock(&starved_lock, irql);
+    if (linked)
+        wsk_socket_dereference(socket); /* not the last: close references it */
+}
+
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 {
+    listen_unstarve(socket);
     if (socket->listen.armed && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->listen.op)) {
         socket->listen.armed = FALSE;
         wsk_gate_leave(socket); /* not the last: close holds the gate */

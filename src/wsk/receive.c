@@ -645,7 +645,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
         socket->receive.retained_bytes += bytes;
         InsertTailList(&socket->receive.retained, &head->link);
-        OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, NULL);
+        OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, socket->client->caller);
         return;
     }
     if (status == STATUS_SUCCESS && accepted >= bytes) { /* D-13: all of it */

@@ -199,7 +199,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     socket->created_frames = (ULONG)host_backtrace(socket->created_by, RTL_NUMBER_OF(socket->created_by), 2);
     socket->magic = WSK_SOCKET_MAGIC;
     wsk_client_socket_opened(client, socket);
-    OBSERVE(born, OBSERVE_SOCKET, socket, category, sizeof *socket, socket->created_by[0]);
+    OBSERVE(born, OBSERVE_SOCKET, socket, category, sizeof *socket, client->caller);
     *out = socket;
     return STATUS_SUCCESS;
 }
