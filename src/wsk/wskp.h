@@ -6,9 +6,10 @@
  *
  * Locks.  socket->lock (a KSPIN_LOCK, so DISPATCH_LEVEL) guards everything in struct wsk_socket that is not
  * the gate word.  It may be held around any call of the transport's table, because only dispatch() calls
- * back.  Order: registration lock -> client lock -> socket lock -> cancel spin lock -> transport's own locks
- * A cancel routine drops the cancel lock before it takes the socket lock.  No lock of ours is ever held while
- * a pointer of the driver is called (D-05).
+ * back.  Order: registration lock, wsk_clients_lock, socket lock (a listener's before its accepted socket's)
+ *         -> client lock, starved lock, cancel spin lock -> transport's own locks
+ * No socket lock is ever taken under a client lock.  A cancel routine drops the cancel lock before it takes
+ * the socket lock.  No lock of ours is ever held while a pointer of the driver is called (D-05).
  */
 #ifndef UWSK_WSKP_H
 #define UWSK_WSKP_H
@@ -53,8 +54,6 @@ extern struct wsk_settings wsk_settings;
 NTSTATUS wsk_start(const struct wsk_settings *settings);
 /* Ends it.  Needs that every client has deregistered; frees the quarantine. */
 void wsk_stop(void);
-/* An abandoned client (its driver was unloaded without deregistering): closes its sockets and forgets it. */
-void wsk_abandon(void);
 
 /* ---- client and registration (register.c, client.c)
  * --------------------------------------------------------- */
