@@ -8,6 +8,8 @@
 TEST_FIXTURE(net_up, net_down);
 TEST_MATRIX("pumped/natural");
 
+static char sink[65536]; /* what a peer reads and nobody looks at */
+
 TEST(wait_ends_at_its_deadline, "")
 {
     for (int i = 0; i < 3; i++) {
@@ -136,7 +138,7 @@ TEST(long_sends_come_in_slices, "")
     EXPECT_STATUS(io_start(socket, &send), STATUS_PENDING);
     EXPECT(send.op.bytes > 0 && send.op.bytes <= 1 << 20);
     while (!atomic_load(&send.over)) {
-        long got = peer_receive(peer, memory, length, 1);
+        long got = peer_receive(peer, sink, sizeof(sink), 1);
         EXPECT(got > 0 || got == -2);
         net_pump(0);
     }

@@ -6,6 +6,8 @@
 TEST_FIXTURE(net_up, net_down);
 TEST_MATRIX(NET_MODES);
 
+static char sink[65536]; /* what a peer reads and nobody looks at */
+
 static int32_t start(struct transport_socket *socket, struct io *io, int kind)
 {
     io_init(io, kind, NULL, 0);
@@ -132,7 +134,7 @@ TEST(sent_waits_for_the_window, "")
     io_expect_pending(&sent, 60);
     unsigned long total = 0;
     while (!atomic_load(&sent.over)) {
-        long got = peer_receive(peer, memory, 65536, 1);
+        long got = peer_receive(peer, sink, sizeof(sink), 1);
         EXPECT(got > 0 || got == -2);
         total += got > 0 ? (unsigned long)got : 0;
         net_pump(0);
@@ -144,7 +146,7 @@ TEST(sent_waits_for_the_window, "")
     io_start(socket, &send);
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
     while (!atomic_load(&send.over)) {
-        long got = peer_receive(peer, memory, 65536, 1);
+        long got = peer_receive(peer, sink, sizeof(sink), 1);
         total += got > 0 ? (unsigned long)got : 0;
         net_pump(0);
     }

@@ -152,8 +152,12 @@ int32_t loop_register(struct transport_socket *socket)
     if (socket->registered)
         return STATUS_SUCCESS;
     struct epoll_event event = {.events = registered_events, .data.ptr = socket};
-    /* ADD reports what is ready at this moment, so nothing before it is missed. */
+    /* The kernel hands the pointer to the loop's thread; what it points to is handed over by the lock that
+     * thread takes before it looks. */
+    pthread_mutex_lock(&socket->loop->lock);
     socket->known = true;
+    pthread_mutex_unlock(&socket->loop->lock);
+    /* ADD reports what is ready at this moment, so nothing before it is missed. */
     if (epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_ADD, socket->fd, &event) < 0)
         return transport_errno_status(errno);
     socket->registered = true;
