@@ -41,7 +41,7 @@ TEST(system_thread, "K-THREAD-01 K-THREAD-02 K-THREAD-03 D-23")
     EXPECT((PVOID)seen == object);
     EXPECT_STATUS(((struct ke_thread *)object)->exit_status, STATUS_UNSUCCESSFUL);
     EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL),
-                  STATUS_SUCCESS); /* stays */
+                  STATUS_SUCCESS);            /* stays */
     EXPECT(ObDereferenceObject(object) <= 1); /* the thread's own reference goes after the signal */
     EXPECT_EQ(ob_handle_count(), 0);
 }

@@ -2,6 +2,7 @@
  * semaphore.c - KSEMAPHORE.
  */
 #include "nt/ke/internal.h"
+#include "nt/ke/seh.h"
 
 void ke_initialize_semaphore(PRKSEMAPHORE semaphore, LONG count, LONG limit)
 {
@@ -20,7 +21,7 @@ LONG ke_release_semaphore(PRKSEMAPHORE semaphore, KPRIORITY increment, LONG adju
     limit = semaphore->Limit;
     if (adjustment < 0 || adjustment > limit - former) {
         ke_unlock_dispatcher(NULL);
-        ExRaiseStatus(STATUS_SEMAPHORE_LIMIT_EXCEEDED);
+        ke_raise_status(STATUS_SEMAPHORE_LIMIT_EXCEEDED);
     }
     semaphore->Header.SignalState = former + adjustment;
     ke_test_waiters(&semaphore->Header, &ready);
