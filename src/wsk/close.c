@@ -104,7 +104,7 @@ static void close_orphan_indications(struct wsk_socket *socket)
     struct wsk_client *client = socket->client;
     KIRQL irql;
 
-    if (IsListEmpty(&socket->receive.retained))
+    if (IsListEmpty(&socket->receive.retained)) /* no lock needed: nobody else is inside the gate any more */
         return;
     irql = ke_acquire_spin_lock(&client->lock);
     while (!IsListEmpty(&socket->receive.retained))
@@ -122,8 +122,8 @@ static void close_release(struct wsk_socket *socket)
     socket->transport = NULL;
     wsk_move(socket, WSK_EV_CLOSED);
     wsk_indication_free_all(&socket->receive.data);
-    close_orphan_indications(socket);
     ke_release_spin_lock(&socket->lock, irql);
+    close_orphan_indications(socket);
     if (transport != NULL) {
         WSK_TRANSPORT_OPS->close(transport); /* C-CLOSE-45: before the close IRP completes */
         wsk_listen_descriptor_freed();

@@ -85,6 +85,7 @@ static void accept_serve(struct wsk_socket *socket)
 static void accept_got(struct wsk_socket *socket, NTSTATUS status)
 {
     struct wsk_socket *accepted;
+    BOOLEAN taken = status == STATUS_SUCCESS; /* out of the transport: it is reset if nothing comes of it */
 
     if (status == STATUS_SUCCESS)
         status = accepted_socket(socket, &socket->listen.op, &accepted);
@@ -99,10 +100,12 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
     if (status == STATUS_INSUFFICIENT_RESOURCES) {
         if (!IsListEmpty(&socket->listen.irps)) {
             wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps)), status, 0);
-        } else if (!(socket->latches & WSK_LATCH_STARVED)) { /* tried again when a descriptor is given back */
+        } else if (!taken && !(socket->latches & WSK_LATCH_STARVED)) {
+            /* No descriptor: tried again when one is given back, and once at once, for that may have been
+             * between the accept that failed and now. */
             KIRQL irql = ke_acquire_spin_lock(&starved_lock);
 
-            socket->latches |= WSK_LATCH_STARVED;
+            socket->latches |= WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE;
             wsk_socket_reference(socket);
             InsertTailList(&starved, &socket->listen.starved_link);
             ke_release_spin_lock(&starved_lock, irql);
@@ -124,7 +127,7 @@ static BOOLEAN accept_wanted(struct wsk_socket *socket)
     if (!IsListEmpty(&socket->listen.irps))
         return TRUE;
     return (wsk_enabled(socket) & WSK_CALLBACK_ACCEPT) && IsListEmpty(&socket->listen.waiting) &&
-           !(socket->latches & WSK_LATCH_STARVED);
+           (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) != WSK_LATCH_STARVED;
 }
 
 void wsk_listen_pump(struct wsk_socket *socket)
@@ -135,6 +138,7 @@ void wsk_listen_pump(struct wsk_socket *socket)
     while (accept_wanted(socket)) {
         NTSTATUS status;
 
+        socket->latches &= ~(ULONG)WSK_LATCH_ONCE_MORE;
         wsk_gate_hold(socket);
         status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
         if (status == STATUS_PENDING) {
@@ -169,20 +173,23 @@ static void accept_complete(struct transport_op *op, int32_t status, size_t byte
 
 void wsk_listen_descriptor_freed(void)
 {
-    for (;;) {
-        struct wsk_socket *socket = NULL;
-        KIRQL irql;
+    LIST_ENTRY woken;
+    KIRQL irql;
 
-        if (__atomic_load_n(&starved.Flink, __ATOMIC_ACQUIRE) == &starved)
-            return;
-        irql = ke_acquire_spin_lock(&starved_lock);
-        if (!IsListEmpty(&starved)) {
-            socket = CONTAINING_RECORD(RemoveHeadList(&starved), struct wsk_socket, listen.starved_link);
-            InitializeListHead(&socket->listen.starved_link);
-        }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&starved.Flink, __ATOMIC_ACQUIRE) == &starved)
+        return;
+    /* Each has one try: who finds no descriptor again stands in `starved` anew and waits for the next. */
+    InitializeListHead(&woken);
+    irql = ke_acquire_spin_lock(&starved_lock);
+    while (!IsListEmpty(&starved))
+        InsertTailList(&woken, RemoveHeadList(&starved));
+    while (!IsListEmpty(&woken)) {
+        struct wsk_socket *socket =
+            CONTAINING_RECORD(RemoveHeadList(&woken), struct wsk_socket, listen.starved_link);
+
+        InitializeListHead(&socket->listen.starved_link);
         ke_release_spin_lock(&starved_lock, irql);
-        if (socket == NULL)
-            return;
         irql = wsk_lock(socket);
         socket->latches &= ~(ULONG)WSK_LATCH_STARVED;
         if (wsk_gate_enter(socket)) {
@@ -193,7 +200,9 @@ void wsk_listen_descriptor_freed(void)
             ke_release_spin_lock(&socket->lock, irql);
         }
         wsk_socket_dereference(socket);
+        irql = ke_acquire_spin_lock(&starved_lock);
     }
+    ke_release_spin_lock(&starved_lock, irql);
 }
 
 /* ---- life of a listening socket

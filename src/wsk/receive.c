@@ -627,11 +627,11 @@ static void indicate_put_back(struct wsk_socket *socket, struct wsk_indication *
         struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
 
         socket->receive.data_bytes += head->public.Buffer.Length;
+        head->public.Next = NULL; /* in `data` each stands alone */
         InsertTailList(&list, &head->link);
         head = next;
     }
-    /* What arrived during the callback (there is none: at most one receive is armed) would stand behind it.
-     */
+    /* What arrived during the callback stands behind it. */
     while (!IsListEmpty(&list))
         InsertHeadList(&socket->receive.data, RemoveTailList(&list));
 }

@@ -106,13 +106,24 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
 {
     KIRQL irql = ke_acquire_spin_lock(&wsk_clients_lock);
     PLIST_ENTRY at, link;
+    LIST_ENTRY
+        marker; /* keeps our place while fn runs without the client's lock, since fn locks the socket */
 
     for (at = wsk_clients.Flink; at != &wsk_clients; at = at->Flink) {
         struct wsk_client *client = CONTAINING_RECORD(at, struct wsk_client, link);
 
         ke_acquire_spin_lock_at_dpc_level(&client->lock);
-        for (link = client->sockets.Flink; link != &client->sockets; link = link->Flink)
-            fn(context, client, CONTAINING_RECORD(link, struct wsk_socket, client_link));
+        for (link = client->sockets.Flink; link != &client->sockets; link = marker.Flink) {
+            struct wsk_socket *socket = CONTAINING_RECORD(link, struct wsk_socket, client_link);
+
+            InsertHeadList(link, &marker);
+            wsk_socket_reference(socket);
+            ke_release_spin_lock_from_dpc_level(&client->lock);
+            fn(context, client, socket);
+            wsk_socket_dereference(socket);
+            ke_acquire_spin_lock_at_dpc_level(&client->lock);
+            RemoveEntryList(&marker);
+        }
         ke_release_spin_lock_from_dpc_level(&client->lock);
     }
     ke_release_spin_lock(&wsk_clients_lock, irql);

@@ -259,6 +259,7 @@ struct wsk_lane {
 #define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
 #define WSK_LATCH_REJECTED      0x800  /* WskAcceptEvent said no: ours to close (C-LISTEN-07) */
 #define WSK_LATCH_STARVED       0x1000 /* listener: no descriptor left; retried when one is given back */
+#define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
 
 struct wsk_indication;
 
