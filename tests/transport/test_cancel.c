@@ -47,7 +47,7 @@ static void send_on_demand(void *argument)
 /* Either the receive is taken back and its byte is still there, or it completes, once, with the byte. */
 TEST(cancel_races_with_data, "", TEST_MODES("threads/natural threads/no-inline"), TEST_TIMEOUT(120))
 {
-    struct sender sender = {.rounds = test_scale(20000) * 5};
+    struct sender sender = {.rounds = test_scale(20000)};
     struct transport_socket *socket = net_connected(PEER_INET, &sender.peer);
     struct test_thread *thread = test_thread_start(send_on_demand, &sender);
     long taken = 0;

@@ -157,6 +157,32 @@ TEST(sent_waits_for_the_window, "")
     free(memory);
 }
 
+/* The same when the kernel took everything at once and has no other reason to report room. */
+TEST(sent_waits_for_the_window_after_an_inline_send, "")
+{
+    static char memory[40000];
+    int peer;
+    struct transport_socket *socket = net_connected_narrow(&peer);
+    struct io send, sent;
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_SEND_BUFFER, 200000), STATUS_SUCCESS);
+    io_init(&send, TRANSPORT_SEND, memory, sizeof(memory));
+    EXPECT_STATUS(io_run(socket, &send), STATUS_SUCCESS);
+    EXPECT_STATUS(start(socket, &sent, TRANSPORT_WATCH_SENT), STATUS_PENDING);
+    io_expect_pending(&sent, 30);
+    unsigned long total = 0;
+    while (!atomic_load(&sent.over)) {
+        long got = peer_receive(peer, sink, sizeof(sink), 1);
+        EXPECT(got > 0 || got == -2);
+        total += got > 0 ? (unsigned long)got : 0;
+        net_pump(0);
+    }
+    EXPECT_STATUS(sent.status, STATUS_SUCCESS);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
+    EXPECT_EQ(total + peer_drain_to_fin(peer), sizeof(memory));
+    net->close(socket);
+    peer_close(peer);
+}
+
 /* Sends go on while WATCH_SENT is inside, and it then means them, too. */
 TEST(sent_covers_sends_handed_over_meanwhile, "")
 {
