@@ -63,7 +63,7 @@ struct uwsk_options {
     int completion;        /* enum uwsk_completion */
     int deliver;           /* enum uwsk_deliver */
     int send_complete;     /* enum uwsk_send_complete */
-    const char *transport; /* "epoll"; NULL = the best one; "none" = no network: captures find no provider */
+    const char *transport; /* "epoll"; NULL = the best one; "none": no network, WskRegister must not be called */
     int core;              /* a bug check aborts (core file) instead of exiting with status 3 */
     /* What drivers print (any thread, any IRQL: must neither block for long nor print); NULL = the log. */
     void (*print)(void *context, const struct uwsk_line *line);

@@ -191,8 +191,8 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
     union wsk_arguments *arguments = wsk_arguments_of(irp);
     BOOLEAN drain = (arguments->buffer.flags & WSK_FLAG_DRAIN) != 0;
 
-    if (socket->receive.held == HELD_IRP || socket->receive.readable_armed)
-        return STEP_HELD;
+    if (socket->receive.held == HELD_IRP || socket->receive.readable_armed || socket->receive.indicating)
+        return STEP_HELD; /* a callback that looks at earlier bytes may not want them: they go first (C-DATA-14) */
     for (;;) {
         *status = STATUS_SUCCESS;
         if (socket->latches & WSK_LATCH_RESET) {
@@ -679,6 +679,7 @@ void wsk_receive_indicate(struct wsk_socket *socket)
         bytes = 0;
     } else {
         head = indicate_begin(socket, &bytes);
+        socket->receive.indicating = head != NULL;
     }
     ke_release_spin_lock(&socket->lock, irql);
     if (head == NULL && !dead)
@@ -691,6 +692,7 @@ void wsk_receive_indicate(struct wsk_socket *socket)
                  context, flags, head != NULL ? &head->public : NULL, bytes, &accepted));
 
     irql = wsk_lock(socket);
+    socket->receive.indicating = FALSE;
     indicate_end(socket, head, status, bytes, accepted);
     wsk_receive_pump(socket);
     wsk_unlock(socket, irql);

@@ -330,7 +330,8 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     wsk_op_begin(Irp, WSK_OP_SOCKET_CONNECT, NULL);
     if (!wsk_client_enter(client))
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
-    if (LocalAddress == NULL || RemoteAddress == NULL || Flags != 0)
+    if (LocalAddress == NULL || RemoteAddress == NULL || LocalAddress->sa_family != RemoteAddress->sa_family ||
+        Flags != 0)
         status = STATUS_INVALID_PARAMETER; /* R-SCON-03 */
     else
         status = check_combination(WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol);
@@ -345,14 +346,13 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     wsk_op_of(Irp)->socket = socket;
     wsk_gate_hold(socket);
     irql = wsk_lock(socket);
-    if (!wsk_address_in(socket, LocalAddress, &local) || !wsk_address_in(socket, RemoteAddress, &remote))
-        status = STATUS_INVALID_PARAMETER;
-    else
-        status = wsk_bind_now(socket, &local);
+    wsk_address_in(socket, LocalAddress, &local); /* their family was checked */
+    wsk_address_in(socket, RemoteAddress, &remote);
+    status = wsk_bind_now(socket, &local);
     if (status == STATUS_SUCCESS)
         status = wsk_connect_start(socket, &remote, Irp, irql);
     else
-        status = wsk_op_finish(socket, Irp, status, 0, status == STATUS_INVALID_PARAMETER, irql);
+        status = wsk_op_finish(socket, Irp, status, 0, FALSE, irql);
     wsk_client_leave(client);
     return status;
 }

@@ -1,0 +1,224 @@
+/*
+ * driver.c - the life of a driver: loaded, entered, unloaded, forgotten.
+ *
+ * DriverEntry and DriverUnload run on system threads of their own at PASSIVE_LEVEL, so that one that hangs
+ * can be reported instead of hanging us.  What such a thread works on is the driver's record, which stays
+ * while it runs.
+ */
+#include "runner.h"
+
+#include "nt/ob/ob.h"
+#include "nt/ps/ps.h"
+#include "nt/rtl/call.h"
+#include "nt/rtl/rtl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ntstatus.h>
+
+#define SETTLE_MS 1000 /* a routine that has told DriverUnload it is done has this long to return */
+
+static struct uwsk_driver *drivers;
+
+struct uwsk_driver *runner_drivers(void)
+{
+    return drivers;
+}
+
+struct uwsk_driver *runner_driver_at(const void *address)
+{
+    for (struct uwsk_driver *driver = drivers; driver; driver = driver->next)
+        if (runner_image_holds(&driver->image, address))
+            return driver;
+    return NULL;
+}
+
+const char *uwsk_driver_name(const struct uwsk_driver *driver)
+{
+    return driver->name;
+}
+
+/* ---- calls into the driver
+ * ------------------------------------------------------------------------------------------- */
+
+struct call {
+    struct uwsk_driver *driver;
+    int32_t status;
+};
+
+static void enter_driver(PVOID context)
+{
+    struct call *call = context;
+    struct uwsk_driver *driver = call->driver;
+    PUNICODE_STRING path = io_driver_registry_path(driver->object);
+
+    RTL_CALL(OBSERVE_DRIVER_ENTRY, driver->object, "DriverEntry", driver->entry,
+             rtl_call_frame.status = call->status = driver->entry(driver->object, path));
+}
+
+static void unload_driver(PVOID context)
+{
+    struct uwsk_driver *driver = context;
+    PDRIVER_UNLOAD unload = driver->object->DriverUnload;
+
+    RTL_CALL(OBSERVE_DRIVER_UNLOAD, driver->object, "DriverUnload", unload, unload(driver->object));
+}
+
+/* Runs routine(context) on a thread of its own; timeout in ms, 0 = for ever.  0, 1: it still runs, -1: no
+ * thread. */
+static int run_on_thread(struct uwsk_driver *driver, const char *what, PKSTART_ROUTINE routine, void *context,
+                         unsigned timeout_ms)
+{
+    LARGE_INTEGER due = {.QuadPart = -(LONGLONG)timeout_ms * 10000};
+    char name[32];
+    NTSTATUS status;
+
+    snprintf(name, sizeof name, "%.12s %.16s", what, driver->name);
+    driver->calling = what;
+    driver->called = host_now();
+    if (!NT_SUCCESS(ps_create_runtime_thread(name, routine, context, &driver->thread))) {
+        driver->calling = NULL;
+        return -1;
+    }
+    status =
+        ke_wait_for_single_object(driver->thread, Executive, KernelMode, FALSE, timeout_ms ? &due : NULL);
+    if (status == STATUS_TIMEOUT)
+        return 1;
+    ob_dereference_object(driver->thread);
+    driver->thread = NULL;
+    driver->calling = NULL;
+    return 0;
+}
+
+/* ---- load
+ * ------------------------------------------------------------------------------------------------------------
+ */
+
+static void name_of_file(const char *path, char *name, size_t bytes)
+{
+    const char *slash = strrchr(path, '/');
+    char *dot;
+
+    snprintf(name, bytes, "%s", slash ? slash + 1 : path);
+    dot = strrchr(name, '.');
+    if (dot && dot != name)
+        *dot = 0;
+}
+
+static int make_object(struct uwsk_driver *driver)
+{
+    char path[160];
+
+    snprintf(path, sizeof path, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\%s", driver->name);
+    driver->object = io_driver_create(driver->name, path);
+    if (!driver->object)
+        return -1;
+    driver->object->DriverInit = driver->entry;
+    driver->object->DriverStart = (PVOID)driver->image.low;
+    driver->object->DriverSize = (ULONG)(driver->image.high - driver->image.low);
+    return 0;
+}
+
+static int32_t start(struct uwsk_driver *driver, struct uwsk_problem *problem)
+{
+    struct call call = {driver, STATUS_SUCCESS};
+    const char *name;
+
+    if (run_on_thread(driver, "DriverEntry", enter_driver, &call, 0) != 0) {
+        runner_problem(problem, STATUS_INSUFFICIENT_RESOURCES, "%s: no thread for DriverEntry", driver->name);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    if (NT_SUCCESS(call.status)) {
+        driver->started = 1;
+        io_driver_started(driver->object);
+        return call.status;
+    }
+    name = rtl_status_name(call.status);
+    runner_problem(problem, call.status, "%s: DriverEntry failed with 0x%08X%s%s: %s", driver->name,
+                   (unsigned)call.status, name ? " " : "", name ? name : "", rtl_status_text(call.status));
+    return call.status;
+}
+
+int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver **out,
+                         struct uwsk_problem *problem)
+{
+    struct uwsk_problem own;
+    struct uwsk_driver *driver = calloc(1, sizeof *driver);
+    int32_t status = STATUS_INSUFFICIENT_RESOURCES;
+
+    *out = NULL;
+    if (!problem)
+        problem = &own;
+    runner_problem(problem, status, "%s: out of memory", path);
+    if (!driver)
+        return status;
+    driver->module = runner_load(path, &driver->entry, problem);
+    if (!driver->module) {
+        status = problem->status;
+        goto out;
+    }
+    if (name)
+        snprintf(driver->name, sizeof driver->name, "%s", name);
+    else
+        name_of_file(path, driver->name, sizeof driver->name);
+    driver->image = runner_image_of((const void *)driver->entry);
+    if (make_object(driver) != 0)
+        goto out;
+    driver->next = drivers;
+    drivers = driver;
+    *out = driver;
+    problem->text[0] = 0;
+    problem->status = STATUS_SUCCESS;
+    status = start(driver, problem);
+    if (!NT_SUCCESS(status))
+        runner_account_settle(driver, SETTLE_MS);
+    return status;
+out:
+    if (driver->module)
+        host_module_unload(driver->module);
+    free(driver);
+    return status;
+}
+
+/* ---- unload
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static void wait_completions(struct uwsk_driver *driver, unsigned milliseconds)
+{
+    uint64_t until = host_now() + milliseconds * 1000000ull;
+    uint32_t never = 0;
+
+    while (io_completions_outstanding(driver->object) > 0 && host_now() < until) /* K-COMPL-26 */
+        host_park(&never, 0, host_now() + 2000000u);
+}
+
+int uwsk_driver_unload(struct uwsk_driver *driver, unsigned timeout_ms)
+{
+    if (!driver->object->DriverUnload)
+        return UWSK_CANNOT_UNLOAD;
+    if (driver->calling ||
+        run_on_thread(driver, "DriverUnload", unload_driver, driver, timeout_ms ? timeout_ms : 1) != 0)
+        return UWSK_UNLOAD_TIMEOUT;
+    driver->unloaded = 1;
+    wait_completions(driver, SETTLE_MS);
+    runner_account_settle(driver, SETTLE_MS);
+    return UWSK_UNLOADED;
+}
+
+void uwsk_driver_forget(struct uwsk_driver *driver)
+{
+    struct uwsk_driver **link = &drivers;
+
+    if (driver->calling || (driver->started && !driver->unloaded) ||
+        io_completions_outstanding(driver->object) > 0 || uwsk_account(driver, NULL, NULL) > 0)
+        return;
+    while (*link != driver)
+        link = &(*link)->next;
+    *link = driver->next;
+    io_driver_delete(driver->object);
+    host_module_unload(driver->module);
+    free(driver);
+}
