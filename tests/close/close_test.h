@@ -1,0 +1,130 @@
+/*
+ * close_test.h - what the tests of closing share: a transport whose calls are counted, routines that block
+ * until they are let go, IRPs in numbers.
+ */
+#ifndef CLOSE_TEST_H
+#define CLOSE_TEST_H
+
+#include "wsk_test.h"
+
+#include "nt/ex/ex.h"
+#include "nt/ke/ke.h"
+#include "wsk/wskp.h"
+
+/* ---- the transport under observation: call ct_count_calls() before the first socket
+ * -------------------------------------------------- */
+
+static struct transport_ops ct_ops;
+static volatile LONG ct_aborts, ct_closes, ct_cancels;
+
+static inline int32_t ct_abort(struct transport_socket *socket)
+{
+    InterlockedIncrement(&ct_aborts);
+    return transport_epoll.abort(socket);
+}
+
+static inline void ct_transport_close(struct transport_socket *socket)
+{
+    InterlockedIncrement(&ct_closes);
+    transport_epoll.close(socket);
+}
+
+static inline int ct_cancel(struct transport_socket *socket, struct transport_op *op)
+{
+    InterlockedIncrement(&ct_cancels);
+    return transport_epoll.cancel(socket, op);
+}
+
+static inline void ct_count_calls(void)
+{
+    ct_ops = transport_epoll;
+    ct_ops.abort = ct_abort;
+    ct_ops.close = ct_transport_close;
+    ct_ops.cancel = ct_cancel;
+    wsk_settings.ops = &ct_ops;
+}
+
+/* ---- a place where a routine of the driver stands still, at any IRQL
+ * ------------------------------------------------------------------ */
+
+struct ct_gate {
+    volatile LONG inside, open;
+};
+
+static inline void ct_stand(struct ct_gate *gate)
+{
+    InterlockedExchange(&gate->inside, 1);
+    while (!ReadAcquire(&gate->open))
+        test_sleep_ms(1);
+}
+
+static inline void ct_await(struct ct_gate *gate)
+{
+    EXPECT_SOON(ReadAcquire(&gate->inside));
+}
+
+static inline void ct_let_go(struct ct_gate *gate)
+{
+    InterlockedExchange(&gate->open, 1);
+}
+
+/* ---- operations
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+/* An operation that the close ended: C-CLOSE-12, 13, 14, D-26. */
+static inline void ct_expect_cancelled(struct wt_op *op, struct wt_op *close)
+{
+    EXPECT_STATUS(wt_wait(op), STATUS_CANCELLED);
+    EXPECT_EQ(op->information, 0);
+    EXPECT(op->cancel);
+    EXPECT(op->order < close->order);
+}
+
+/* Starts the close, waits for it and for nothing else. */
+static inline void ct_close(PWSK_SOCKET socket, struct wt_op *close)
+{
+    wt_op_init(close);
+    wt_close(socket, close);
+    EXPECT_STATUS(wt_wait(close), STATUS_SUCCESS);
+    EXPECT_EQ(close->information, 0);
+}
+
+/* Two ends of one connection, both WSK's. */
+static inline void ct_pair(PWSK_SOCKET *one, PVOID one_context,
+                           const WSK_CLIENT_CONNECTION_DISPATCH *one_events, PWSK_SOCKET *two,
+                           PVOID two_context, const WSK_CLIENT_CONNECTION_DISPATCH *two_events)
+{
+    SOCKADDR_STORAGE local, remote;
+    PWSK_SOCKET listener;
+    struct wt_op connect, accept;
+    int port;
+
+    listener = wt_listener(AF_INET, NULL, NULL, &port);
+    wt_op_init(&connect);
+    wt_op_init(&accept);
+    wt_accept(listener, &accept, two_context, two_events, NULL, NULL);
+    wt_returned(&connect, wt_npi.Dispatch->WskSocketConnect(
+                              wt_npi.Client, SOCK_STREAM, IPPROTO_TCP, wt_any(&local, AF_INET, 0),
+                              wt_loopback(&remote, AF_INET, port), 0, one_context, one_events, NULL, NULL,
+                              NULL, connect.irp));
+    EXPECT_STATUS(wt_wait(&connect), STATUS_SUCCESS);
+    EXPECT_STATUS(wt_wait(&accept), STATUS_SUCCESS);
+    *one = (PWSK_SOCKET)connect.information;
+    *two = (PWSK_SOCKET)accept.information;
+    wt_op_free(&connect);
+    wt_op_free(&accept);
+    wt_close_now(listener);
+}
+
+static inline void ct_disconnect_now(PWSK_SOCKET socket)
+{
+    struct wt_op op;
+
+    wt_op_init(&op);
+    wt_disconnect(socket, &op, NULL, 0);
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    wt_op_free(&op);
+}
+
+#endif
