@@ -1,0 +1,338 @@
+/* run.c: `uwsk run`: loads drivers, waits, unloads them, says what they left. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <uwsk/runtime.h>
+
+#include "args.h"
+#include "cli.h"
+
+static const char help[] =
+    "usage: uwsk run [option ...] DRIVER.so ...\n"
+    "\n"
+    "Loads the drivers in order and calls DriverEntry of each; prints what they print; on SIGINT or SIGTERM, "
+    "or\n"
+    "after --for SECONDS, unloads them in reverse order and lists what each left behind.\n"
+    "\n"
+    "  --for SECONDS          run this long (0.5 is fine); without it, until a signal comes\n"
+    "  --processors N         processors that drivers see, 1 to 64 (default: those of the machine)\n"
+    "  --completion HOW       natural (default), always-pend or inline-when-possible:\n"
+    "                         which requests complete before the call returns\n"
+    "  --deliver WHERE        dispatch (default), passive or mixed:\n"
+    "                         the IRQL of event callbacks and completion routines\n"
+    "  --send-complete WHEN   sent (default), acked or copied: when WskSend is complete\n"
+    "  --transport NAME       epoll\n"
+    "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
+    "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
+    "  --help\n"
+    "\n"
+    "Drivers print to standard output; everything else goes to standard error. A second signal ends at "
+    "once.\n"
+    "\n"
+    "Exit status: 0 all unloaded and nothing left; 1 a driver could not be loaded or its DriverEntry "
+    "failed;\n"
+    "2 wrong usage; 3 bug check; 4 something was left behind; 5 an unload did not end in time.\n";
+
+enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
+
+static const char *const options_known[] = {
+    "--for",       "--processors",     "--completion", "--deliver", "--send-complete",
+    "--transport", "--unload-timeout", "--core",       "--help",    NULL};
+
+struct job {
+    struct uwsk_options options;
+    double seconds; /* < 0: until a signal comes */
+    double unload_timeout;
+    int help;
+    const char **path;
+    struct uwsk_driver **driver;
+    size_t drivers; /* paths */
+    size_t loaded;
+};
+
+/* ---- output ---- */
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+    char text[2200];
+    va_list arguments;
+    int length = snprintf(text, sizeof text, "uwsk: ");
+
+    va_start(arguments, format);
+    length += vsnprintf(text + length, sizeof text - (size_t)length - 1, format, arguments);
+    va_end(arguments);
+    if ((size_t)length > sizeof text - 2)
+        length = sizeof text - 2;
+    text[length++] = '\n';
+    if (write(STDERR_FILENO, text, (size_t)length) < 0)
+        return; /* nobody listens */
+}
+
+static void say_line(void *context, const char *text)
+{
+    struct iovec line[2] = {{(void *)text, strlen(text)}, {"\n", 1}};
+
+    (void)context;
+    if (writev(STDERR_FILENO, line, 2) < 0)
+        return;
+}
+
+/* "[    1.234567] T3  DISPATCH text"; one write a line, so that lines of several threads do not mix. */
+static void print_line(void *context, const struct uwsk_line *line)
+{
+    static const char *const levels[] = {"PASSIVE", "APC", "DISPATCH"};
+    char head[80], level[16];
+    struct iovec parts[3] = {{head, 0}, {(void *)line->text, strlen(line->text)}, {"\n", 1}};
+
+    (void)context;
+    snprintf(level, sizeof level, "IRQL %u", line->irql);
+    parts[0].iov_len = (size_t)snprintf(
+        head, sizeof head, "[%5llu.%06llu] T%-2llu %-8s ", (unsigned long long)(line->time_ns / 1000000000u),
+        (unsigned long long)(line->time_ns / 1000u % 1000000u), (unsigned long long)line->thread,
+        line->irql < 3 ? levels[line->irql] : level);
+    if (writev(STDOUT_FILENO, parts, 3) < 0)
+        return;
+}
+
+/* ---- arguments ---- */
+
+static int parse_option(struct job *job, struct cli_args *args)
+{
+    static const char *const completions[] = {"natural", "always-pend", "inline-when-possible", NULL};
+    static const char *const deliveries[] = {"dispatch", "passive", "mixed", NULL};
+    static const char *const sends[] = {"sent", "acked", "copied", NULL};
+    static const char *const transports[] = {"epoll", NULL};
+    const char *option = args->option;
+    double number;
+
+    if (strcmp(option, "--for") == 0)
+        return cli_args_number(args, 0, 1e9, 0, &job->seconds);
+    if (strcmp(option, "--unload-timeout") == 0)
+        return cli_args_number(args, 0.001, 1e6, 0, &job->unload_timeout);
+    if (strcmp(option, "--processors") == 0) {
+        if (cli_args_number(args, 1, 64, 1, &number))
+            return EXIT_USAGE;
+        job->options.processors = (unsigned)number;
+        return 0;
+    }
+    if (strcmp(option, "--completion") == 0)
+        return (job->options.completion = cli_args_choice(args, completions)) < 0 ? EXIT_USAGE : 0;
+    if (strcmp(option, "--deliver") == 0)
+        return (job->options.deliver = cli_args_choice(args, deliveries)) < 0 ? EXIT_USAGE : 0;
+    if (strcmp(option, "--send-complete") == 0)
+        return (job->options.send_complete = cli_args_choice(args, sends)) < 0 ? EXIT_USAGE : 0;
+    if (strcmp(option, "--transport") == 0) {
+        int index = cli_args_choice(args, transports);
+
+        job->options.transport = index < 0 ? NULL : transports[index];
+        return index < 0 ? EXIT_USAGE : 0;
+    }
+    if (strcmp(option, "--core") == 0)
+        job->options.core = 1;
+    else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
+        job->help = 1;
+    else
+        return cli_unknown_option(args, options_known);
+    return cli_args_no_value(args);
+}
+
+static int parse(struct job *job, int argc, char **argv)
+{
+    struct cli_args args;
+    const char *word;
+    int kind, status;
+
+    cli_args_start(&args, argc, argv);
+    while ((kind = cli_args_next(&args, &word)) != 0) {
+        if (kind == 'w') {
+            job->path[job->drivers++] = word;
+            continue;
+        }
+        status = parse_option(job, &args);
+        if (status)
+            return status;
+        if (job->help)
+            return 0;
+    }
+    if (job->drivers == 0)
+        return cli_usage("run", "no driver is named");
+    return 0;
+}
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t signalled;
+static int wake[2] = {-1, -1};
+
+static void on_signal(int signal)
+{
+    static const char text[] = "uwsk: a second signal: ended at once, nothing was unloaded\n";
+    int saved = errno;
+
+    if (signalled) {
+        if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+            _exit(128 + signal);
+        _exit(128 + signal);
+    }
+    signalled = signal;
+    if (write(wake[1], "", 1) < 0)
+        _exit(128 + signal); /* cannot be: the pipe is empty and ours */
+    errno = saved;
+}
+
+static int catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    if (pipe(wake) != 0)
+        return -1;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return 0;
+}
+
+/* Until a signal has come or the time is over. select() counts down what is left of it. */
+static void wait_for_end(double seconds)
+{
+    struct timeval left = {.tv_sec = (time_t)seconds,
+                           .tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
+
+    while (!signalled) {
+        fd_set set;
+        int ready;
+
+        FD_ZERO(&set);
+        FD_SET(wake[0], &set);
+        ready = select(wake[0] + 1, &set, NULL, NULL, seconds < 0 ? NULL : &left);
+        if (ready > 0 || (ready == 0 && seconds >= 0) || (ready < 0 && errno != EINTR))
+            return;
+    }
+}
+
+/* ---- the run ---- */
+
+static int load_all(struct job *job)
+{
+    for (size_t i = 0; i < job->drivers && !signalled; i++) {
+        struct uwsk_driver *driver;
+        struct uwsk_problem problem;
+        int32_t status = uwsk_driver_load(job->path[i], NULL, &driver, &problem);
+
+        if (status < 0) {
+            say("%s", problem.text);
+            if (driver && uwsk_account(driver, NULL, NULL) > 0) {
+                say("%s left behind:", uwsk_driver_name(driver));
+                uwsk_account_report(driver, say_line, NULL);
+            }
+            if (driver)
+                uwsk_driver_forget(driver);
+            return EXIT_LOAD;
+        }
+        job->driver[job->loaded++] = driver;
+        say("%s is loaded", uwsk_driver_name(driver));
+    }
+    return EXIT_CLEAN;
+}
+
+/* What a driver left; its status. */
+static int account(struct uwsk_driver *driver)
+{
+    if (uwsk_account(driver, NULL, NULL) == 0) {
+        say("%s left nothing behind", uwsk_driver_name(driver));
+        return EXIT_CLEAN;
+    }
+    say("%s left behind:", uwsk_driver_name(driver));
+    uwsk_account_report(driver, say_line, NULL);
+    return EXIT_LEFT;
+}
+
+static void tell_hang(const struct job *job, struct uwsk_driver *driver, size_t loaded)
+{
+    say("%s: DriverUnload did not return within %g s; who waits for what:", uwsk_driver_name(driver),
+        job->unload_timeout);
+    uwsk_waits_report(driver, say_line, NULL);
+    while (loaded-- > 0)
+        say("%s was not unloaded: it was loaded before %s", uwsk_driver_name(job->driver[loaded]),
+            uwsk_driver_name(driver));
+}
+
+static int unload_all(struct job *job)
+{
+    unsigned timeout = (unsigned)(job->unload_timeout * 1000 + 0.5);
+    int status = EXIT_CLEAN;
+
+    for (size_t i = job->loaded; i-- > 0;) {
+        struct uwsk_driver *driver = job->driver[i];
+        int result = uwsk_driver_unload(driver, timeout);
+
+        if (result == UWSK_UNLOAD_TIMEOUT) {
+            tell_hang(job, driver, i);
+            return EXIT_UNLOAD;
+        }
+        if (result == UWSK_CANNOT_UNLOAD)
+            say("%s cannot be unloaded: its DriverUnload is NULL", uwsk_driver_name(driver));
+        else
+            say("%s is unloaded", uwsk_driver_name(driver));
+        if (account(driver) != EXIT_CLEAN)
+            status = EXIT_LEFT;
+        uwsk_driver_forget(driver);
+    }
+    return status;
+}
+
+static int run(struct job *job)
+{
+    struct uwsk_problem problem;
+    int status, unloaded;
+
+    if (catch_signals() != 0) {
+        say("no pipe for signals: %s", strerror(errno));
+        return EXIT_LOAD;
+    }
+    if (uwsk_runtime_start(&job->options, &problem) != 0) {
+        say("the runtime does not start: %s", problem.text);
+        return EXIT_LOAD;
+    }
+    status = load_all(job);
+    if (status == EXIT_CLEAN)
+        wait_for_end(job->seconds);
+    unloaded = unload_all(job);
+    if (unloaded == EXIT_UNLOAD || status == EXIT_CLEAN)
+        status = unloaded;
+    if (uwsk_runtime_stop() != 0)
+        _exit(status); /* drivers' code may still run */
+    return status;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct job job = {.options = UWSK_OPTIONS_INITIALIZER, .seconds = -1, .unload_timeout = 10};
+    int status;
+
+    job.options.print = print_line;
+    job.options.report = say_line;
+    job.path = calloc((size_t)argc, sizeof *job.path);
+    job.driver = calloc((size_t)argc, sizeof *job.driver);
+    if (!job.path || !job.driver) {
+        say("out of memory");
+        return EXIT_LOAD;
+    }
+    status = parse(&job, argc, argv);
+    if (status == 0 && job.help)
+        fputs(help, stdout);
+    else if (status == 0)
+        status = run(&job);
+    free(job.path);
+    free(job.driver);
+    return status;
+}
