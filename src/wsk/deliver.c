@@ -142,12 +142,23 @@ void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
     ke_release_spin_lock(&socket->lock, irql);
 }
 
+/* Does a routine of the driver run on this thread, be it a DPC?  It may close another socket, say: then
+ * delivering here would be a recursion, and under whatever lock the routine holds (D-05). */
+static BOOLEAN inside_driver(void)
+{
+    const struct rtl_frame *frame;
+
+    for (frame = ke_current_thread()->frames; frame != NULL; frame = frame->previous)
+        if (frame->function != (void *)lane_dpc)
+            return TRUE;
+    return FALSE;
+}
+
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
 {
     unsigned i;
 
-    /* Inside a routine of the driver (which closes another socket, say) it would be a recursion. */
-    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread() || nesting() != 0) {
+    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread() || inside_driver()) {
         wsk_unlock(socket, irql);
         return;
     }
