@@ -3,18 +3,30 @@
  */
 #include "wsk/wskp.h"
 
+/* wsk_clients_lock held: is this one of ours?  The driver may hand us anything. */
+static BOOLEAN client_known(const struct wsk_client *client)
+{
+    PLIST_ENTRY link;
+
+    for (link = wsk_clients.Flink; link != &wsk_clients; link = link->Flink)
+        if (CONTAINING_RECORD(link, struct wsk_client, link) == client)
+            return TRUE;
+    return FALSE;
+}
+
 BOOLEAN wsk_client_enter(struct wsk_client *client)
 {
-    KIRQL irql;
-    BOOLEAN good;
+    KIRQL irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    BOOLEAN good = FALSE;
 
-    if (client == NULL)
-        return FALSE;
-    irql = ke_acquire_spin_lock(&client->lock);
-    good = client->captures > 0; /* C-REG-21: no client-level call without a capture */
-    if (good)
-        client->calls++;
-    ke_release_spin_lock(&client->lock, irql);
+    if (client_known(client)) {
+        ke_acquire_spin_lock_at_dpc_level(&client->lock);
+        good = client->captures > 0; /* C-REG-21: no client-level call without a capture */
+        if (good)
+            client->calls++;
+        ke_release_spin_lock_from_dpc_level(&client->lock);
+    }
+    ke_release_spin_lock(&wsk_clients_lock, irql);
     return good;
 }
 
@@ -100,6 +112,10 @@ static NTSTATUS transport_list_query(SIZE_T size, PVOID buffer, SIZE_T *returned
     return STATUS_SUCCESS;
 }
 
+#define STATIC_EVENTS                                                                                        \
+    (WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE_FROM | WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT |                  \
+     WSK_EVENT_SEND_BACKLOG)
+
 static NTSTATUS set_static_callbacks(struct wsk_client *client, SIZE_T size,
                                      const WSK_EVENT_CALLBACK_CONTROL *control)
 {
@@ -108,7 +124,7 @@ static NTSTATUS set_static_callbacks(struct wsk_client *client, SIZE_T size,
 
     if (control == NULL || size != sizeof *control || control->NpiId == NULL ||
         !RtlEqualMemory(control->NpiId, &NPI_WSK_INTERFACE_ID, sizeof(NPIID)) ||
-        (control->EventMask & WSK_EVENT_DISABLE) || control->EventMask == 0)
+        (control->EventMask & ~(ULONG)STATIC_EVENTS) || control->EventMask == 0)
         return STATUS_INVALID_PARAMETER;
     irql = ke_acquire_spin_lock(&client->lock);
     if (client->sockets_created != 0)

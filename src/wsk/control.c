@@ -168,6 +168,7 @@ static NTSTATUS option_do(struct wsk_socket *socket, const struct control *contr
 static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
     int64_t bytes;
+    SIZE_T waiting;
 
     switch (control->code) {
     case SIO_WSK_QUERY_RECEIVE_BACKLOG: /* C-IOCTL-24 */
@@ -178,8 +179,9 @@ static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *contro
         if (control->output == NULL || control->output_size < sizeof(SIZE_T))
             return STATUS_INVALID_PARAMETER;
         bytes = WSK_TRANSPORT_OPS->query(socket->transport, TRANSPORT_READABLE);
-        *(SIZE_T *)control->output = (bytes > 0 ? (SIZE_T)bytes : 0) + socket->receive.data_bytes;
-        *size = sizeof(SIZE_T);
+        waiting = (bytes > 0 ? (SIZE_T)bytes : 0) + socket->receive.data_bytes;
+        RtlCopyMemory(control->output, &waiting, sizeof waiting);
+        *size = sizeof waiting;
         return STATUS_SUCCESS;
     case SIO_WSK_QUERY_INSPECT_ID: /* C-IOCTL-22: no listening socket is in conditional mode */
         return STATUS_INVALID_DEVICE_REQUEST;

@@ -20,15 +20,18 @@
 #define WSK_LOWEST_VERSION  MAKE_WSK_VERSION(1, 0)
 #define WSK_HIGHEST_VERSION MAKE_WSK_VERSION(1, 0)
 
-LIST_ENTRY wsk_clients;
+LIST_ENTRY wsk_clients = {&wsk_clients, &wsk_clients};
 KSPIN_LOCK wsk_clients_lock;
 static KEVENT wsk_ready; /* notification: the provider NPI is available */
+static BOOLEAN wsk_ready_made;
 
+/* Makes the provider NPI available.  Captures that wait for it return, so the event is made only once. */
 void wsk_registration_start(void)
 {
-    InitializeListHead(&wsk_clients);
-    ke_initialize_spin_lock(&wsk_clients_lock);
-    ke_initialize_event(&wsk_ready, NotificationEvent, TRUE);
+    if (!wsk_ready_made)
+        ke_initialize_event(&wsk_ready, NotificationEvent, FALSE);
+    wsk_ready_made = TRUE;
+    ke_set_event(&wsk_ready, IO_NO_INCREMENT, FALSE);
 }
 
 void wsk_registration_stop(void)

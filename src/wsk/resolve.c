@@ -34,7 +34,8 @@ NTSTATUS WSKAPI wsk_get_address_info(PWSK_CLIENT Client, PUNICODE_STRING NodeNam
 VOID WSKAPI wsk_free_address_info(PWSK_CLIENT Client, PADDRINFOEXW AddrInfo)
 {
     UNREFERENCED_PARAMETER(Client);
-    UNREFERENCED_PARAMETER(AddrInfo);
+    if (AddrInfo == NULL)
+        return;
     ke_bug_check_ex(MANUALLY_INITIATED_CRASH, (ULONG_PTR)AddrInfo, 0, 0,
                     0); /* no list can have come from us */
 }

@@ -196,10 +196,13 @@ void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp)
         socket->send.handed += socket->send.op.bytes; /* what has gone has gone */
         wsk_gate_leave(socket);                       /* not the last: the IRP holds the gate */
     }
-    if (op->kind == WSK_OP_DISCONNECT && op->stage == WSK_STAGE_SENT_WAIT)
+    if (op->kind == WSK_OP_DISCONNECT && op->stage == WSK_STAGE_SENT_WAIT) {
         socket->send.disconnect = NULL; /* the FIN is out; its ACK is still watched for (C-CLOSE-40) */
-    else
+    } else {
         RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
+        if (op->kind == WSK_OP_DISCONNECT)
+            socket->latches &= ~(ULONG)WSK_LATCH_LOCAL_PENDING; /* it never began: sends may follow again */
+    }
     wsk_op_done(socket, Irp, STATUS_CANCELLED, 0); /* D-16 */
     wsk_send_pump(socket);
 }

@@ -324,6 +324,7 @@ struct wsk_socket {
         struct transport_op peer_fin;
         struct transport_op reset;
         UCHAR readable_armed, peer_fin_armed, reset_armed;
+        UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
     } receive;
 
     struct {             /* sending and disconnecting (send.c, disconnect.c) */

@@ -22,12 +22,20 @@
     "always-pend/mixed "                                                                                     \
     "inline/dispatch inline/passive inline/mixed"
 
+/* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
+#define WT_DATA_MODES                                                                                        \
+    WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
+
 /* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
 void wt_setup(void);
 void wt_teardown(void);
 #define WT_FIXTURE                                                                                           \
     TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
     TEST_MATRIX(WT_MODES)
+
+#define WT_DATA_FIXTURE                                                                                      \
+    TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
+    TEST_MATRIX(WT_DATA_MODES)
 
 /* The client that wt_setup has registered and captured. */
 extern WSK_PROVIDER_NPI wt_npi;
