@@ -1,7 +1,8 @@
 /* cc.c: `uwsk cc`, which compiles and links a driver as mpicc does a program.
  *
- * A source goes through the preprocessor first. When the text holds a __try, the source pass rewrites it
- * (seh_pass.c) and the result is compiled; else the source is compiled as it is. */
+ * A source goes through the preprocessor first. When the text holds what the compiler would take differently
+ * from MSVC, an inline function (inline_pass.c) or a __try (seh_pass.c), it is rewritten and the result is
+ * compiled; else the source is compiled as it is. */
 #include "cc.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "elf.h"
+#include "inline_pass.h"
 #include "seh_pass.h"
 
 static const char help[] =
@@ -386,31 +389,39 @@ static void add_depend(struct cc_list *line, const struct job *job, const struct
     free(file);
 }
 
-/* --show runs no preprocessor: a look at the source itself must do. */
-static bool needs_pass(const struct input *in)
+/* The rewrites of a preprocessed text: inline functions, then __try. SEH_REWRITTEN: *out is the text to
+ * compile. */
+static enum seh_result rewrite(const struct job *job, bool cplusplus, struct lex_source *source, char **out,
+                               size_t *out_len, struct cc_list *weak)
 {
-    size_t len;
-    char *text = cc_read_file(in->path, &len);
-    if (!text)
-        return false;
-    struct lex_source source;
-    lex_text(&source, text, len, in->path, in->kind == INPUT_CPLUSPLUS);
-    bool found = false;
-    for (size_t i = 0; i < source.count && !found; i++)
-        found = lex_is(&source, i, "__try") || lex_is(&source, i, "_try") ||
-                (lex_is(&source, i, ",") && lex_is(&source, i + 1, ")")) ||
-                (in->kind == INPUT_C && lex_is(&source, i, "try") && lex_is(&source, i + 1, "{"));
-    lex_free(&source);
-    free(text);
-    return found;
+    size_t bad, inline_len;
+    char *inlined = NULL;
+    bool clang = cplusplus ? job->compiler.clang_cplusplus : job->compiler.clang;
+    bool matched = lex_match_brackets(source, &bad);
+    if (matched && job->check_long)
+        cc_check_long(source);
+    if (!matched || !inline_pass(source, &inlined, &inline_len, weak))
+        return seh_pass(source, clang, out, out_len);
+    struct lex_source again;
+    lex_text(&again, inlined, inline_len, source->files[0].name, cplusplus);
+    enum seh_result result = seh_pass(&again, clang, out, out_len);
+    lex_free(&again);
+    if (result == SEH_NONE) {
+        *out = inlined;
+        *out_len = inline_len;
+        return SEH_REWRITTEN;
+    }
+    free(inlined);
+    return result;
 }
 
-/* The checks and the pass over a preprocessed text; *rewritten: compile `to`. */
+/* The checks and the passes over a preprocessed text; *rewritten: compile `to`. `weak` gets the names of the
+ * inline functions that other objects may define, too. */
 static int pass(const struct job *job, const struct input *in, const char *from, const char *to,
-                bool *rewritten)
+                bool *rewritten, struct cc_list *weak)
 {
     bool cplusplus = in->kind == INPUT_CPLUSPLUS;
-    size_t len, out_len, bad;
+    size_t len, out_len;
     char *text = cc_read_file(from, &len), *out = NULL;
     int status = 0;
     if (!text) {
@@ -419,15 +430,12 @@ static int pass(const struct job *job, const struct input *in, const char *from,
     }
     struct lex_source source;
     lex_text(&source, text, len, in->path, cplusplus);
-    if (job->check_long && lex_match_brackets(&source, &bad))
-        cc_check_long(&source);
-    bool clang = cplusplus ? job->compiler.clang_cplusplus : job->compiler.clang;
-    enum seh_result result = seh_pass(&source, clang, &out, &out_len);
+    enum seh_result result = rewrite(job, cplusplus, &source, &out, &out_len, weak);
     *rewritten = result == SEH_REWRITTEN;
     if (result == SEH_ERROR) {
         fwrite(out, 1, out_len, stderr);
         status = 1;
-    } else if (*rewritten && !cc_write_file(to, out, out_len)) {
+    } else if (*rewritten && to && !cc_write_file(to, out, out_len)) {
         fprintf(stderr, "uwsk cc: %s: %s\n", to, strerror(errno));
         status = 1;
     }
@@ -437,13 +445,44 @@ static int pass(const struct job *job, const struct input *in, const char *from,
     return status;
 }
 
+static void preprocess_line(struct cc_list *line, const struct job *job, const struct input *in)
+{
+    begin_line(line, job, in->kind == INPUT_CPLUSPLUS, true);
+    cc_list_add(line, "-E");
+}
+
+/* --show compiles nothing, yet must know which steps there would be: the preprocessor alone runs, unseen.
+ * What it cannot read needs no pass: the compiler will say so. */
+static void look(const struct job *job, const struct input *in, bool *rewritten, struct cc_list *weak)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *text = cc_printf("%s/uwsk-cc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    struct cc_list line = {0};
+    struct job quiet = *job;
+    quiet.show = quiet.check_long = false;
+    *rewritten = false;
+    int file = mkstemp(text);
+    if (file >= 0) {
+        close(file);
+        preprocess_line(&line, job, in);
+        cc_list_add(&line, "-w");
+        cc_list_add(&line, "-o");
+        cc_list_add(&line, text);
+        add_source(&line, in, job->language);
+        if (run(&quiet, &line) == 0)
+            pass(&quiet, in, text, NULL, rewritten, weak);
+        unlink(text);
+    }
+    cc_list_free(&line);
+    free(text);
+}
+
 /* Preprocesses and rewrites. `text` gets the preprocessed, `plain` the rewritten text. */
 static int preprocess(struct job *job, const struct input *in, const char *text, const char *plain,
-                      bool *rewritten)
+                      bool *rewritten, struct cc_list *weak)
 {
     struct cc_list line = {0};
-    begin_line(&line, job, in->kind == INPUT_CPLUSPLUS, true);
-    cc_list_add(&line, "-E");
+    preprocess_line(&line, job, in);
     add_depend(&line, job, in);
     cc_list_add(&line, "-o");
     cc_list_add(&line, text);
@@ -452,9 +491,9 @@ static int preprocess(struct job *job, const struct input *in, const char *text,
     if (!job->show) {
         status = run(job, &line);
         if (status == 0)
-            status = pass(job, in, text, plain, rewritten);
+            status = pass(job, in, text, plain, rewritten, weak);
     } else {
-        *rewritten = needs_pass(in);
+        look(job, in, rewritten, weak);
         if (*rewritten || job->depend)
             run(job, &line);
         if (*rewritten) {
@@ -471,6 +510,76 @@ static int preprocess(struct job *job, const struct input *in, const char *text,
     return status;
 }
 
+/* `.globl name` becomes `.weak name`. */
+static void weaken_assembly(const char *text, const struct cc_list *weak, struct cc_text *out)
+{
+    static const char directive[] = "\t.globl\t";
+    while (*text) {
+        size_t len = strcspn(text, "\n") + 1;
+        const char *name = starts(text, directive) ? text + strlen(directive) : NULL;
+        bool listed = false;
+        for (size_t i = 0; name && i < weak->count; i++) {
+            size_t n = strlen(weak->item[i]);
+            listed = listed || (strncmp(name, weak->item[i], n) == 0 && strchr(" \t\n", name[n]));
+        }
+        if (listed) {
+            cc_text_puts(out, "\t.weak\t");
+            len -= strlen(directive);
+            text = name;
+        }
+        if (!text[len - 1])
+            len--; /* the last line has no end */
+        cc_text_add(out, text, len);
+        text += len;
+    }
+}
+
+/* The linker keeps one of several definitions of an inline function. */
+static int weaken(const struct job *job, const char *output, const struct cc_list *weak)
+{
+    if (weak->count == 0)
+        return 0;
+    char *error = NULL;
+    if (job->show) {
+        fputs("uwsk cc --weaken ", stdout);
+        print_word(output);
+        for (size_t i = 0; i < weak->count; i++)
+            printf(" %s", weak->item[i]);
+        putchar('\n');
+    } else if (job->stage == STAGE_ASSEMBLY) {
+        size_t len;
+        char *text = cc_read_file(output, &len);
+        struct cc_text out = {0};
+        if (text)
+            weaken_assembly(text, weak, &out);
+        if (!text || !cc_write_file(output, out.data, out.len))
+            error = cc_printf("%s: %s", output, strerror(errno));
+        free(out.data);
+        free(text);
+    } else {
+        elf_weaken(output, weak, &error);
+    }
+    if (!error)
+        return 0;
+    fprintf(stderr, "uwsk cc: %s\n", error);
+    free(error);
+    return 1;
+}
+
+/* `uwsk cc --weaken OBJECT NAME ...`: that step alone. */
+static int weaken_alone(int argc, char **argv)
+{
+    if (argc < 4)
+        return usage("%s OBJECT NAME ...", "--weaken");
+    struct job job = {.stage = STAGE_OBJECT};
+    struct cc_list names = {0};
+    for (int i = 3; i < argc; i++)
+        cc_list_add(&names, argv[i]);
+    int status = weaken(&job, argv[2], &names);
+    cc_list_free(&names);
+    return status;
+}
+
 /* `uwsk cc --pass gcc|clang IN.i|IN.ii OUT`: the pass alone, so that the lines of --show can be run by hand.
  */
 static int pass_alone(int argc, char **argv)
@@ -482,7 +591,9 @@ static int pass_alone(int argc, char **argv)
     struct job job = {.compiler = {.clang = clang, .clang_cplusplus = clang}};
     struct input in = {.path = argv[3],
                        .kind = n > 3 && strcmp(argv[3] + n - 3, ".ii") == 0 ? INPUT_CPLUSPLUS : INPUT_C};
-    int status = pass(&job, &in, argv[3], argv[4], &rewritten);
+    struct cc_list weak = {0};
+    int status = pass(&job, &in, argv[3], argv[4], &rewritten, &weak);
+    cc_list_free(&weak);
     if (status == 0 && !rewritten)
         return usage("%s holds nothing to rewrite", argv[3]);
     return status;
@@ -495,14 +606,20 @@ static int compile(struct job *job, const struct input *in, const char *output)
     char *text = scratch_file(job, in->path, cplusplus ? ".ii" : ".i");
     char *plain = scratch_file(job, in->path, cplusplus ? ".ii" : ".i");
     int status = 0;
-    struct cc_list line = {0};
+    struct cc_list line = {0}, weak = {0};
     if (in->kind == INPUT_ASSEMBLER) {
         cc_list_add(&line, job->compiler.c);
         cc_list_add_all(&line, &job->text);
         cc_list_add_all(&line, &job->code);
     } else {
-        status = preprocess(job, in, text, plain, &rewritten);
+        status = preprocess(job, in, text, plain, &rewritten, &weak);
         begin_line(&line, job, cplusplus, !rewritten);
+        if (weak.count > 0 && !job->compiler.clang) {
+            /* The copy that is kept may be another object's: its use of registers and stack is not this
+             * one's. */
+            cc_list_add(&line, "-fno-ipa-ra");
+            cc_list_add(&line, "-fno-ipa-stack-alignment");
+        }
     }
     cc_list_add(&line, job->stage == STAGE_ASSEMBLY ? "-S" : "-c");
     cc_list_add(&line, "-o");
@@ -514,11 +631,14 @@ static int compile(struct job *job, const struct input *in, const char *output)
         add_source(&line, in, job->language);
     if (status == 0)
         status = run(job, &line);
+    if (status == 0)
+        status = weaken(job, output, &weak);
     if (!job->show) {
         unlink(text);
         unlink(plain);
     }
     cc_list_free(&line);
+    cc_list_free(&weak);
     free(text);
     free(plain);
     return status;
@@ -577,6 +697,12 @@ static int link_driver(struct job *job, const struct cc_list *objects)
     cc_list_add_all(&line, &job->link);
     cc_link_line(&line, &job->layout, job->sanitized);
     int status = run(job, &line);
+    if (status == 0 && !job->show && !job->sanitized && elf_has_constructors(output))
+        fprintf(stderr,
+                "uwsk cc: warning: %s: static objects with constructors: they run when the driver is loaded, "
+                "before "
+                "DriverEntry; on Windows nobody runs them\n",
+                output);
     free(name);
     free(output);
     cc_list_free(&line);
@@ -638,6 +764,8 @@ int cli_cc(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--pass") == 0)
         return pass_alone(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--weaken") == 0)
+        return weaken_alone(argc, argv);
     struct job job = {.check_long = true};
     int status = parse(&job, argc, argv);
     char *error = NULL;

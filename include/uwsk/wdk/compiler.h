@@ -68,14 +68,13 @@
 #define _inline __inline__
 
 /*
- * The functions that our headers themselves supply inline. In C they are
- * "extern gnu_inline": no copy in each object file, and usable from a driver's
- * own non-static inline functions without a diagnostic.
+ * The functions that our headers themselves supply inline. In C each source
+ * has its own, so that a driver may take their addresses.
  */
 #ifdef __cplusplus
 #define UWSK_INLINE inline __attribute__((__always_inline__))
 #else
-#define UWSK_INLINE extern __inline__ __attribute__((__always_inline__, __gnu_inline__))
+#define UWSK_INLINE static __inline__ __attribute__((__always_inline__, __unused__))
 #endif
 
 /*

@@ -1,0 +1,224 @@
+/* inline_pass.c: inline functions as MSVC means them (T-04).
+ *
+ * MSVC emits a non-static inline function in every object that uses it and lets the linker keep one. C99
+ * emits none, so that a call which was not inlined, or an address taken, would not link. */
+#include "inline_pass.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct inline_text {
+    const struct lex_source *src;
+    struct cc_text out;
+    size_t copied; /* characters of the text that are in `out`, or left out of it */
+    bool changed;
+};
+
+static bool is_any(const struct lex_source *s, size_t i, const char *const *words)
+{
+    for (; *words; words++)
+        if (lex_is(s, i, *words))
+            return true;
+    return false;
+}
+
+static bool opens(const struct lex_source *s, size_t i)
+{
+    static const char *const brackets[] = {"(", "[", "{", NULL};
+    return is_any(s, i, brackets);
+}
+
+static bool same(const struct lex_source *s, size_t a, size_t b)
+{
+    const struct lex_token *x = &s->tok[a], *y = &s->tok[b];
+    return x->len == y->len && memcmp(s->text + x->at, s->text + y->at, x->len) == 0;
+}
+
+/* Puts `text` in place of `drop` characters at token i. Edits come in the order of the text. */
+static void edit(struct inline_text *t, size_t i, size_t drop, const char *text)
+{
+    size_t at = t->src->tok[i].at;
+    cc_text_add(&t->out, t->src->text + t->copied, at - t->copied);
+    cc_text_puts(&t->out, text);
+    t->copied = at + drop;
+    t->changed = true;
+}
+
+/* `(` opens what belongs to an attribute or to the type, not the parameters. */
+static bool not_parameters(const struct lex_source *s, size_t open)
+{
+    static const char *const words[] = {"__attribute__", "__attribute", "__declspec", "alignas", "_Alignas",
+                                        "__typeof__",    "typeof",      "__typeof",   "asm",     "__asm__",
+                                        "__asm",         "decltype",    "_Atomic",    NULL};
+    return open == 0 || s->tok[open - 1].kind != LEX_IDENT || is_any(s, open - 1, words);
+}
+
+struct head {
+    size_t name, params; /* 0: not found */
+    size_t word;         /* the first `inline`, 0: none */
+    bool is_static, is_extern, gnu_inline;
+};
+
+static void read_attributes(const struct lex_source *s, size_t open, struct head *h)
+{
+    for (size_t i = open; i < s->tok[open].match; i++)
+        h->gnu_inline = h->gnu_inline || lex_is(s, i, "__gnu_inline__") || lex_is(s, i, "gnu_inline");
+}
+
+static const char *const inline_words[] = {"inline", "__inline", "__inline__", NULL};
+
+/* One declaration at file scope, up to its `{` or `;`. */
+static void read_head(const struct lex_source *s, size_t from, size_t to, struct head *h)
+{
+    *h = (struct head){0};
+    for (size_t i = from; i < to; i++) {
+        if (is_any(s, i, inline_words)) {
+            if (!h->word)
+                h->word = i + 1; /* never 0 */
+        } else if (lex_is(s, i, "static")) {
+            h->is_static = true;
+        } else if (lex_is(s, i, "extern")) {
+            h->is_extern = true;
+        } else if (opens(s, i)) {
+            bool result_is_pointer_to_function = lex_is(s, i, "(") && !h->params && lex_is(s, i + 1, "*");
+            if (result_is_pointer_to_function)
+                continue; /* int (*name(...))(...): the name is inside */
+            if (lex_is(s, i, "(") && !h->params && !not_parameters(s, i)) {
+                h->name = i - 1;
+                h->params = i;
+            } else {
+                read_attributes(s, i, h);
+            }
+            i = s->tok[i].match;
+        }
+    }
+}
+
+static void remember(struct cc_list *names, const struct lex_source *s, size_t i)
+{
+    char *name = cc_strndup(s->text + s->tok[i].at, s->tok[i].len);
+    for (size_t k = 0; k < names->count; k++)
+        if (strcmp(names->item[k], name) == 0) {
+            free(name);
+            return;
+        }
+    cc_list_add(names, name);
+    free(name);
+}
+
+/* A call of `name`, or a `...` among its parameters: gcc refuses to inline that by force. */
+static bool never_inlined(const struct lex_source *s, size_t name, size_t params, size_t body)
+{
+    for (size_t i = params; i < s->tok[params].match; i++)
+        if (lex_is(s, i, ".") && lex_is(s, i + 1, "."))
+            return true;
+    for (size_t i = body; i < s->tok[body].match; i++)
+        if (s->tok[i].kind == LEX_IDENT && same(s, i, name) && lex_is(s, i + 1, "(") &&
+            !lex_is(s, i - 1, ".") && !lex_is(s, i - 1, "->"))
+            return true;
+    return false;
+}
+
+/* The force at token i is in vain: the function behind it is one of those. */
+static bool in_vain(const struct lex_source *s, size_t i)
+{
+    while (i < s->count && lex_is(s, i + 1, ")"))
+        i++; /* out of the attribute's brackets, or to the next attribute of the list */
+    size_t name = 0, params = 0;
+    for (i++; i < s->count && !lex_is(s, i, ";") && !lex_is(s, i, "}") && !lex_is(s, i, ")"); i++) {
+        if (lex_is(s, i, "{"))
+            return params && never_inlined(s, name, params, i);
+        if (lex_is(s, i, "(") && !params && !not_parameters(s, i)) {
+            name = i - 1;
+            params = i;
+        }
+        if (opens(s, i))
+            i = s->tok[i].match;
+    }
+    return false;
+}
+
+static const char *const force_words[] = {"__always_inline__", "always_inline", NULL};
+
+static void drop_force(struct inline_text *t, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (is_any(t->src, i, force_words) && in_vain(t->src, i))
+            edit(t, i, t->src->tok[i].len, "");
+}
+
+/* A variable that lasts: all objects must call one copy. */
+static bool has_state(const struct lex_source *s, size_t body)
+{
+    for (size_t i = body; i < s->tok[body].match; i++)
+        if (lex_is(s, i, "static") && !lex_is(s, i + 1, "const"))
+            return true;
+    return false;
+}
+
+/* No inlining of what must stay one function: the compiler sees only `weak`. */
+static void drop_inline(struct inline_text *t, size_t from, size_t to, bool is_extern)
+{
+    edit(t, from, 0, is_extern ? "__attribute__((__weak__)) " : "extern __attribute__((__weak__)) ");
+    for (size_t i = from; i < to; i++)
+        if (is_any(t->src, i, inline_words) || is_any(t->src, i, force_words))
+            edit(t, i, t->src->tok[i].len, "");
+}
+
+/* One declaration at file scope of C; `body` is its `{`, or its `;`. */
+static void declaration(struct inline_text *t, size_t from, size_t body, struct cc_list *weak)
+{
+    struct head h;
+    read_head(t->src, from, body, &h);
+    bool shared = h.word && h.params && !h.is_static && !h.gnu_inline;
+    bool defined = lex_is(t->src, body, "{");
+    if (shared && defined)
+        remember(weak, t->src, h.name);
+    if (shared && defined && has_state(t->src, body)) {
+        drop_inline(t, from, body, h.is_extern);
+    } else if (shared && !h.is_extern) {
+        drop_force(t, from, h.word - 1);
+        edit(t, h.word - 1, 0, "extern ");
+        drop_force(t, h.word - 1, body);
+    } else {
+        drop_force(t, from, body);
+    }
+}
+
+static void file_scope(struct inline_text *t, struct cc_list *weak)
+{
+    static const char *const aggregates[] = {"struct", "union", "enum", NULL};
+    const struct lex_source *s = t->src;
+    size_t from = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        bool block = lex_is(s, i, "{");
+        bool members = false;
+        for (size_t k = i; block && k > from && !lex_is(s, k - 1, ")") && !lex_is(s, k - 1, "="); k--)
+            members = members || is_any(s, k - 1, aggregates);
+        bool value = block && i > from && lex_is(s, i - 1, "=");
+        if ((block && !members && !value) || lex_is(s, i, ";")) {
+            declaration(t, from, i, weak);
+            if (block)
+                i = s->tok[i].match;
+            from = i + 1;
+        } else if (opens(s, i)) {
+            i = s->tok[i].match;
+        }
+    }
+}
+
+bool inline_pass(const struct lex_source *source, char **out, size_t *out_len, struct cc_list *weak)
+{
+    struct inline_text t = {.src = source};
+    if (source->cplusplus)
+        drop_force(&t, 0, source->count);
+    else
+        file_scope(&t, weak);
+    *out = NULL;
+    if (!t.changed)
+        return false;
+    cc_text_add(&t.out, source->text + t.copied, source->len - t.copied);
+    *out = t.out.data;
+    *out_len = t.out.len;
+    return true;
+}
