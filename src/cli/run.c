@@ -258,8 +258,8 @@ static int account(struct uwsk_driver *driver)
 
 static void tell_hang(const struct job *job, struct uwsk_driver *driver, size_t loaded)
 {
-    say("%s: DriverUnload did not return within %g s; who waits for what:", uwsk_driver_name(driver),
-        job->unload_timeout);
+    say("%s: unload did not finish: DriverUnload has not returned within %g s; who waits for what:",
+        uwsk_driver_name(driver), job->unload_timeout);
     uwsk_waits_report(driver, say_line, NULL);
     while (loaded-- > 0)
         say("%s was not unloaded: it was loaded before %s", uwsk_driver_name(job->driver[loaded]),

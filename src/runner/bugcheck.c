@@ -13,9 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,39 +130,91 @@ static void find_names(struct names *names)
 /* ---- what is told
  * -------------------------------------------------------------------------------------------------------- */
 
-static size_t add_frames(void **out, size_t room, uintptr_t frame, const struct host_thread *thread)
-{
-    uintptr_t low = (uintptr_t)thread->stack_low, high = (uintptr_t)thread->stack_high, last = 0;
-    size_t count = 0;
+/* A stack for the report: the same frame many times in a row, as recursion makes it, stands once. */
+struct stack {
+    void *frame[FRAMES];
+    unsigned times[FRAMES];
+    size_t count;
+};
 
-    while (count < room && frame > last && frame >= low && frame + 16 <= high && (frame & 7) == 0) {
+/* 0: there is no room for it. */
+static int add_frame(struct stack *stack, void *address)
+{
+    if (stack->count && stack->frame[stack->count - 1] == address) {
+        stack->times[stack->count - 1]++;
+        return 1;
+    }
+    if (stack->count == FRAMES)
+        return 0;
+    stack->frame[stack->count] = address;
+    stack->times[stack->count++] = 1;
+    return 1;
+}
+
+/* Does a call end right before this address? */
+static int follows_call(uintptr_t address)
+{
+    const uint8_t *code = (const uint8_t *)address;
+
+    if (code[-5] == 0xE8)
+        return 1;
+    for (int bytes = 2; bytes <= 7; bytes++) /* FF /2 with its addressing */
+        if (code[-bytes] == 0xFF && (code[-bytes + 1] & 0x38) == 0x10)
+            return 1;
+    return 0;
+}
+
+static void walk(struct stack *stack, uintptr_t frame, uintptr_t low, uintptr_t high)
+{
+    uintptr_t last = 0;
+
+    while (frame > last && frame >= low && frame + 16 <= high && (frame & 7) == 0) {
         uintptr_t caller = ((const uintptr_t *)frame)[1];
 
-        if (caller < 4096)
-            break;
-        out[count++] = (void *)(caller - 1);
+        if (caller < 4096 || !add_frame(stack, (void *)(caller - 1)))
+            return;
         last = frame;
         frame = *(const uintptr_t *)frame;
     }
-    return count;
 }
 
-/* From the place of the bug check outwards: what is above it is ours. */
-static size_t find_stack(void **out, const void *caller)
+/* A function that calls none keeps no frame: then its caller stands on top of the stack. */
+static void add_leaf_caller(struct stack *stack, uintptr_t sp, uintptr_t fp, uintptr_t low, uintptr_t high)
 {
+    uintptr_t caller, next = 0;
+
+    if (sp < low || sp + 8 > high || (sp & 7) != 0)
+        return;
+    caller = *(const uintptr_t *)sp;
+    if (fp >= low && fp + 16 <= high && (fp & 7) == 0)
+        next = ((const uintptr_t *)fp)[1];
+    if (caller != next && runner_driver_at((const void *)caller) && follows_call(caller))
+        add_frame(stack, (void *)(caller - 1));
+}
+
+/* From the place of the bug check outwards: what is inside of it is ours. */
+static void find_stack(struct stack *stack, const void *caller)
+{
+    const struct host_thread *thread = host_self();
+    uintptr_t low = (uintptr_t)thread->stack_low, high = (uintptr_t)thread->stack_high;
+    void *frames[FRAMES];
     size_t count, skip = 0;
 
     if (settings.happened) {
-        out[0] = settings.exception.ip;
-        return 1 + add_frames(out + 1, FRAMES - 1, (uintptr_t)settings.exception.fp, host_self());
+        const struct host_exception *exception = &settings.exception;
+
+        add_frame(stack, exception->ip);
+        add_leaf_caller(stack, (uintptr_t)exception->sp, (uintptr_t)exception->fp, low, high);
+        walk(stack, (uintptr_t)exception->fp, low, high);
+        return;
     }
-    count = host_backtrace(out, FRAMES, 0);
-    while (skip < count && (uintptr_t)out[skip] + 1 != (uintptr_t)caller && out[skip] != caller)
+    count = host_backtrace(frames, FRAMES, 0);
+    while (skip < count && (uintptr_t)frames[skip] + 1 != (uintptr_t)caller && frames[skip] != caller)
         skip++;
     if (skip == count)
         skip = count > 3 ? 3 : 0;
-    memmove(out, out + skip, (count - skip) * sizeof *out);
-    return count - skip;
+    for (; skip < count; skip++)
+        add_frame(stack, frames[skip]);
 }
 
 static const char *signal_text(const struct host_exception *exception)
@@ -248,7 +298,8 @@ static void report(uint32_t code, const ULONG_PTR *parameters, const void *calle
     const struct rtl_frame *routines[ROUTINES];
     static struct names names; /* not on a stack that may be full; only one thread ever comes here */
     const char *name = runner_bugcheck_name(code);
-    size_t stack, running = 0;
+    static struct stack stack;
+    size_t running = 0;
 
     runner_line(&out, "%s", "");
     runner_line(&out, "*** STOP: 0x%08X (0x%016llX,0x%016llX,0x%016llX,0x%016llX) %s", code,
@@ -256,20 +307,24 @@ static void report(uint32_t code, const ULONG_PTR *parameters, const void *calle
                 (unsigned long long)parameters[2], (unsigned long long)parameters[3], name ? name : "");
     tell_parameters(&out, code, parameters);
     tell_exception(&out);
-    stack = find_stack(names.address, caller);
-    tell_place(&out, thread, guilty(names.address, stack));
+    find_stack(&stack, caller);
+    memcpy(names.address, stack.frame, sizeof stack.frame);
+    tell_place(&out, thread, guilty(stack.frame, stack.count));
     for (const struct rtl_frame *frame = thread->frames; frame && running < ROUTINES;
          frame = frame->previous) {
         routines[running] = frame;
-        names.address[stack + running++] = frame->function;
+        names.address[stack.count + running++] = frame->function;
     }
-    names.count = stack + running;
+    names.count = stack.count + running;
     find_names(&names);
     for (size_t i = 0; i < running; i++)
-        runner_line(&out, "    running: %s, %s", routines[i]->name, names.text[stack + i]);
+        runner_line(&out, "    running: %s, %s", routines[i]->name, names.text[stack.count + i]);
     runner_line(&out, "    stack:");
-    for (size_t i = 0; i < stack; i++)
-        runner_line(&out, "      %s", names.text[i]);
+    for (size_t i = 0; i < stack.count; i++)
+        if (stack.times[i] > 1)
+            runner_line(&out, "      %s, %u times", names.text[i], stack.times[i]);
+        else
+            runner_line(&out, "      %s", names.text[i]);
 }
 
 static void on_bug_check(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4, void *caller)

@@ -216,6 +216,16 @@ static void add_to_group(void *context, const struct runner_object *object, cons
     group->bytes += left->bytes;
 }
 
+/* The driver's part of the stack: what called the driver is ours and always the same. */
+static size_t driver_frames(const struct uwsk_left *left)
+{
+    size_t count = left->frames;
+
+    while (count > 0 && !runner_driver_at(left->stack[count - 1]))
+        count--;
+    return count ? count : left->frames;
+}
+
 static void print_group(const struct runner_out *out, const struct group *group)
 {
     const struct uwsk_left *left = &group->left;
@@ -236,7 +246,7 @@ static void print_group(const struct runner_out *out, const struct group *group)
         runner_line(out, "  %s (%p), made at", text, left->object);
     else
         runner_line(out, "  %s (%p ...), made at", text, left->object);
-    runner_stack(out, "      ", left->stack, left->frames);
+    runner_stack(out, "      ", left->stack, driver_frames(left));
 }
 
 size_t uwsk_account_report(const struct uwsk_driver *driver, void (*line)(void *context, const char *text),

@@ -259,12 +259,8 @@ void uwsk_waits_report(const struct uwsk_driver *driver, void (*line)(void *cont
     struct stand *stands = NULL;
     struct runner_sockets *sockets;
     struct runner_object *objects;
-    char duration[24];
     size_t count;
 
-    if (driver && driver->calling)
-        runner_line(&out, "%s: %s has not returned for %s", driver->name, driver->calling,
-                    runner_duration(host_now() - driver->called, duration));
     host_each_thread(look, &stands);
     sockets = runner_sockets_get();
     objects = runner_account_copy(&count);

@@ -1,0 +1,463 @@
+/*
+ * behave.c - one driver that misbehaves in the way its own name says: the test copies behave.so to the name
+ * of a row of the table below, and the last part of the registry path selects the row.
+ */
+#include <ntddk.h>
+#include <wsk.h>
+
+#define TAG 'vheB'
+
+static WSK_REGISTRATION registration;
+static WSK_PROVIDER_NPI provider;
+static const WSK_CLIENT_DISPATCH client_dispatch = {.Version = MAKE_WSK_VERSION(1, 0)};
+static KEVENT never, done, in_callback;
+static KTIMER timer;
+static KDPC dpc;
+static PWSK_SOCKET socket;
+static PIRP close_irp;
+static PDEVICE_OBJECT device;
+static UCHAR buffer[64];
+static LOOKASIDE_LIST_EX lookaside;
+
+/* ---- WSK, one request at a time */
+
+static NTSTATUS NTAPI set_done(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    KeSetEvent((PKEVENT)Context, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+static PIRP new_irp(void)
+{
+    PIRP irp = IoAllocateIrp(1, FALSE);
+
+    if (irp != NULL)
+        IoSetCompletionRoutine(irp, set_done, &done, TRUE, TRUE, TRUE);
+    KeClearEvent(&done);
+    return irp;
+}
+
+static NTSTATUS finish(PIRP irp, PVOID *result)
+{
+    NTSTATUS status;
+
+    KeWaitForSingleObject(&done, Executive, KernelMode, FALSE, NULL);
+    status = irp->IoStatus.Status;
+    if (result != NULL)
+        *result = (PVOID)irp->IoStatus.Information;
+    IoFreeIrp(irp);
+    return status;
+}
+
+static NTSTATUS attach(void)
+{
+    WSK_CLIENT_NPI client = {NULL, &client_dispatch};
+    NTSTATUS status = WskRegister(&client, &registration);
+
+    return NT_SUCCESS(status) ? WskCaptureProviderNPI(&registration, WSK_INFINITE_WAIT, &provider) : status;
+}
+
+static NTSTATUS NTAPI on_accept(PVOID SocketContext, ULONG Flags, PSOCKADDR LocalAddress,
+                                PSOCKADDR RemoteAddress, PWSK_SOCKET AcceptSocket, PVOID *AcceptSocketContext,
+                                CONST WSK_CLIENT_CONNECTION_DISPATCH **AcceptSocketDispatch)
+{
+    UNREFERENCED_PARAMETER(SocketContext);
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(LocalAddress);
+    UNREFERENCED_PARAMETER(RemoteAddress);
+    UNREFERENCED_PARAMETER(AcceptSocket);
+    UNREFERENCED_PARAMETER(AcceptSocketContext);
+    UNREFERENCED_PARAMETER(AcceptSocketDispatch);
+    DbgPrint("in the callback\n");
+    KeSetEvent(&in_callback, IO_NO_INCREMENT, FALSE);
+    KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, NULL);
+    return STATUS_REQUEST_NOT_ACCEPTED;
+}
+
+static const WSK_CLIENT_LISTEN_DISPATCH listen_dispatch = {.WskAcceptEvent = on_accept};
+
+static NTSTATUS open_listener(const WSK_CLIENT_LISTEN_DISPATCH *dispatch)
+{
+    SOCKADDR_IN address = {.sin_family = AF_INET, .sin_addr.s_addr = RtlUlongByteSwap(0x7f000001)};
+    PIRP irp = new_irp();
+    NTSTATUS status;
+
+    provider.Dispatch->WskSocket(provider.Client, AF_INET, SOCK_STREAM, IPPROTO_TCP, WSK_FLAG_LISTEN_SOCKET,
+                                 NULL, dispatch, NULL, NULL, NULL, irp);
+    status = finish(irp, (PVOID *)&socket);
+    if (!NT_SUCCESS(status))
+        return status;
+    irp = new_irp();
+    ((const WSK_PROVIDER_LISTEN_DISPATCH *)socket->Dispatch)->WskBind(socket, (PSOCKADDR)&address, 0, irp);
+    return finish(irp, NULL);
+}
+
+static NTSTATUS get_port(PUSHORT port)
+{
+    SOCKADDR_IN address;
+    PIRP irp = new_irp();
+    NTSTATUS status;
+
+    ((const WSK_PROVIDER_LISTEN_DISPATCH *)socket->Dispatch)
+        ->WskGetLocalAddress(socket, (PSOCKADDR)&address, irp);
+    status = finish(irp, NULL);
+    *port = RtlUshortByteSwap(address.sin_port);
+    return status;
+}
+
+/* ---- what is left behind */
+
+static VOID NTAPI nothing(PDRIVER_OBJECT DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+}
+
+static NTSTATUS leak_pool(void)
+{
+    for (int i = 0; i < 3; i++)
+        if (ExAllocatePool2(POOL_FLAG_NON_PAGED, 100, TAG) == NULL)
+            return STATUS_INSUFFICIENT_RESOURCES;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS leak_irp(void)
+{
+    return IoAllocateIrp(1, FALSE) != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+static NTSTATUS leak_mdl(void)
+{
+    return IoAllocateMdl(buffer, sizeof buffer, FALSE, FALSE, NULL) != NULL ? STATUS_SUCCESS
+                                                                            : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+static NTSTATUS leak_registration(void)
+{
+    return attach();
+}
+
+static NTSTATUS leak_socket(void)
+{
+    NTSTATUS status = attach();
+
+    return NT_SUCCESS(status) ? open_listener(NULL) : status;
+}
+
+/* A connection to itself, accepted and not closed: C-CLOSE-44. */
+static NTSTATUS leak_accepted(void)
+{
+    NTSTATUS status = leak_socket();
+    SOCKADDR_IN peer = {.sin_family = AF_INET, .sin_addr.s_addr = RtlUlongByteSwap(0x7f000001)};
+    SOCKADDR_IN local = peer;
+    static PWSK_SOCKET accepted;
+    KEVENT connected;
+    PIRP accept, connect;
+    USHORT port;
+
+    if (NT_SUCCESS(status))
+        status = get_port(&port);
+    if (!NT_SUCCESS(status))
+        return status;
+    peer.sin_port = RtlUshortByteSwap(port);
+    accept = new_irp();
+    ((const WSK_PROVIDER_LISTEN_DISPATCH *)socket->Dispatch)
+        ->WskAccept(socket, 0, NULL, NULL, NULL, NULL, accept);
+    KeInitializeEvent(&connected, NotificationEvent, FALSE);
+    connect = IoAllocateIrp(1, FALSE);
+    IoSetCompletionRoutine(connect, set_done, &connected, TRUE, TRUE, TRUE);
+    provider.Dispatch->WskSocketConnect(provider.Client, SOCK_STREAM, IPPROTO_TCP, (PSOCKADDR)&local,
+                                        (PSOCKADDR)&peer, 0, NULL, NULL, NULL, NULL, NULL, connect);
+    KeWaitForSingleObject(&connected, Executive, KernelMode, FALSE, NULL);
+    status = connect->IoStatus.Status;
+    IoFreeIrp(connect);
+    return NT_SUCCESS(status) ? finish(accept, (PVOID *)&accepted) : status;
+}
+
+static NTSTATUS leak_accept(void)
+{
+    NTSTATUS status = leak_socket();
+
+    if (NT_SUCCESS(status))
+        ((const WSK_PROVIDER_LISTEN_DISPATCH *)socket->Dispatch)
+            ->WskAccept(socket, 0, NULL, NULL, NULL, NULL, new_irp());
+    return status;
+}
+
+static VOID NTAPI wait_for_ever(PVOID Context)
+{
+    KeWaitForSingleObject(Context, Executive, KernelMode, FALSE, NULL);
+}
+
+static NTSTATUS leak_thread(void)
+{
+    HANDLE handle;
+    NTSTATUS status =
+        PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, wait_for_ever, &never);
+
+    if (NT_SUCCESS(status))
+        ZwClose(handle);
+    return status;
+}
+
+static VOID NTAPI on_timer(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Context);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+}
+
+static NTSTATUS leak_timer(void)
+{
+    LARGE_INTEGER due = {.QuadPart = -36000000000};
+
+    KeInitializeTimer(&timer);
+    KeInitializeDpc(&dpc, on_timer, NULL);
+    KeSetTimer(&timer, due, &dpc);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS leak_workitem(void)
+{
+    return IoAllocateWorkItem(device) != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
+static NTSTATUS leak_lookaside(void)
+{
+    return ExInitializeLookasideListEx(&lookaside, NULL, NULL, NonPagedPoolNx, 0, 64, TAG, 0);
+}
+
+static NTSTATUS leak_device(void)
+{
+    return STATUS_SUCCESS; /* every row has a device; this one's unload keeps it */
+}
+
+static NTSTATUS entry_leaks(void)
+{
+    leak_pool();
+    return STATUS_DEVICE_NOT_READY;
+}
+
+static NTSTATUS entry_fails(void)
+{
+    return STATUS_INSUFFICIENT_RESOURCES;
+}
+
+/* ---- how it ends badly */
+
+static __attribute__((noinline)) int read_at(volatile int *address)
+{
+    return *address;
+}
+
+static NTSTATUS crash_read(void)
+{
+    return read_at((volatile int *)0x10) ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
+}
+
+static NTSTATUS crash_dispatch(void)
+{
+    KIRQL irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    *(volatile int *)0x20 = 1;
+    KeLowerIrql(irql);
+    return STATUS_SUCCESS;
+}
+
+static volatile int zero;
+
+static NTSTATUS crash_divide(void)
+{
+    return 100 / zero;
+}
+
+static NTSTATUS crash_illegal(void)
+{
+    __asm__ volatile("ud2");
+    return STATUS_SUCCESS;
+}
+
+static __attribute__((noinline)) int recurse(int depth)
+{
+    volatile char room[4000];
+
+    room[depth % 4000] = (char)depth;
+    return depth < 1000000 ? recurse(depth + 1) + room[(depth + 1) % 4000] : 0;
+}
+
+static NTSTATUS crash_stack(void)
+{
+    return recurse(0);
+}
+
+static NTSTATUS crash_bugcheck(void)
+{
+    KeBugCheckEx(MANUALLY_INITIATED_CRASH, 1, 2, 3, 4);
+}
+
+static NTSTATUS crash_raise(void)
+{
+    ExRaiseStatus(STATUS_ACCESS_DENIED);
+}
+
+static NTSTATUS crash_free(void)
+{
+    PVOID block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 100, TAG);
+
+    ExFreePoolWithTag(block, TAG);
+    ExFreePoolWithTag(block, TAG);
+    return STATUS_SUCCESS;
+}
+
+static VOID NTAPI crash_in_dpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+    *(volatile int *)Context = 1;
+}
+
+static NTSTATUS crash_dpc(void)
+{
+    KeInitializeDpc(&dpc, crash_in_dpc, (PVOID)0x30);
+    KeInsertQueueDpc(&dpc, NULL, NULL);
+    KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, NULL);
+    return STATUS_SUCCESS;
+}
+
+/* ---- unloads that do not end */
+
+static VOID NTAPI deregister(PDRIVER_OBJECT DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    WskReleaseProviderNPI(&registration);
+    WskDeregister(&registration);
+}
+
+static NTSTATUS hang_callback(void)
+{
+    NTSTATUS status = attach();
+    WSK_EVENT_CALLBACK_CONTROL control = {&NPI_WSK_INTERFACE_ID, WSK_EVENT_ACCEPT};
+    USHORT port;
+
+    if (NT_SUCCESS(status))
+        status = open_listener(&listen_dispatch);
+    if (NT_SUCCESS(status))
+        status = get_port(&port);
+    if (!NT_SUCCESS(status))
+        return status;
+    ((const WSK_PROVIDER_LISTEN_DISPATCH *)socket->Dispatch)
+        ->WskControlSocket(socket, WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET, sizeof control, &control,
+                           0, NULL, NULL, NULL);
+    DbgPrint("port %u\n", port);
+    return STATUS_SUCCESS;
+}
+
+/* Closes the socket whose callback runs, which pends until the callback is over. */
+static VOID NTAPI close_and_deregister(PDRIVER_OBJECT DriverObject)
+{
+    KeWaitForSingleObject(&in_callback, Executive, KernelMode, FALSE, NULL);
+    close_irp = new_irp();
+    ((const WSK_PROVIDER_BASIC_DISPATCH *)socket->Dispatch)->WskCloseSocket(socket, close_irp);
+    deregister(DriverObject);
+}
+
+static VOID NTAPI spin_at_dispatch(PDRIVER_OBJECT DriverObject)
+{
+    KIRQL irql;
+
+    UNREFERENCED_PARAMETER(DriverObject);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    for (;;)
+        YieldProcessor();
+}
+
+/* ---- the table */
+
+static const struct {
+    const char *name;
+    NTSTATUS (*entry)(void);
+    PDRIVER_UNLOAD unload; /* NULL: stays NULL */
+} rows[] = {
+    {"first", NULL, nothing},
+    {"second", NULL, nothing},
+    {"no_unload", NULL, NULL},
+    {"no_unload_leaks", leak_pool, NULL},
+    {"leak_pool", leak_pool, nothing},
+    {"leak_irp", leak_irp, nothing},
+    {"leak_mdl", leak_mdl, nothing},
+    {"leak_registration", leak_registration, nothing},
+    {"leak_socket", leak_socket, nothing},
+    {"leak_accept", leak_accept, nothing},
+    {"leak_accepted", leak_accepted, nothing},
+    {"leak_thread", leak_thread, nothing},
+    {"leak_timer", leak_timer, nothing},
+    {"leak_workitem", leak_workitem, nothing},
+    {"leak_lookaside", leak_lookaside, nothing},
+    {"leak_device", leak_device, nothing},
+    {"entry_fails", entry_fails, nothing},
+    {"entry_leaks", entry_leaks, nothing},
+    {"crash_read", crash_read, nothing},
+    {"crash_dispatch", crash_dispatch, nothing},
+    {"crash_divide", crash_divide, nothing},
+    {"crash_illegal", crash_illegal, nothing},
+    {"crash_stack", crash_stack, nothing},
+    {"crash_bugcheck", crash_bugcheck, nothing},
+    {"crash_raise", crash_raise, nothing},
+    {"crash_free", crash_free, nothing},
+    {"crash_dpc", crash_dpc, nothing},
+    {"hang_socket", leak_accept, deregister},
+    {"hang_callback", hang_callback, close_and_deregister},
+    {"hang_spin", NULL, spin_at_dispatch},
+};
+
+static BOOLEAN ends_with(PCUNICODE_STRING path, const char *name)
+{
+    USHORT units = path->Length / sizeof(WCHAR), length = 0;
+
+    while (name[length] != 0)
+        length++;
+    if (units <= length || path->Buffer[units - length - 1] != L'\\')
+        return FALSE;
+    for (USHORT i = 0; i < length; i++)
+        if (path->Buffer[units - length + i] != (WCHAR)(UCHAR)name[i])
+            return FALSE;
+    return TRUE;
+}
+
+static PDRIVER_UNLOAD row_unload;
+
+static VOID NTAPI unload(PDRIVER_OBJECT DriverObject)
+{
+    DbgPrint("unload\n");
+    row_unload(DriverObject);
+    if (device != NULL)
+        IoDeleteDevice(device);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    KeInitializeEvent(&never, NotificationEvent, FALSE);
+    KeInitializeEvent(&done, NotificationEvent, FALSE);
+    KeInitializeEvent(&in_callback, NotificationEvent, FALSE);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(rows); i++) {
+        NTSTATUS status = STATUS_SUCCESS;
+
+        if (!ends_with(RegistryPath, rows[i].name))
+            continue;
+        DbgPrint("%s\nsecond line\n", rows[i].name);
+        if (rows[i].entry == leak_workitem || rows[i].entry == leak_device)
+            status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
+        if (NT_SUCCESS(status) && rows[i].entry != NULL)
+            status = rows[i].entry();
+        if (rows[i].entry == leak_device)
+            device = NULL;
+        row_unload = rows[i].unload;
+        DriverObject->DriverUnload = row_unload != NULL ? unload : NULL;
+        return status;
+    }
+    return STATUS_NOT_FOUND;
+}

@@ -1,0 +1,578 @@
+#!/bin/bash
+# test_cli.sh UWSK SOURCES [--only PATTERN] [--verbose]: the command as its users meet it: arguments, messages, exit
+# statuses.
+#
+# Each test is a function whose name starts with cli_; listing.tsv says which rules it covers.  Result lines go to
+# $UWSK_TEST_RESULTS.  $UWSK_SANITIZE: the sanitizers of this build; what a sanitizer reports itself is expected to be
+# its report.
+set -u
+
+uwsk=$1
+sources=$2
+shift 2
+only=*
+verbose=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only) only=$2 && shift ;;
+    --verbose) verbose=1 ;;
+    *) echo "test_cli.sh: $1?" >&2 && exit 2 ;;
+    esac
+    shift
+done
+sanitize=${UWSK_SANITIZE:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+
+# ---- drivers
+
+build() { # NAME: compiles NAME.c into NAME.so
+    local options=
+    [ -z "$sanitize" ] || options=-fsanitize=$sanitize
+    # shellcheck disable=SC2086
+    if ! "$uwsk" cc -Wall -Wextra -Wno-infinite-recursion -O1 -g $options -o "$1.so" "$sources/$1.c" >"$1.log" 2>&1; then
+        echo "test_cli.sh: $1.c cannot be compiled" >&2
+        cat "$1.log" >&2
+        exit 1
+    fi
+}
+
+build clean
+build behave
+build no_entry
+# As one links who does not use `uwsk cc`: with functions that are nowhere.
+"$uwsk" cc -c -o missing.o "$sources/missing.c" && gcc -shared -nostdlib -o missing.so missing.o || exit 1
+
+behave() { # NAME: behave.so under the name that makes it behave so
+    cp behave.so "$1.so"
+}
+
+# ---- what tests are written with
+
+fail() {
+    echo "$*" >>problems
+}
+
+# run STATUS ARGUMENT...: `uwsk run` with these arguments ends with this status; its output is in out and err.
+run() {
+    local expected=$1 status
+    shift
+    timeout 60 "$uwsk" run "$@" >out 2>err
+    status=$?
+    [ "$status" = "$expected" ] || fail "uwsk run $*: status $status instead of $expected"
+}
+
+# has FILE PATTERN, lacks FILE PATTERN: a line of it matches, none does.
+has() {
+    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
+}
+lacks() {
+    ! grep -qE -e "$2" "$1" || fail "a line of $1 matches $2"
+}
+
+one_line() { # FILE: one clear line each
+    [ "$(wc -l <"$1")" = 1 ] || fail "$1 has $(wc -l <"$1") lines instead of 1"
+}
+
+# usage_error PATTERN ARGUMENT...: `uwsk ARGUMENT...` is wrong usage and says so in one line.
+usage_error() {
+    local pattern=$1 status
+    shift
+    "$uwsk" "$@" >out 2>err
+    status=$?
+    [ "$status" = 2 ] || fail "uwsk $*: status $status instead of 2"
+    has err "$pattern"
+    one_line err
+    [ ! -s out ] || fail "uwsk $*: something on standard output"
+}
+
+# in_background ARGUMENT...: starts `uwsk run`, waits until it says that the driver is loaded; its process is $running.
+in_background() {
+    "$uwsk" run "$@" >out 2>err &
+    running=$!
+    for _ in $(seq 500); do
+        grep -q "is loaded" err && return
+        sleep 0.02
+    done
+    fail "uwsk run $*: not loaded within 10 s"
+}
+
+ends_with() { # STATUS: the process in the background
+    wait "$running"
+    local status=$?
+    [ "$status" = "$1" ] || fail "status $status instead of $1"
+}
+
+# A crash is a bug check, or the sanitizer's report. crash NAME CODE PATTERN...
+crash() {
+    local name=$1 code=$2 status
+    shift 2
+    behave "$name"
+    if [ -n "$sanitize" ]; then
+        timeout 60 "$uwsk" run --for 0.05 "$name.so" >out 2>err
+        status=$?
+        [ "$status" != 0 ] && [ "$status" != 3 ] || fail "status $status under $sanitize"
+        has err "Sanitizer"
+        return
+    fi
+    run 3 --for 0.05 "$name.so"
+    has err "^\*\*\* STOP: 0x$code \((0x[0-9A-F]{16},){3}0x[0-9A-F]{16}\) [A-Z_]+$"
+    has err "driver $name"
+    while [ $# -gt 0 ]; do
+        has err "$1"
+        shift
+    done
+}
+
+# leak NAME PATTERN...: unloads, and is named for what it left.
+leak() {
+    local name=$1
+    shift
+    behave "$name"
+    run 4 --for 0.05 "$name.so"
+    has err "uwsk: $name left behind:"
+    while [ $# -gt 0 ]; do
+        has err "$1"
+        shift
+    done
+}
+
+# ---- the tests
+
+cli_clean_driver() {
+    run 0 --for 0.2 clean.so
+    has out 'clean: \\Registry\\Machine\\System\\CurrentControlSet\\Services\\clean as \\Driver\\clean at IRQL 0'
+    has out '^\[ +[0-9]+\.[0-9]{6}\] T[0-9]+ +PASSIVE +ticked$'
+    has out '^\[ +[0-9]+\.[0-9]{6}\] T[0-9]+ +DISPATCH tick$'
+    has out 'closed: 0x00000000$'
+    has err 'uwsk: clean is unloaded'
+    has err 'uwsk: clean left nothing behind'
+    lacks err 'STOP'
+}
+
+# Every choice of every option is taken, as two words and with '='.
+cli_run_options() {
+    local how
+    for how in natural always-pend inline-when-possible; do
+        run 0 --for 0.05 --completion "$how" clean.so
+    done
+    for how in dispatch passive mixed; do
+        run 0 --for=0.05 --deliver="$how" clean.so
+    done
+    for how in sent acked copied; do
+        run 0 --for=0.05 --send-complete="$how" --transport=epoll clean.so
+    done
+    run 0 --for 0 -- clean.so
+}
+
+cli_processors() {
+    run 0 --for 0.05 --processors 3 clean.so
+    has out 'on 3 processors'
+    run 0 --for 0.05 --processors 1 clean.so
+    has out 'on 1 processors'
+}
+
+# A message with two newlines is two lines; each has time, thread and IRQL.
+cli_print_lines() {
+    behave first
+    run 0 --for 0.05 first.so
+    has out '^\[ +[0-9]+\.[0-9]{6}\] T[0-9]+ +PASSIVE +first$'
+    has out '^\[ +[0-9]+\.[0-9]{6}\] T[0-9]+ +PASSIVE +second line$'
+    lacks err 'second line'
+}
+
+cli_entry_fails() {
+    behave entry_fails
+    run 1 entry_fails.so
+    has err 'entry_fails: DriverEntry failed with 0xC000009A STATUS_INSUFFICIENT_RESOURCES: [a-z]'
+    one_line err
+}
+
+cli_entry_fails_and_leaks() {
+    behave entry_leaks
+    run 1 entry_leaks.so
+    has err 'STATUS_DEVICE_NOT_READY'
+    has err "3 pool blocks, tag 'Behv', 300 bytes"
+}
+
+# One of several that fails: those before it are unloaded.
+cli_second_driver_fails() {
+    behave first
+    behave entry_fails
+    run 1 --for 5 first.so entry_fails.so
+    has err 'first is unloaded'
+    has err 'first left nothing behind'
+}
+
+cli_missing_file() {
+    run 1 nowhere.so
+    has err '^uwsk: nowhere.so: there is no such file$'
+    one_line err
+    run 1 .
+    has err 'is a folder'
+}
+
+cli_not_a_driver() {
+    echo "int x;" >text.so
+    : >empty.so
+    printf 'MZ\220\0\3' >windows.so
+    run 1 text.so
+    has err 'text.so: is not a driver: no ELF file' && one_line err
+    run 1 empty.so
+    has err 'empty.so: is empty' && one_line err
+    run 1 windows.so
+    has err 'windows.so: is a Windows driver' && one_line err
+    run 1 missing.o
+    has err 'missing.o: is an object file' && one_line err
+    run 1 "$uwsk"
+    has err 'is a program, not a driver' && one_line err
+    head -c 100 clean.so >cut.so
+    run 1 cut.so
+    has err 'cut.so: is not a driver' && one_line err
+}
+
+cli_wrong_processor() {
+    cp no_entry.so arm.so
+    printf '\267' | dd of=arm.so bs=1 seek=18 conv=notrunc 2>/dev/null # e_machine
+    run 1 arm.so
+    has err 'arm.so: is made for 64-bit ARM, this is 64-bit x86'
+    one_line err
+}
+
+cli_no_driver_entry() {
+    run 1 no_entry.so
+    has err 'no_entry.so: has no DriverEntry'
+    one_line err
+}
+
+cli_undefined_symbol() {
+    run 1 missing.so
+    has err 'missing.so: this driver needs the WDK functions (IoReticulateSplines, KeFrobnicate|KeFrobnicate, IoReticulateSplines), which uwsk does not have$'
+    one_line err
+}
+
+cli_loaded_twice() {
+    run 1 clean.so ./clean.so
+    has err 'clean.so: is loaded already'
+    has err 'clean left nothing behind'
+}
+
+cli_usage() {
+    usage_error 'no driver is named' run
+    usage_error 'there is no option --fro; did you mean --for\?' run --fro 3 clean.so
+    usage_error '--for needs a value' run clean.so --for
+    usage_error '--for soon: not a number' run --for soon clean.so
+    usage_error '--for -1: has to be from 0' run --for=-1 clean.so
+    usage_error '--processors 0: has to be from 1 to 64' run --processors 0 clean.so
+    usage_error '--processors 1.5: not a whole number' run --processors 1.5 clean.so
+    usage_error '--completion never: not one of natural, always-pend or inline-when-possible' run --completion never clean.so
+    usage_error '--deliver up: not one of dispatch, passive or mixed' run --deliver=up clean.so
+    usage_error '--core takes no value' run --core=yes clean.so
+    usage_error 'there is no command "rnu"; did you mean "uwsk run"\?' rnu
+    usage_error 'there is no command "zzzzzz"' zzzzzz
+    usage_error 'doctor: takes no argument' doctor now
+    usage_error 'there is no option --halp; did you mean --help\?' doctor --halp
+    "$uwsk" >out 2>err
+    [ $? = 2 ] || fail "uwsk alone: not status 2"
+    has err '^usage: uwsk COMMAND'
+}
+
+cli_help() {
+    local how
+    for how in "--help" "help" "run --help" "help run" "doctor --help" "cc --help" "help cc"; do
+        # shellcheck disable=SC2086
+        "$uwsk" $how >out 2>err || fail "uwsk $how: status $?"
+        has out '^usage: uwsk'
+        [ ! -s err ] || fail "uwsk $how: something on standard error"
+    done
+    "$uwsk" --version >out || fail "uwsk --version: status $?"
+    has out '^uwsk [0-9]+\.[0-9]+\.[0-9]+$'
+}
+
+cli_doctor() {
+    local name
+    "$uwsk" doctor >out 2>err || fail "uwsk doctor: status $?"
+    for name in kernel Debian processors epoll io_uring somaxconn 'congestion control' 'network namespaces' RLIMIT_NOFILE \
+        'protection keys' 'hardware counters' 'uwsk cc uses' 'headers and library'; do
+        has out "^$name +[^ ]"
+    done
+    [ ! -s err ] || fail "something on standard error"
+}
+
+cli_access_violation() {
+    crash crash_read 0000007E 'exception code, STATUS_ACCESS_VIOLATION' 'read of 0x10' 'IRQL 0 \(PASSIVE\)' \
+        'read_at\+0x[0-9a-f]+ \(behave.c:[0-9]+\)' 'running: DriverEntry' 'DriverEntry\+0x[0-9a-f]+ \(behave.c:[0-9]+\)'
+}
+
+cli_access_violation_at_dispatch() {
+    crash crash_dispatch 000000D1 'DRIVER_IRQL_NOT_LESS_OR_EQUAL' '^    1: 0x0000000000000020' '^    2: 0x0000000000000002' \
+        'write to 0x20' 'IRQL 2 \(DISPATCH\)' 'crash_dispatch\+.* \(behave.c:[0-9]+\)'
+}
+
+cli_access_violation_in_dpc() {
+    crash crash_dpc 000000D1 'running: KDEFERRED_ROUTINE, crash_in_dpc' 'IRQL 2 \(DISPATCH\)'
+}
+
+cli_division_by_zero() {
+    [ -z "$sanitize" ] || return 0 # the sanitizer of undefined behaviour sees it before the processor does
+    crash crash_divide 0000007E 'STATUS_INTEGER_DIVIDE_BY_ZERO' 'crash_divide\+'
+}
+
+cli_illegal_instruction() {
+    crash crash_illegal 0000007E 'STATUS_ILLEGAL_INSTRUCTION' 'crash_illegal\+'
+}
+
+cli_stack_overflow() {
+    crash crash_stack 0000007F '^    1: 0x0000000000000008' 'double fault' 'recurse\+.*, [0-9]+ times' 'crash_stack\+'
+}
+
+# A bug check that the runtime or the driver asks for is one under a sanitizer, too.
+bug_check() {
+    local kept=$sanitize
+    sanitize=
+    crash "$@"
+    sanitize=$kept
+}
+
+cli_bug_check() {
+    bug_check crash_bugcheck 000000E2 \
+        'STOP: 0x000000E2 \(0x0000000000000001,0x0000000000000002,0x0000000000000003,0x0000000000000004\) MANUALLY_INITIATED_CRASH' \
+        'crash_bugcheck\+.* \(behave.c:[0-9]+\)'
+}
+
+cli_unhandled_exception() {
+    bug_check crash_raise 0000001E 'KMODE_EXCEPTION_NOT_HANDLED' 'STATUS_ACCESS_DENIED' 'crash_raise\+'
+}
+
+cli_pool_freed_twice() {
+    bug_check crash_free 000000C2 'BAD_POOL_CALLER' 'pool was freed that is free already' 'crash_free\+'
+}
+
+cli_core() {
+    behave crash_bugcheck
+    (
+        ulimit -c 0
+        run 134 --core --for 0.05 crash_bugcheck.so # 128 + SIGABRT
+    ) 2>/dev/null
+    has err 'STOP: 0x000000E2'
+}
+
+cli_leaves_pool() {
+    leak leak_pool "^  3 pool blocks, tag 'Behv', 300 bytes" 'leak_pool\+0x[0-9a-f]+ \(behave.c:[0-9]+\)' 'DriverEntry\+'
+}
+
+cli_leaves_irp() {
+    leak leak_irp '^  1 IRP \(' 'leak_irp\+'
+}
+
+cli_leaves_mdl() {
+    leak leak_mdl '^  1 MDL \(' 'leak_mdl\+'
+}
+
+cli_leaves_registration() {
+    leak leak_registration '^  1 WSK registration \(' '^  1 captured provider NPI \(' 'attach\+'
+}
+
+cli_leaves_socket() {
+    leak leak_socket '^  1 socket: listening socket 1, listening 127.0.0.1:[0-9]+ \(' 'open_listener\+' '1 WSK registration'
+}
+
+cli_leaves_accepted_socket() {
+    leak leak_accepted '^  1 socket: listening socket 1, listening' \
+        '^  1 socket: connection socket [0-9], connected 127.0.0.1:[0-9]+ - 127.0.0.1:[0-9]+ \('
+    [ "$(grep -c '^  1 socket: connection' err)" = 2 ] || fail "not both ends of the connection are named"
+}
+
+cli_leaves_pending_irp() {
+    leak leak_accept '^  1 IRP, pending in WskAccept on socket 1 \(' '1 socket: listening'
+}
+
+cli_leaves_thread() {
+    leak leak_thread '^  1 system thread, runs wait_for_ever' 'leak_thread\+'
+}
+
+cli_leaves_timer() {
+    leak leak_timer '^  1 queued timer, calls on_timer' 'leak_timer\+'
+}
+
+cli_leaves_work_item() {
+    leak leak_workitem '^  1 work item \(' 'leak_workitem\+'
+}
+
+cli_leaves_lookaside_list() {
+    leak leak_lookaside '^  1 lookaside list \(' 'leak_lookaside\+'
+}
+
+cli_leaves_device() {
+    leak leak_device '^  1 device object \(' 'DriverEntry\+'
+}
+
+cli_unload_waits_for_socket() {
+    behave hang_socket
+    run 5 --for 0.05 --unload-timeout 0.3 hang_socket.so
+    has err 'hang_socket: unload did not finish: DriverUnload has not returned within 0.3 s'
+    has err 'thread [0-9]+ \(DriverUnload hang_socket, PASSIVE\) WskDeregister waits for: 1 open socket, .*, for [0-9]+ ms'
+    has err 'WskDeregister\+'
+    has err 'deregister\+.* \(behave.c:[0-9]+\)'
+    has err 'listening socket 1, listening 127.0.0.1:[0-9]+ \(0x[0-9a-f]+\): WskCloseSocket was not called'
+    has err 'pending: WskAccept, IRP 0x[0-9a-f]+, queued, for [0-9]+'
+    has err 'open_listener\+'
+}
+
+cli_unload_waits_for_callback() {
+    local port
+    behave hang_callback
+    in_background --deliver passive --unload-timeout 0.5 hang_callback.so
+    port=$(sed -n 's/.*port \([0-9]*\)$/\1/p' out)
+    exec 9<>"/dev/tcp/127.0.0.1/$port" || fail "port $port does not answer"
+    for _ in $(seq 500); do
+        grep -q "in the callback" out && break
+        sleep 0.02
+    done
+    kill -TERM "$running"
+    ends_with 5
+    exec 9>&-
+    has err 'listening socket 1, listening 127.0.0.1:[0-9]+, closing'
+    has err 'pending: WskCloseSocket, IRP 0x[0-9a-f]+, waits for the others'
+    has err 'running: WskAcceptEvent on thread [0-9]+, for .*, on_accept\+'
+    has err 'thread [0-9]+ \(.*, PASSIVE\) waits for event 0x'
+    has err 'on_accept\+.* \(behave.c:[0-9]+\)'
+}
+
+# A client that waits in a callback at DISPATCH_LEVEL is stopped, not hung.
+cli_wait_in_callback() {
+    local port
+    behave hang_callback
+    in_background --deliver dispatch hang_callback.so
+    port=$(sed -n 's/.*port \([0-9]*\)$/\1/p' out)
+    exec 9<>"/dev/tcp/127.0.0.1/$port" || fail "port $port does not answer"
+    ends_with 3
+    exec 9>&-
+    has err 'STOP: 0x000000C4 \(0x0000000000000121'
+    has err 'running: WskAcceptEvent, on_accept'
+}
+
+# Nobody can be asked when driver code holds all processors: the report comes all the same.
+cli_unload_spins() {
+    behave hang_spin
+    run 5 --for 0.05 --processors 1 --unload-timeout 0.3 hang_spin.so
+    has err 'DISPATCH\) does not wait: it runs'
+    has err 'spin_at_dispatch\+'
+    has err 'sockets: not known'
+}
+
+# Those loaded before the one that hangs stay, and that is said.
+cli_unload_hangs_before_others() {
+    behave first
+    behave hang_socket
+    run 5 --for 0.05 --unload-timeout 0.2 first.so hang_socket.so
+    has err 'first was not unloaded: it was loaded before hang_socket'
+    lacks err 'first is unloaded'
+}
+
+cli_cannot_be_unloaded() {
+    behave no_unload
+    run 0 --for 0.05 no_unload.so
+    has err 'no_unload cannot be unloaded: its DriverUnload is NULL'
+    has err 'no_unload left nothing behind'
+    behave no_unload_leaks
+    run 4 --for 0.05 no_unload_leaks.so
+    has err 'cannot be unloaded'
+    has err '3 pool blocks'
+}
+
+cli_several_in_order() {
+    behave first
+    behave second
+    run 0 --for 0.05 first.so second.so clean.so
+    grep -E 'is (un)?loaded' err | sed 's/uwsk: //' >order
+    printf '%s\n' 'first is loaded' 'second is loaded' 'clean is loaded' 'clean is unloaded' 'second is unloaded' \
+        'first is unloaded' | cmp -s - order || fail "order: $(tr '\n' ';' <order)"
+}
+
+# What one of several left is charged to that one.
+cli_account_per_driver() {
+    behave first
+    behave leak_pool
+    run 4 --for 0.05 leak_pool.so first.so
+    has err 'first left nothing behind'
+    has err 'leak_pool left behind:'
+}
+
+cli_for_seconds() {
+    local before after
+    before=$(date +%s%N)
+    run 0 --for 0.5 clean.so
+    after=$(date +%s%N)
+    [ $(((after - before) / 1000000)) -ge 500 ] || fail "took only $(((after - before) / 1000000)) ms"
+}
+
+cli_signals() {
+    local signal
+    for signal in TERM INT; do
+        # A shell's background processes ignore SIGINT: give it back.
+        "$uwsk_env" --default-signal=INT "$uwsk" run clean.so >out 2>err &
+        running=$!
+        for _ in $(seq 500); do
+            grep -q "is loaded" err && break
+            sleep 0.02
+        done
+        kill "-$signal" "$running"
+        ends_with 0
+        has err 'clean left nothing behind'
+    done
+}
+
+cli_second_signal() {
+    behave hang_socket
+    in_background --unload-timeout 60 hang_socket.so
+    kill -TERM "$running"
+    for _ in $(seq 500); do
+        grep -q "PASSIVE  unload" out && break
+        sleep 0.02
+    done
+    kill -TERM "$running"
+    ends_with 143 # 128 + SIGTERM
+    has err 'a second signal: ended at once'
+}
+
+cli_manual() {
+    local page=$sources/../../../man/uwsk.1
+    command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
+    groff -man -ww -z -Tutf8 "$page" 2>err
+    [ ! -s err ] || fail "groff complains: $(head -1 err)"
+    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core; do
+        grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$page" || fail "uwsk.1 does not tell about $option"
+    done
+}
+
+# ---- all of them
+
+uwsk_env=$(command -v env)
+passed=0
+failed=0
+for test in $(declare -F | awk '{ print $3 }' | grep '^cli_'); do
+    # shellcheck disable=SC2254
+    case $test in
+    $only) ;;
+    *) continue ;;
+    esac
+    rm -f problems out err
+    "$test"
+    if [ -s problems ]; then
+        failed=$((failed + 1))
+        result=fail
+        echo "$test failed:"
+        sed 's/^/    /' problems
+        sed 's/^/    out: /' out 2>/dev/null
+        sed 's/^/    err: /' err 2>/dev/null
+    else
+        passed=$((passed + 1))
+        result=pass
+        [ -z "$verbose" ] || echo "$test passed"
+    fi
+    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
