@@ -40,37 +40,60 @@ BOOLEAN wsk_may_nest(void)
     return nesting() < WSK_NEST_LIMIT;
 }
 
+/* lock held, lane owned by this thread: delivers one thing.  FALSE: nothing is ready or due. */
+static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
+{
+    struct wsk_socket *socket = lane->socket;
+    enum wsk_callback kind;
+
+    lane->wanted = FALSE;
+    if (!IsListEmpty(&lane->ready)) {
+        PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
+
+        ke_release_spin_lock(&socket->lock, *irql);
+        wsk_op_deliver(socket, irp);
+    } else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0) {
+        ke_release_spin_lock(&socket->lock, *irql);
+        wsk_event_run(socket, kind);
+    } else {
+        return FALSE;
+    }
+    *irql = wsk_lock(socket);
+    return TRUE;
+}
+
+/* lock held: a loop that delivers one direction at DISPATCH_LEVEL takes what came up in the other one along,
+ * in turn: a DPC could not run before it ends, so a callback that sends would wait for its sends' ends in
+ * vain. */
+static void lane_run_beside(struct wsk_lane *lane, PKIRQL irql, unsigned *budget)
+{
+    struct wsk_lane *other = &lane->socket->lanes[1 - lane->id];
+
+    if (!other->wanted || other->owner != NULL || !ke_on_processor_thread())
+        return;
+    other->owner = lane->owner;
+    while (*budget > 1 && lane_deliver_one(other, irql))
+        --*budget;
+    other->owner = NULL;
+    if (!IsListEmpty(&other->ready))
+        other->wanted = TRUE;
+}
+
 /* The lock is held and the lane has no owner.  Returns without the lock; the caller references the socket. */
 static void lane_run(struct wsk_lane *lane, KIRQL irql)
 {
-    struct wsk_socket *socket = lane->socket;
     unsigned budget = WSK_LANE_BUDGET;
 
     lane->owner = ke_current_thread();
-    for (;;) {
-        enum wsk_callback kind;
-
-        lane->wanted = FALSE;
-        if (!IsListEmpty(&lane->ready)) {
-            PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
-
-            ke_release_spin_lock(&socket->lock, irql);
-            wsk_op_deliver(socket, irp);
-            irql = wsk_lock(socket);
-        } else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0) {
-            ke_release_spin_lock(&socket->lock, irql);
-            wsk_event_run(socket, kind);
-            irql = wsk_lock(socket);
-        } else {
-            break;
-        }
+    while (lane_deliver_one(lane, &irql)) {
+        lane_run_beside(lane, &irql, &budget);
         if (--budget == 0) {
             lane->wanted = TRUE; /* one busy connection must not starve the others */
             break;
         }
     }
     lane->owner = NULL;
-    wsk_unlock(socket, irql);
+    wsk_unlock(lane->socket, irql);
 }
 
 static void lane_scheduled(struct wsk_lane *lane)
@@ -79,10 +102,12 @@ static void lane_scheduled(struct wsk_lane *lane)
     KIRQL irql = wsk_lock(socket);
 
     lane->scheduled = FALSE;
-    if (lane->owner == NULL)
+    if (lane->owner == NULL) {
         lane_run(lane, irql);
-    else
-        ke_release_spin_lock(&socket->lock, irql); /* the owner sees what is on the lane */
+    } else {
+        lane->wanted = TRUE; /* the owner sees to it when it lets go */
+        ke_release_spin_lock(&socket->lock, irql);
+    }
     wsk_socket_dereference(socket);
 }
 
@@ -122,6 +147,15 @@ static BOOLEAN at_dispatch(struct wsk_lane *lane)
     }
 }
 
+/* lock held: does a loop that runs the socket's other lane on this very thread look at this one, too?
+ * (lane_run_beside; only at DISPATCH_LEVEL, where a routine cannot wait for what it holds up.) */
+static BOOLEAN runs_beside(const struct wsk_lane *lane)
+{
+    const struct wsk_lane *other = &lane->socket->lanes[1 - lane->id];
+
+    return other->owner != NULL && other->owner == ke_current_thread() && ke_on_processor_thread();
+}
+
 void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
 {
     unsigned i;
@@ -129,7 +163,7 @@ void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
     for (i = 0; i < WSK_LANES; i++) {
         struct wsk_lane *lane = &socket->lanes[i];
 
-        if (!lane->wanted || lane->scheduled || lane->owner != NULL)
+        if (!lane->wanted || lane->scheduled || lane->owner != NULL || runs_beside(lane))
             continue;
         lane->wanted = FALSE;
         lane->scheduled = TRUE;
