@@ -99,18 +99,17 @@ static void epoll_row(void)
 /* The operations that the kernel knows; -1: it does not tell. */
 static int uring_operations(int ring)
 {
-    struct {
-        struct io_uring_probe head;
-        struct io_uring_probe_op ops[256];
-    } probe;
-    int count = 0;
+    enum { ROOM = 256 };
+    struct io_uring_probe *probe = calloc(1, sizeof *probe + ROOM * sizeof probe->ops[0]);
+    int count = -1;
 
-    memset(&probe, 0, sizeof probe);
-    if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_PROBE, &probe, 256) != 0)
-        return -1;
-    for (int i = 0; i < probe.head.ops_len; i++)
-        if (probe.ops[i].flags & IO_URING_OP_SUPPORTED)
-            count++;
+    if (probe && syscall(SYS_io_uring_register, ring, IORING_REGISTER_PROBE, probe, ROOM) == 0) {
+        count = 0;
+        for (int i = 0; i < probe->ops_len; i++)
+            if (probe->ops[i].flags & IO_URING_OP_SUPPORTED)
+                count++;
+    }
+    free(probe);
     return count;
 }
 
@@ -134,8 +133,11 @@ static void uring_row(void)
     }
     operations = uring_operations(ring);
     close(ring);
-    row("io_uring", "yes, %d operations, features 0x%x (this version does not use it)", operations,
-        parameters.features);
+    if (operations < 0)
+        row("io_uring", "yes, an old one (this version does not use it)");
+    else
+        row("io_uring", "yes, %d operations, features 0x%x (this version does not use it)", operations,
+            parameters.features);
 }
 
 static void network_rows(void)
@@ -259,7 +261,7 @@ static void compiler_rows(void)
 {
     static const char *const names[] = {"gcc", "g++", "clang", "clang++", "clang-14", NULL};
     struct cc_compiler chosen;
-    struct cc_layout layout;
+    struct cc_layout layout = {0};
     char text[256], *error = NULL;
     int found = 0;
 
@@ -278,6 +280,10 @@ static void compiler_rows(void)
     else
         row("headers and library", "not found: %s", error);
     free(error);
+    free(layout.include);
+    free(layout.library);
+    free(chosen.c);
+    free(chosen.cplusplus);
 }
 
 int cli_doctor(int argc, char **argv)

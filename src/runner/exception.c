@@ -2,7 +2,7 @@
  * exception.c - a processor exception in driver or runtime code: a __try of the running driver routine gets
  * it, or it becomes the bug check that Windows makes of it.
  *
- * In a sanitizer build the sanitizer reports what no __try takes: its report says more.
+ * In a sanitizer build the sanitizer reports the faults that no __try takes: its report says more.
  */
 #include "runner.h"
 
@@ -57,13 +57,19 @@ static void bug_check(const struct host_exception *exception, NTSTATUS code)
                       (ULONG_PTR)exception->ip, (ULONG_PTR)&record, 0, exception->ip);
 }
 
+/* Those that sanitizers report; they leave the others to us. */
+static int sanitizer_reports(const struct host_exception *exception)
+{
+    return host_sanitizer() && exception->signal != SIGILL && exception->signal != SIGTRAP;
+}
+
 static void on_exception(const struct host_exception *exception)
 {
     NTSTATUS code = code_of(exception);
 
     if (!exception->stack_overflow)
         ke_seh_dispatch_fault(code, exception->address, exception->write, exception->ip);
-    if (!host_sanitizer())
+    if (!sanitizer_reports(exception))
         bug_check(exception, code);
 }
 

@@ -320,7 +320,7 @@ cli_division_by_zero() {
 }
 
 cli_illegal_instruction() {
-    crash crash_illegal 0000007E 'STATUS_ILLEGAL_INSTRUCTION' 'crash_illegal\+'
+    bug_check crash_illegal 0000007E 'STATUS_ILLEGAL_INSTRUCTION' 'crash_illegal\+'
 }
 
 cli_stack_overflow() {
