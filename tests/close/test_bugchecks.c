@@ -121,6 +121,30 @@ TEST(a_close_irp_freed_twice, "C-CLOSE-32", TEST_MODES("inline/dispatch inline/p
            test_bugcheck.code == DRIVER_VERIFIER_IOMANAGER_VIOLATION);
 }
 
+/* C-DEREG-10: WskDeregister where it would wait for itself, at DISPATCH_LEVEL. */
+static NTSTATUS NTAPI deregister_in_routine(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    UNREFERENCED_PARAMETER(Context);
+    WskReleaseProviderNPI(&wt_registration);
+    WskDeregister(&wt_registration);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+TEST(deregistering_in_a_close_routine, "C-DEREG-10",
+     TEST_MODES("inline/dispatch inline/passive inline/mixed"))
+{
+    PWSK_SOCKET socket = wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL);
+    PIRP irp = IoAllocateIrp(1, FALSE);
+    KIRQL irql;
+
+    IoSetCompletionRoutine(irp, deregister_in_routine, NULL, TRUE, TRUE, TRUE);
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_DETECTED_VIOLATION, wt_basic(socket)->WskCloseSocket(socket, irp));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x121);
+}
+
 /* A routine that comes back at another level. */
 static NTSTATUS NTAPI stay_high(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
