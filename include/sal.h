@@ -442,6 +442,8 @@
 #define __drv_dispatchType(...)
 #define __drv_allocatesMem(...)
 #define __drv_freesMem(...)
+#define _Frees_ptr_
+#define _Frees_ptr_opt_
 #define __drv_at(...)
 #define __drv_when(...)
 #define __drv_arg(...)

@@ -26,6 +26,7 @@
 #include <guiddef.h>
 #include "uwsk/wdk/base.h"
 #include "uwsk/wdk/interlocked.h"
+#include <intrin.h>
 #include "uwsk/wdk/lists.h"
 #include "uwsk/wdk/dbg.h"
 #include "uwsk/wdk/rtl.h"

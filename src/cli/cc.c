@@ -1,7 +1,7 @@
 /* cc.c: `uwsk cc`, which compiles and links a driver as mpicc does a program.
  *
  * A source goes through the preprocessor first. When the text holds what the compiler would take differently
- * from MSVC, an inline function (inline_pass.c) or a __try (seh_pass.c), it is rewritten and the result is
+ * from MSVC, an inline function (dialect_pass.c) or a __try (seh_pass.c), it is rewritten and the result is
  * compiled; else the source is compiled as it is. */
 #include "cc.h"
 
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "elf.h"
-#include "inline_pass.h"
+#include "dialect_pass.h"
 #include "seh_pass.h"
 
 static const char help[] =
@@ -400,7 +400,7 @@ static enum seh_result rewrite(const struct job *job, bool cplusplus, struct lex
     bool matched = lex_match_brackets(source, &bad);
     if (matched && job->check_long)
         cc_check_long(source);
-    if (!matched || !inline_pass(source, &inlined, &inline_len, weak))
+    if (!matched || !dialect_pass(source, &inlined, &inline_len, weak))
         return seh_pass(source, clang, out, out_len);
     struct lex_source again;
     lex_text(&again, inlined, inline_len, source->files[0].name, cplusplus);

@@ -134,6 +134,9 @@
 #define UWSK_BEGIN_C
 #define UWSK_END_C
 #define UWSK_STATIC_ASSERT(e, text) _Static_assert(e, text)
+/* A keyword to MSVC, without a header. */
+#undef static_assert
+#define static_assert _Static_assert
 #endif
 
 #endif

@@ -177,7 +177,9 @@ typedef FREE_FUNCTION_EX *PFREE_FUNCTION_EX;
     };                                                                                                       \
     ULONG Future[2];
 
-typedef struct DECLSPEC_CACHEALIGN _GENERAL_LOOKASIDE {
+#define LOOKASIDE_ALIGN DECLSPEC_CACHEALIGN
+
+typedef struct LOOKASIDE_ALIGN _GENERAL_LOOKASIDE {
     UWSK_GENERAL_LOOKASIDE_FIELDS
 } GENERAL_LOOKASIDE, *PGENERAL_LOOKASIDE;
 

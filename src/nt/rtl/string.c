@@ -132,6 +132,21 @@ VOID NTAPI RtlInitString(PSTRING DestinationString, PCSZ SourceString)
     RtlInitAnsiString(DestinationString, SourceString);
 }
 
+/* Like RtlInitAnsiString, but STATUS_NAME_TOO_LONG, with an empty target, for what it would cut. */
+NTSTATUS NTAPI RtlInitAnsiStringEx(PANSI_STRING DestinationString, PCSZ SourceString)
+{
+    BOOLEAN fits = !SourceString || strnlen(SourceString, MAX_BYTES + 1) <= MAX_BYTES;
+
+    RtlInitAnsiString(DestinationString, fits ? SourceString : NULL);
+    return fits ? STATUS_SUCCESS : STATUS_NAME_TOO_LONG;
+}
+
+/* Page: RtlInitStringEx (wdm). */
+NTSTATUS NTAPI RtlInitStringEx(PSTRING DestinationString, PCSZ SourceString)
+{
+    return RtlInitAnsiStringEx(DestinationString, SourceString);
+}
+
 VOID NTAPI RtlCopyUnicodeString(PUNICODE_STRING DestinationString, PCUNICODE_STRING SourceString)
 {
     rtl_copy_unicode_string(DestinationString, SourceString);

@@ -1,17 +1,23 @@
-/* inline_pass.c: inline functions as MSVC means them (T-04).
+/* dialect_pass.c: what MSVC takes and gcc and clang do not (T-04): inline functions, `sizeof Type`, 1ui64.
  *
  * MSVC emits a non-static inline function in every object that uses it and lets the linker keep one. C99
  * emits none, so that a call which was not inlined, or an address taken, would not link. */
-#include "inline_pass.h"
+#include "dialect_pass.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-struct inline_text {
+struct edit {
+    size_t at, drop;
+    char *text;
+};
+
+struct dialect {
     const struct lex_source *src;
-    struct cc_text out;
-    size_t copied; /* characters of the text that are in `out`, or left out of it */
-    bool changed;
+    struct edit *edit;
+    size_t edits;
 };
 
 static bool is_any(const struct lex_source *s, size_t i, const char *const *words)
@@ -34,14 +40,26 @@ static bool same(const struct lex_source *s, size_t a, size_t b)
     return x->len == y->len && memcmp(s->text + x->at, s->text + y->at, x->len) == 0;
 }
 
-/* Puts `text` in place of `drop` characters at token i. Edits come in the order of the text. */
-static void edit(struct inline_text *t, size_t i, size_t drop, const char *text)
+/* Puts `text` in place of `drop` characters at `at`. */
+static void replace(struct dialect *t, size_t at, size_t drop, const char *text)
 {
-    size_t at = t->src->tok[i].at;
-    cc_text_add(&t->out, t->src->text + t->copied, at - t->copied);
-    cc_text_puts(&t->out, text);
-    t->copied = at + drop;
-    t->changed = true;
+    t->edit = cc_realloc(t->edit, (t->edits + 1) * sizeof *t->edit);
+    t->edit[t->edits++] = (struct edit){.at = at, .drop = drop, .text = cc_strdup(text)};
+}
+
+static void insert_before(struct dialect *t, size_t i, const char *text)
+{
+    replace(t, t->src->tok[i].at, 0, text);
+}
+
+static void insert_behind(struct dialect *t, size_t i, const char *text)
+{
+    replace(t, t->src->tok[i].at + t->src->tok[i].len, 0, text);
+}
+
+static void drop(struct dialect *t, size_t i)
+{
+    replace(t, t->src->tok[i].at, t->src->tok[i].len, "");
 }
 
 /* `(` opens what belongs to an attribute or to the type, not the parameters. */
@@ -140,11 +158,11 @@ static bool in_vain(const struct lex_source *s, size_t i)
 
 static const char *const force_words[] = {"__always_inline__", "always_inline", NULL};
 
-static void drop_force(struct inline_text *t, size_t from, size_t to)
+static void drop_force(struct dialect *t, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
         if (is_any(t->src, i, force_words) && in_vain(t->src, i))
-            edit(t, i, t->src->tok[i].len, "");
+            drop(t, i);
 }
 
 /* A variable that lasts: all objects must call one copy. */
@@ -157,16 +175,16 @@ static bool has_state(const struct lex_source *s, size_t body)
 }
 
 /* No inlining of what must stay one function: the compiler sees only `weak`. */
-static void drop_inline(struct inline_text *t, size_t from, size_t to, bool is_extern)
+static void drop_inline(struct dialect *t, size_t from, size_t to, bool is_extern)
 {
-    edit(t, from, 0, is_extern ? "__attribute__((__weak__)) " : "extern __attribute__((__weak__)) ");
+    insert_before(t, from, is_extern ? "__attribute__((__weak__)) " : "extern __attribute__((__weak__)) ");
     for (size_t i = from; i < to; i++)
         if (is_any(t->src, i, inline_words) || is_any(t->src, i, force_words))
-            edit(t, i, t->src->tok[i].len, "");
+            drop(t, i);
 }
 
 /* One declaration at file scope of C; `body` is its `{`, or its `;`. */
-static void declaration(struct inline_text *t, size_t from, size_t body, struct cc_list *weak)
+static void declaration(struct dialect *t, size_t from, size_t body, struct cc_list *weak)
 {
     struct head h;
     read_head(t->src, from, body, &h);
@@ -176,16 +194,14 @@ static void declaration(struct inline_text *t, size_t from, size_t body, struct 
         remember(weak, t->src, h.name);
     if (shared && defined && has_state(t->src, body)) {
         drop_inline(t, from, body, h.is_extern);
-    } else if (shared && !h.is_extern) {
-        drop_force(t, from, h.word - 1);
-        edit(t, h.word - 1, 0, "extern ");
-        drop_force(t, h.word - 1, body);
     } else {
+        if (shared && !h.is_extern)
+            insert_before(t, h.word - 1, "extern ");
         drop_force(t, from, body);
     }
 }
 
-static void file_scope(struct inline_text *t, struct cc_list *weak)
+static void file_scope(struct dialect *t, struct cc_list *weak)
 {
     static const char *const aggregates[] = {"struct", "union", "enum", NULL};
     const struct lex_source *s = t->src;
@@ -207,18 +223,89 @@ static void file_scope(struct inline_text *t, struct cc_list *weak)
     }
 }
 
-bool inline_pass(const struct lex_source *source, char **out, size_t *out_len, struct cc_list *weak)
+/* `sizeof Type` and `sizeof struct Name`: with brackets right for a variable, too. */
+static void sizes(struct dialect *t)
 {
-    struct inline_text t = {.src = source};
+    static const char *const tags[] = {"struct", "union", "enum", NULL};
+    static const char *const ends[] = {",", ")", ";", "]", "}", "*", "/", "%", "+", "-", NULL};
+    const struct lex_source *s = t->src;
+    for (size_t i = 0; i + 2 < s->count; i++) {
+        if (!lex_is(s, i, "sizeof"))
+            continue;
+        size_t last = i + 1 + is_any(s, i + 1, tags);
+        if (s->tok[last].kind == LEX_IDENT && is_any(s, last + 1, ends)) {
+            insert_before(t, i + 1, "(");
+            insert_behind(t, last, ")");
+        }
+    }
+}
+
+/* 1ui64, 0xFFUI8: MSVC's suffixes say the width. */
+static void suffixes(struct dialect *t)
+{
+    static const struct {
+        const char *suffix, *before, *behind;
+    } forms[] = {
+        {"ui64", "", "ULL"},
+        {"ui32", "", "U"},
+        {"ui16", "((unsigned short)", ")"},
+        {"ui8", "((unsigned char)", ")"},
+        {"i64", "", "LL"},
+        {"i32", "", ""},
+        {"i16", "((short)", ")"},
+        {"i8", "((signed char)", ")"},
+    };
+    const struct lex_source *s = t->src;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct lex_token *n = &s->tok[i];
+        if (n->kind != LEX_NUMBER || n->len < 3 || !isdigit((unsigned char)s->text[n->at]))
+            continue;
+        for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+            size_t len = strlen(forms[k].suffix);
+            if (n->len <= len || strncasecmp(s->text + n->at + n->len - len, forms[k].suffix, len) != 0)
+                continue;
+            replace(t, n->at, 0, forms[k].before);
+            replace(t, n->at + n->len - len, len, forms[k].behind);
+            break;
+        }
+    }
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct edit *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void apply(struct dialect *t, struct cc_text *out)
+{
+    size_t copied = 0;
+    qsort(t->edit, t->edits, sizeof *t->edit, by_place);
+    for (size_t i = 0; i < t->edits; i++) {
+        cc_text_add(out, t->src->text + copied, t->edit[i].at - copied);
+        cc_text_puts(out, t->edit[i].text);
+        copied = t->edit[i].at + t->edit[i].drop;
+        free(t->edit[i].text);
+    }
+    cc_text_add(out, t->src->text + copied, t->src->len - copied);
+    free(t->edit);
+}
+
+bool dialect_pass(const struct lex_source *source, char **out, size_t *out_len, struct cc_list *weak)
+{
+    struct dialect t = {.src = source};
+    struct cc_text text = {0};
     if (source->cplusplus)
         drop_force(&t, 0, source->count);
     else
         file_scope(&t, weak);
+    sizes(&t);
+    suffixes(&t);
     *out = NULL;
-    if (!t.changed)
+    if (t.edits == 0)
         return false;
-    cc_text_add(&t.out, source->text + t.copied, source->len - t.copied);
-    *out = t.out.data;
-    *out_len = t.out.len;
+    apply(&t, &text);
+    *out = text.data;
+    *out_len = text.len;
     return true;
 }
