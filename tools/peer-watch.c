@@ -32,8 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUIET_MS   1000 /* this long without anything: the connection lives on */
-#define AFTER_FIN  300  /* a reset that follows a FIN comes within this time */
+#define QUIET_MS   5000 /* this long without anything: the connection lives on */
+#define AFTER_FIN  2000 /* a reset that follows a FIN comes within this time */
 #define PATIENCE_S 20
 
 static bool inet6, deaf, lazy, reset;
@@ -182,9 +182,13 @@ static int one_connection(const char *text, const char *expect)
     const char *end;
     size_t bytes = 0;
 
-    if (text != NULL &&
-        (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0 || send(fd, "\n", 1, MSG_NOSIGNAL) < 0))
-        fail("send: %s", strerror(errno));
+    if (text != NULL) {
+        char line[300];
+        int length = snprintf(line, sizeof line, "%s\n", text);
+
+        if (length >= (int)sizeof line || send(fd, line, (size_t)length, MSG_NOSIGNAL) != length)
+            fail("the text was not sent: %s", strerror(errno));
+    }
     end = watch(fd, &bytes);
     if (end != NULL && strcmp(end, "FIN") == 0) {
         /* With both directions over the socket hangs up and nothing more can come. Else a reset may follow.

@@ -352,23 +352,35 @@ static PPLAYER ConnectTo(_In_ PPLAYER Listener, _Outptr_ POPERATION *Connect)
     return Player;
 }
 
-/* The connection was cut by the other end: a receive fails without any close of ours. */
-static BOOLEAN WasReset(_In_ PPLAYER Player)
+static BOOLEAN IsReset(_In_ NTSTATUS Status)
 {
-    POPERATION Receive = PlayerReceive(Player, 512, FALSE);
+    return Status == STATUS_CONNECTION_RESET || Status == STATUS_CONNECTION_ABORTED;
+}
 
+/*
+ * Was the connection cut by the other end? Then a receive fails without any close of ours; or even the
+ * connect did, when the reset was quick.
+ */
+static BOOLEAN WasReset(_In_ PPLAYER Player, _In_ POPERATION Connect)
+{
+    POPERATION Receive;
+
+    if (!PlayerWait(Connect) || IsReset(Connect->Status)) {
+        return IsReset(Connect->Status);
+    }
+    Receive = PlayerReceive(Player, 512, FALSE);
     if (!PlayerWait(Receive)) {
         return FALSE;
     }
     Receive->MayEndEarly = TRUE;
-    return Receive->Status == STATUS_CONNECTION_RESET || Receive->Status == STATUS_CONNECTION_ABORTED;
+    return IsReset(Receive->Status);
 }
 
 static BOOLEAN CaseUnaccepted(PPLAYER Player, ULONG Argument)
 {
     PPLAYER Listener = NewPlayer(WSK_FLAG_LISTEN_SOCKET);
     PPLAYER Connector;
-    POPERATION Connect;
+    POPERATION Connect = NULL;
     BOOLEAN Right = FALSE;
 
     UNREFERENCED_PARAMETER(Argument);
@@ -377,7 +389,7 @@ static BOOLEAN CaseUnaccepted(PPLAYER Player, ULONG Argument)
         Right = Connector != NULL && PlayerWait(Connect) && Connect->Status == STATUS_SUCCESS;
         Right &= EndOf(Listener, "listening socket");
         if (Connector != NULL) {
-            if (Right && !WasReset(Connector)) {
+            if (Right && !WasReset(Connector, Connect)) {
                 DbgPrint("  WRONG: the connection that nobody accepted lives on\n");
                 Right = FALSE;
             }
@@ -392,7 +404,7 @@ static BOOLEAN CaseAcceptEvent(PPLAYER Player, ULONG Argument)
     PPLAYER Listener = NewPlayer(WSK_FLAG_LISTEN_SOCKET);
     PPLAYER Accepted = PlayerCreate();
     PPLAYER Connector = NULL;
-    POPERATION Connect;
+    POPERATION Connect = NULL;
     BOOLEAN Right = FALSE;
 
     UNREFERENCED_PARAMETER(Argument);
@@ -412,7 +424,7 @@ static BOOLEAN CaseAcceptEvent(PPLAYER Player, ULONG Argument)
         PlayerFree(Listener);
     }
     if (Connector != NULL) {
-        if (Right && !WasReset(Connector)) {
+        if (Right && !WasReset(Connector, Connect)) {
             DbgPrint("  WRONG: the accepted connection lives on\n");
             Right = FALSE;
         }

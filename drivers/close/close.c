@@ -34,18 +34,23 @@ static ULONG ReadNumber(_Inout_ PCSTR *Text)
     return Number;
 }
 
-/* Receives the client's line. FALSE: none came in time, and the receive is still pending. */
+/* Receives the client's line. FALSE: none came in time, and a receive may still be pending. */
 static BOOLEAN ReceiveLine(_In_ PPLAYER Player, _Out_writes_z_(Size) PCHAR Line, _In_ SIZE_T Size)
 {
-    POPERATION Receive = PlayerReceive(Player, Size - 1, FALSE);
+    SIZE_T Length = 0;
 
-    *Line = '\0';
-    if (!PlayerWait(Receive) || Receive->Status != STATUS_SUCCESS) {
-        return FALSE;
-    }
-    RtlCopyMemory(Line, Receive->Buffer, Receive->Information);
-    Line[Receive->Information] = '\0';
-    PlayerForget(Player);
+    do {
+        POPERATION Receive = PlayerReceive(Player, Size - 1 - Length, FALSE);
+
+        Line[Length] = '\0';
+        if (!PlayerWait(Receive) || Receive->Status != STATUS_SUCCESS || Receive->Information == 0) {
+            return FALSE;
+        }
+        RtlCopyMemory(Line + Length, Receive->Buffer, Receive->Information);
+        Length += Receive->Information;
+        PlayerForget(Player);
+    } while (Line[Length - 1] != '\n' && Length < Size - 1);
+    Line[Length] = '\0';
     return TRUE;
 }
 
