@@ -1,16 +1,16 @@
 /*
  * peer-watch.c - a plain TCP client that says what it saw: how many bytes, and how the connection ended.
  *
- *   peer-watch [-6] [--deaf] [--expect END] [--black-hole] PORT [TEXT]
+ *   peer-watch [-4|-6] [--deaf] [--expect END] [--black-hole] PORT [TEXT]
  *       Connects to PORT on loopback, sends TEXT and a line end, and watches until the connection is over or
  *       quiet. The line "send" from the other side is answered with some bytes, "fin" with shutdown(SHUT_WR).
  *       --deaf never reads, so its window closes. --black-hole appends a port that never answers to TEXT.
  *       END: RST, FIN, or FIN+RST. Prints for example "6 bytes, RST".
- *   peer-watch [-6] --echo BYTES [--burst SIZE] [--lazy] [--reset] PORT
+ *   peer-watch [-4|-6] --echo BYTES [--burst SIZE] [--lazy] [--reset] PORT
  *       Sends a pattern in bursts and checks what comes back; then FIN, and the other side's FIN has to
  * follow.
  *       --lazy reads nothing until everything that fits is sent. --reset ends with a reset in the middle.
- *   peer-watch [-6] --chat COUNT [--parallel N] PORT
+ *   peer-watch [-4|-6] --chat COUNT [--parallel N] PORT
  *       COUNT connections, N at a time, that send and receive until the other side resets them.
  *
  * Exit status: 0 as expected, 1 not, 2 wrong usage. Ends after 20 s in any case.
@@ -52,9 +52,10 @@ static _Noreturn void fail(const char *format, ...)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: peer-watch [-6] [--deaf] [--expect RST|FIN|FIN+RST] [--black-hole] PORT [TEXT]\n"
-                    "       peer-watch [-6] --echo BYTES [--burst SIZE] [--lazy] [--reset] PORT\n"
-                    "       peer-watch [-6] --chat COUNT [--parallel N] PORT\n");
+    fprintf(stderr,
+            "usage: peer-watch [-4|-6] [--deaf] [--expect RST|FIN|FIN+RST] [--black-hole] PORT [TEXT]\n"
+            "       peer-watch [-4|-6] --echo BYTES [--burst SIZE] [--lazy] [--reset] PORT\n"
+            "       peer-watch [-4|-6] --chat COUNT [--parallel N] PORT\n");
     exit(2);
 }
 
@@ -364,6 +365,8 @@ int main(int argc, char **argv)
 
         if (!strcmp(argv[i], "-6"))
             inet6 = true;
+        else if (!strcmp(argv[i], "-4"))
+            inet6 = false;
         else if (!strcmp(argv[i], "--deaf"))
             deaf = true;
         else if (!strcmp(argv[i], "--lazy"))

@@ -350,7 +350,7 @@ static NTSTATUS EchoReceiveEvent(PVOID SocketContext, ULONG Flags, PWSK_DATA_IND
     WskBuf.Mdl = Send->Mdl;
     WskBuf.Offset = 0;
     WskBuf.Length = Send->Length;
-    EchoDispatch(Connection)->WskSend(Connection->Socket, &WskBuf, 0, Send->Irp);
+    EchoDispatch(Connection)->WskSend(Connection->Socket, &WskBuf, WSK_FLAG_NODELAY, Send->Irp);
     return STATUS_SUCCESS;
 }
 
@@ -424,10 +424,12 @@ static VOID EchoLoop(_In_ PECHO_CONNECTION Connection)
         WskBuf.Mdl = Connection->LoopMdl;
         WskBuf.Offset = 0;
         WskBuf.Length = Connection->LoopSends ? Irp->IoStatus.Information : sizeof(Connection->LoopBuffer);
+        /* An answer of one small segment must not wait for the acknowledgement of the last: WSK_FLAG_NODELAY.
+         */
         IoReuseIrp(Irp, STATUS_UNSUCCESSFUL);
         IoSetCompletionRoutine(Irp, EchoLoopComplete, Connection, TRUE, TRUE, TRUE);
         Status = Connection->LoopSends
-                     ? EchoDispatch(Connection)->WskSend(Connection->Socket, &WskBuf, 0, Irp)
+                     ? EchoDispatch(Connection)->WskSend(Connection->Socket, &WskBuf, WSK_FLAG_NODELAY, Irp)
                      : EchoDispatch(Connection)->WskReceive(Connection->Socket, &WskBuf, 0, Irp);
         /* Pending: the routine has, or will have, the connection; it may be gone already. */
     } while (Status != STATUS_PENDING && EchoLoopNext(Connection));
