@@ -155,7 +155,8 @@ void wsk_close_complete(struct wsk_socket *socket, PIRP Irp)
 {
     struct wsk_client *client = socket->client;
 
-    KE_ASSERT((socket->gate & (WSK_GATE_CLOSED | WSK_GATE_HOLDS)) == WSK_GATE_CLOSED);
+    KE_ASSERT((__atomic_load_n(&socket->gate, __ATOMIC_RELAXED) & (WSK_GATE_CLOSED | WSK_GATE_HOLDS)) ==
+              WSK_GATE_CLOSED);
     io_complete_request(Irp, STATUS_SUCCESS, 0); /* C-CLOSE-14: nothing of this socket comes after it */
     wsk_client_socket_closed(client, socket);    /* C-CLOSE-03, D-25: the routine has returned */
     wsk_socket_dereference(socket);

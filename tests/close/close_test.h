@@ -90,6 +90,16 @@ static inline void ct_close(PWSK_SOCKET socket, struct wt_op *close)
     EXPECT_EQ(close->information, 0);
 }
 
+static inline ULONG ct_latches(PWSK_SOCKET socket)
+{
+    struct wsk_socket *inside = wsk_socket_of(socket);
+    KIRQL irql = wsk_lock(inside);
+    ULONG latches = inside->latches;
+
+    ke_release_spin_lock(&inside->lock, irql);
+    return latches;
+}
+
 /* Two ends of one connection, both WSK's. */
 static inline void ct_pair(PWSK_SOCKET *one, PVOID one_context,
                            const WSK_CLIENT_CONNECTION_DISPATCH *one_events, PWSK_SOCKET *two,

@@ -157,7 +157,7 @@ static NTSTATUS WSKAPI close_in_accept(PVOID SocketContext, ULONG Flags, PSOCKAD
         hall->from_close = wt_close(hall->socket, &hall->close);
         EXPECT(!wt_is_done(&hall->close));
     }
-    hall->returned = wt_mark();
+    InterlockedExchange(&hall->returned, wt_mark());
     return hall->answer;
 }
 
@@ -674,7 +674,7 @@ static VOID NTAPI close_in_dpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID 
     wt_close(in->socket, &in->close);
     if (may_hold())
         KeReleaseSpinLockFromDpcLevel(&driver_lock);
-    in->left = wt_mark();
+    InterlockedExchange(&in->left, wt_mark());
 }
 
 /* A DPC of the driver runs on the very threads that deliver completions. */

@@ -35,10 +35,35 @@ static void deregister(void *argument)
     InterlockedExchange(&client->left, wt_mark());
 }
 
+static ULONG_PTR registration_state(struct client *client)
+{
+    ULONG_PTR state;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&client->registration.ReservedRegistrationLock, &irql);
+    state = (ULONG_PTR)client->registration.ReservedRegistrationState;
+    KeReleaseSpinLock(&client->registration.ReservedRegistrationLock, irql);
+    return state;
+}
+
+static LONG captures(struct client *client)
+{
+    struct wsk_client *inside = (struct wsk_client *)client->npi.Client;
+    LONG count;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&inside->lock, &irql);
+    count = inside->captures;
+    KeReleaseSpinLock(&inside->lock, irql);
+    return count;
+}
+
 static void client_leaves(struct client *client)
 {
+    ULONG_PTR registered = registration_state(client);
+
     client->thread = test_thread_start(deregister, client);
-    EXPECT_SOON(((volatile struct wsk_client *)client->npi.Client)->deregistering);
+    EXPECT_SOON(registration_state(client) != registered); /* it is inside, or has returned already */
 }
 
 static void expect_waiting(struct client *client)
@@ -460,7 +485,7 @@ TEST(wakes_a_capture_that_waits, "R-CAPT-08 C-DEREG-03")
     WskReleaseProviderNPI(&capturing.client.registration);
     wsk_registration_stop(); /* not ready */
     thread = test_thread_start(capture, &capturing);
-    EXPECT_SOON(((volatile struct wsk_client *)capturing.client.npi.Client)->captures == 1);
+    EXPECT_SOON(captures(&capturing.client) == 1);
     client_leaves(&capturing.client);
     client_gone(&capturing.client);
     test_thread_join(thread);

@@ -4,7 +4,38 @@
  */
 #include "close_test.h"
 
-WT_FIXTURE;
+static volatile LONG sockets_alive;
+
+static void observe_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes,
+                         void *caller)
+{
+    UNREFERENCED_PARAMETER(context);
+    UNREFERENCED_PARAMETER(object);
+    UNREFERENCED_PARAMETER(tag);
+    UNREFERENCED_PARAMETER(bytes);
+    UNREFERENCED_PARAMETER(caller);
+    if (kind == OBSERVE_SOCKET)
+        InterlockedIncrement(&sockets_alive);
+}
+
+static void observe_dead(void *context, int kind, const void *object)
+{
+    UNREFERENCED_PARAMETER(context);
+    UNREFERENCED_PARAMETER(object);
+    if (kind == OBSERVE_SOCKET)
+        InterlockedDecrement(&sockets_alive);
+}
+
+static void setup(void)
+{
+    static const struct observe_hooks hooks = {.born = observe_born, .dead = observe_dead};
+
+    observe_hooks = &hooks; /* before the first thread looks */
+    wt_setup();
+}
+
+TEST_FIXTURE(setup, wt_teardown);
+TEST_MATRIX(WT_MODES);
 
 /* ---- C-CLOSE-04, R-CLOSE-01: where the function stands
  * ------------------------------------------------------------------------------- */
@@ -51,7 +82,7 @@ struct counted {
 /* The recipe of the page: one atomic test-and-increment before each call, one decrement after it. */
 static BOOLEAN counted_enter(struct counted *counted)
 {
-    LONG old = counted->word;
+    LONG old = ReadAcquire(&counted->word);
 
     for (;;) {
         LONG seen;
@@ -106,7 +137,7 @@ TEST(a_counter_of_the_clients_own, "C-CLOSE-08 C-CLOSE-09 C-CLOSE-05 R-CLOSE-02"
         test_barrier_wait(counted.barrier);
         test_sleep_ms((int)(i % 3));
         InterlockedOr(&counted.word, CLOSING);
-        while (counted.word != CLOSING)
+        while (ReadAcquire(&counted.word) != CLOSING)
             YieldProcessor();
         ct_close(counted.socket, &close);
         test_thread_join(threads[0]);
@@ -404,36 +435,12 @@ TEST_PARTIAL(accepted_sockets_outlive_their_listener, "C-CLOSE-43", "pending ins
 /* ---- C-CLOSE-45, R-CLOSE-09: everything is given back
  * -------------------------------------------------------------------------------- */
 
-static volatile LONG sockets_alive;
-
-static void observe_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes,
-                         void *caller)
-{
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(object);
-    UNREFERENCED_PARAMETER(tag);
-    UNREFERENCED_PARAMETER(bytes);
-    UNREFERENCED_PARAMETER(caller);
-    if (kind == OBSERVE_SOCKET)
-        InterlockedIncrement(&sockets_alive);
-}
-
-static void observe_dead(void *context, int kind, const void *object)
-{
-    UNREFERENCED_PARAMETER(context);
-    UNREFERENCED_PARAMETER(object);
-    if (kind == OBSERVE_SOCKET)
-        InterlockedDecrement(&sockets_alive);
-}
-
 TEST(everything_is_given_back, "C-CLOSE-45 R-CLOSE-09 C-CLOSE-38")
 {
-    static const struct observe_hooks hooks = {.born = observe_born, .dead = observe_dead};
     int fds, i, peer;
     LONG closes;
 
     ct_count_calls();
-    observe_hooks = &hooks;
     wt_close_now(wt_connected(AF_INET, NULL, NULL, &peer)); /* what is made once is made now */
     peer_close(peer);
     fds = peer_count_fds();
@@ -448,7 +455,6 @@ TEST(everything_is_given_back, "C-CLOSE-45 R-CLOSE-09 C-CLOSE-38")
     EXPECT_EQ(peer_count_fds(), fds);
     EXPECT_EQ(ct_closes - closes, 30 + 15); /* 15 of them had a listener */
     EXPECT_SOON(ReadAcquire(&sockets_alive) == 0);
-    observe_hooks = NULL;
 }
 
 /* ---- retained indications
