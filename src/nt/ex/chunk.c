@@ -156,6 +156,8 @@ struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile v
     if (!__atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE) || (ULONG_PTR)address < (ULONG_PTR)chunk->data)
         return NULL;
     if (chunk->large_bytes) {
+        if ((ULONG_PTR)address - (ULONG_PTR)chunk >= chunk->mapped)
+            return NULL; /* the last unit's rest: somebody else's mapping may be there */
         *block = chunk->data;
         return &chunk->records[0];
     }

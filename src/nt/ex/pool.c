@@ -361,11 +361,12 @@ static struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
         if (!chunk)
             return NULL;
         chunk->data = (UCHAR *)chunk + PAGE_SIZE;
-        chunk->blocks = 1;
         chunk->per_page = 1;
         chunk->block_bytes = PAGE_SIZE;
     }
     __atomic_store_n(&chunk->large_bytes, bytes, __ATOMIC_RELEASE);
+    /* Last, as in new_class_chunk: whoever looks a stray address up divides by the sizes above. */
+    __atomic_store_n(&chunk->blocks, 1, __ATOMIC_RELEASE);
     return chunk;
 }
 

@@ -135,6 +135,20 @@ static void link_held(struct held_completion *completion)
     ke_lock_release(&held_lock);
 }
 
+/* `with` takes the place of `completion`, whose memory may then go while the completion still counts. */
+static void replace_held(struct held_completion *completion, struct held_completion *with)
+{
+    ke_lock_acquire(&held_lock);
+    *with = *completion;
+    if (with->previous)
+        with->previous->next = with;
+    else
+        held = with;
+    if (with->next)
+        with->next->previous = with;
+    ke_lock_release(&held_lock);
+}
+
 static void unlink_held(struct held_completion *completion)
 {
     ke_lock_acquire(&held_lock);
@@ -153,17 +167,19 @@ static void unlink_held(struct held_completion *completion)
  * too, when the driver's routine is not to be called. */
 static NTSTATUS NTAPI held_completion_routine(PDEVICE_OBJECT device, PIRP irp, PVOID context)
 {
-    struct held_completion *completion = context;
-    PDEVICE_OBJECT referenced = completion->device;
+    struct held_completion *completion = context, ending;
     NTSTATUS status = STATUS_CONTINUE_COMPLETION;
 
     if (wants_outcome(completion->control, irp))
         status = call_routine(completion->routine, device, irp, completion->context);
     else if (irp->PendingReturned && irp->CurrentLocation <= irp->StackCount)
         io_mark_irp_pending(irp); /* K-COMPL-08: as if no routine stood here */
-    unlink_held(completion);
+    /* Who finds none outstanding may draw up the account and unload: by then block and device must be gone.
+     */
+    replace_held(completion, &ending);
     ex_free_pool(completion);
-    io_dereference_device(referenced);
+    io_dereference_device(ending.device);
+    unlink_held(&ending);
     return status;
 }
 

@@ -14,14 +14,16 @@
 
 static struct ke_lock dispatcher_lock;
 
+/* A counted lock, though nobody waits or raises under it: objects are the driver's memory, and a fault in
+ * them must not be caught by a __try that would leave the lock held (seh.c). */
 void ke_lock_dispatcher(void)
 {
-    ke_raw_acquire(&dispatcher_lock);
+    ke_lock_acquire(&dispatcher_lock);
 }
 
 void ke_unlock_dispatcher(struct ke_thread *ready)
 {
-    ke_raw_release(&dispatcher_lock);
+    ke_lock_release(&dispatcher_lock);
     while (ready) {
         struct ke_thread *thread = ready;
 

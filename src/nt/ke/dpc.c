@@ -64,16 +64,16 @@ BOOLEAN ke_queue_dpc(PKDPC dpc, PVOID argument1, PVOID argument2, void *caller)
     struct ke_thread *thread = ke_current_thread();
     PVOID nowhere = NULL;
 
-    ke_raw_acquire(&queue->lock);
+    ke_lock_acquire(&queue->lock);
     if (!__atomic_compare_exchange_n(&dpc->DpcData, &nowhere, queue, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-        ke_raw_release(&queue->lock); /* K-DPC-01 */
+        ke_lock_release(&queue->lock); /* K-DPC-01 */
         return FALSE;
     }
     dpc->SystemArgument1 = argument1;
     dpc->SystemArgument2 = argument2;
     OBSERVE(born, OBSERVE_DPC, dpc, (uint64_t)(ULONG_PTR)dpc->DeferredRoutine, 0, caller);
     link_dpc(queue, dpc);
-    ke_raw_release(&queue->lock);
+    ke_lock_release(&queue->lock);
     /* The processor's own thread looks at the queue before it sleeps. */
     if (!thread->is_processor || processor != home)
         ke_wake_processor(processor);
@@ -90,13 +90,13 @@ BOOLEAN ke_remove_queue_dpc(PRKDPC dpc)
     struct dpc_queue *queue;
 
     while ((queue = queue_of(dpc)) != NULL) {
-        ke_raw_acquire(&queue->lock);
+        ke_lock_acquire(&queue->lock);
         if (queue_of(dpc) == queue) { /* still in this one: it will not run (K-DPC-04) */
             unlink_dpc(queue, dpc);
-            ke_raw_release(&queue->lock);
+            ke_lock_release(&queue->lock);
             return TRUE;
         }
-        ke_raw_release(&queue->lock);
+        ke_lock_release(&queue->lock);
     }
     return FALSE;
 }
@@ -110,9 +110,9 @@ static int run_one(struct dpc_queue *queue)
     int apcs = thread->apc_disable, special = thread->special_apc_disable;
     PKDPC dpc;
 
-    ke_raw_acquire(&queue->lock);
+    ke_lock_acquire(&queue->lock);
     if (!queue->first) {
-        ke_raw_release(&queue->lock);
+        ke_lock_release(&queue->lock);
         return 0;
     }
     dpc = CONTAINING_RECORD(queue->first, KDPC, DpcListEntry);
@@ -121,7 +121,7 @@ static int run_one(struct dpc_queue *queue)
     argument1 = dpc->SystemArgument1;
     argument2 = dpc->SystemArgument2;
     unlink_dpc(queue, dpc);
-    ke_raw_release(&queue->lock);
+    ke_lock_release(&queue->lock);
 
     thread->dpc_depth++;
     RTL_CALL(OBSERVE_DPC_ROUTINE, dpc, "KDEFERRED_ROUTINE", routine,
@@ -149,10 +149,10 @@ void ke_drop_dpcs(unsigned processor)
 {
     struct dpc_queue *queue = &queues[processor];
 
-    ke_raw_acquire(&queue->lock);
+    ke_lock_acquire(&queue->lock);
     while (queue->first)
         unlink_dpc(queue, CONTAINING_RECORD(queue->first, KDPC, DpcListEntry));
-    ke_raw_release(&queue->lock);
+    ke_lock_release(&queue->lock);
 }
 
 /* ---- flush

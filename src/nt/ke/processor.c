@@ -33,7 +33,8 @@ static struct {
     struct ke_poller *poller;
     uint32_t running;
     uint32_t stop;
-    uint32_t alive; /* threads that have not ended yet: parking word of ke_stop */
+    uint32_t alive;  /* threads that have not ended yet: parking word of ke_stop */
+    uint32_t waking; /* calls of poller->wake that may be under way: parking word of ke_stop */
 } control;
 
 /* ---- ownership
@@ -195,9 +196,11 @@ static void processor_main(void *argument)
         thread->irql = PASSIVE_LEVEL;
         ke_give_processor(thread);
         OBSERVE(irql, DISPATCH_LEVEL, PASSIVE_LEVEL);
-        sleep_until(processor, number, deadline);
+        /* end_threads sets `stop`, then `signalled`, which the turn may just have taken away: so look at
+         * `stop` once more before sleeping. */
+        if (!__atomic_load_n(&control.stop, __ATOMIC_ACQUIRE))
+            sleep_until(processor, number, deadline);
     }
-    ke_drop_dpcs(number);
     if (__atomic_sub_fetch(&control.alive, 1, __ATOMIC_ACQ_REL) == 0)
         host_unpark(&control.alive, INT32_MAX);
 }
@@ -205,17 +208,26 @@ static void processor_main(void *argument)
 void ke_wake_processor(unsigned number)
 {
     struct ke_processor *processor = &processors[number];
-    struct ke_poller *poller = __atomic_load_n(&control.poller, __ATOMIC_ACQUIRE);
+    struct ke_poller *poller;
 
     if (!__atomic_load_n(&control.running, __ATOMIC_ACQUIRE))
         return;
     host_point(HOST_POINT_WAKE, processor);
     if (__atomic_exchange_n(&processor->signalled, 1, __ATOMIC_SEQ_CST))
         return; /* it has been told already and has not looked yet */
-    if (poller)
-        poller->wake(poller->context, number);
-    else
-        host_unpark(&processor->signalled, 1);
+    /* The poller lives until ke_stop has returned.  Count first, then look; ke_stop clears `running` first,
+     * then looks at the count: so either we see that it is over, or it waits for us. */
+    __atomic_fetch_add(&control.waking, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&control.running, __ATOMIC_SEQ_CST)) {
+        poller = __atomic_load_n(&control.poller, __ATOMIC_ACQUIRE);
+        if (poller)
+            poller->wake(poller->context, number);
+        else
+            host_unpark(&processor->signalled, 1);
+    }
+    if (__atomic_sub_fetch(&control.waking, 1, __ATOMIC_SEQ_CST) == 0 &&
+        !__atomic_load_n(&control.running, __ATOMIC_SEQ_CST))
+        host_unpark(&control.waking, INT32_MAX);
 }
 
 /* ---- start and stop
@@ -235,15 +247,20 @@ static void processor_name(char *name, unsigned number)
 
 static void end_threads(unsigned count)
 {
-    uint32_t alive;
+    uint32_t left;
 
     __atomic_store_n(&control.stop, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < count; i++)
         ke_wake_processor(i);
-    while ((alive = __atomic_load_n(&control.alive, __ATOMIC_ACQUIRE)) != 0)
-        host_park(&control.alive, alive, HOST_FOREVER);
-    __atomic_store_n(&control.running, 0, __ATOMIC_RELEASE);
+    while ((left = __atomic_load_n(&control.alive, __ATOMIC_ACQUIRE)) != 0)
+        host_park(&control.alive, left, HOST_FOREVER);
+    __atomic_store_n(&control.running, 0, __ATOMIC_SEQ_CST);
+    while ((left = __atomic_load_n(&control.waking, __ATOMIC_SEQ_CST)) != 0)
+        host_park(&control.waking, left, HOST_FOREVER);
     __atomic_store_n(&control.poller, NULL, __ATOMIC_RELEASE);
+    /* Not by each thread at its end: another processor's last DPC could queue one there afterwards. */
+    for (unsigned i = 0; i < KE_MAX_PROCESSORS; i++)
+        ke_drop_dpcs(i);
 }
 
 NTSTATUS ke_start(const struct ke_config *config)

@@ -33,8 +33,11 @@ struct ke_thread *ke_create_thread(const char *name)
 {
     struct ke_thread *thread = ob_create_object(&ob_thread_type, sizeof *thread);
 
-    if (!__atomic_exchange_n(&hook_installed, 1, __ATOMIC_ACQ_REL))
+    /* Before the flag says so: a thread that sees the flag may end at once.  Twice does no harm. */
+    if (!__atomic_load_n(&hook_installed, __ATOMIC_ACQUIRE)) {
         host_set_thread_exit_hook(thread_exits);
+        __atomic_store_n(&hook_installed, 1, __ATOMIC_RELEASE);
+    }
     if (!thread)
         return NULL;
     ke_initialize_header(&thread->header, ThreadObject, sizeof *thread, 0);
