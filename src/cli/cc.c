@@ -28,7 +28,8 @@ static const char help[] =
     "  --no-check-long  do not look for plain `long` where its size matters\n"
     "  --help\n"
     "\n"
-    "__try, __except, __finally and __leave are rewritten before the compiler sees them.\n"
+    "__try, __except, __finally, __leave and what else only MSVC takes are rewritten before the compiler\n"
+    "sees them (docs/dialect.md).\n"
     "-fsanitize=... is passed on; the driver is then linked with libc, as sanitizers need.\n"
     "Exit status: the compiler's, 2 for wrong usage.\n";
 

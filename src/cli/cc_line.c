@@ -173,6 +173,8 @@ void cc_link_line(struct cc_list *line, const struct cc_layout *layout, bool san
         cc_list_add(line, "-nostdlib");
     char *crt = cc_printf("%s/libuwskcrt.a", layout->library);
     char *uwsk = cc_printf("%s/libuwsk.so", layout->library);
+    /* The compilers refer to it weakly, which would not fetch it out of the archive. */
+    cc_list_add(line, "-Wl,-u,__cxa_pure_virtual");
     cc_list_add(line, crt);
     cc_list_add(line, "-Wl,--no-as-needed");
     cc_list_add(line, uwsk);

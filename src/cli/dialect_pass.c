@@ -227,7 +227,8 @@ static void file_scope(struct dialect *t, struct cc_list *weak)
 static void sizes(struct dialect *t)
 {
     static const char *const tags[] = {"struct", "union", "enum", NULL};
-    static const char *const ends[] = {",", ")", ";", "]", "}", "*", "/", "%", "+", "-", NULL};
+    static const char *const ends[] = {",", ")", ";", "]", "}", "*",  "/",  "%",  "+",  "-",  "<",  ">",
+                                       "&", "|", "^", "?", ":", "==", "!=", "<=", ">=", "&&", "||", NULL};
     const struct lex_source *s = t->src;
     for (size_t i = 0; i + 2 < s->count; i++) {
         if (!lex_is(s, i, "sizeof"))
@@ -274,7 +275,9 @@ static void suffixes(struct dialect *t)
 static int by_place(const void *a, const void *b)
 {
     const struct edit *x = a, *y = b;
-    return x->at < y->at ? -1 : x->at > y->at;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return x->drop < y->drop ? -1 : x->drop > y->drop; /* what is put in front of a token that goes */
 }
 
 static void apply(struct dialect *t, struct cc_text *out)

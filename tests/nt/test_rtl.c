@@ -45,6 +45,16 @@ TEST(unicode_string_counts_bytes, "K-STR-01 K-STR-02 K-STR-05")
     EXPECT_STATUS(RtlInitUnicodeStringEx(&string, longest), STATUS_NAME_TOO_LONG);
     RtlInitAnsiString(&narrow, "abc");
     EXPECT(narrow.Length == 3 && narrow.MaximumLength == 4);
+    char lengthy[65600];
+    memset(lengthy, 'a', sizeof lengthy);
+    lengthy[sizeof lengthy - 1] = 0;
+    EXPECT_STATUS(RtlInitAnsiStringEx(&narrow, lengthy), STATUS_NAME_TOO_LONG);
+    EXPECT(narrow.Length == 0 && narrow.MaximumLength == 0 && narrow.Buffer == NULL);
+    lengthy[65534] = 0;
+    EXPECT_STATUS(RtlInitStringEx(&narrow, lengthy), STATUS_SUCCESS);
+    EXPECT(narrow.Length == 65534 && narrow.MaximumLength == 65535 && narrow.Buffer == lengthy);
+    EXPECT_STATUS(RtlInitAnsiStringEx(&narrow, NULL), STATUS_SUCCESS);
+    EXPECT(narrow.Length == 0 && narrow.Buffer == NULL);
     RtlInitAnsiString(&narrow, NULL);
     EXPECT(narrow.Length == 0 && narrow.MaximumLength == 0 && narrow.Buffer == NULL);
 
