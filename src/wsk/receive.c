@@ -192,7 +192,8 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
     BOOLEAN drain = (arguments->buffer.flags & WSK_FLAG_DRAIN) != 0;
 
     if (socket->receive.held == HELD_IRP || socket->receive.readable_armed || socket->receive.indicating)
-        return STEP_HELD; /* a callback that looks at earlier bytes may not want them: they go first (C-DATA-14) */
+        return STEP_HELD; /* a callback that looks at earlier bytes may not want them: they go first
+                             (C-DATA-14) */
     for (;;) {
         *status = STATUS_SUCCESS;
         if (socket->latches & WSK_LATCH_RESET) {
@@ -329,6 +330,13 @@ static void receive_ended_early(struct wsk_socket *socket, PIRP irp, NTSTATUS st
                     wsk_op_of(irp)->progress); /* D-16: the stream goes on after n */
 }
 
+/* lock held: the close ends what is queued, in order. */
+static void receive_end_by_close(struct wsk_socket *socket)
+{
+    while (!IsListEmpty(&socket->receive.irps))
+        wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->receive.irps)));
+}
+
 static void receive_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
@@ -343,11 +351,14 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
             WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, op->provided);
     } else {
         PIRP irp = socket->receive.current;
+        UCHAR flags = wsk_op_of(irp)->flags;
 
-        if (wsk_op_of(irp)->flags & (WSK_OP_BY_CLOSE | WSK_OP_CANCELLED)) {
+        if (flags & (WSK_OP_BY_CLOSE | WSK_OP_CANCELLED)) {
             if (status == STATUS_SUCCESS)
                 receive_got(socket, irp, status, bytes);
             receive_ended_early(socket, irp, status);
+            if (flags & WSK_OP_BY_CLOSE)
+                receive_end_by_close(socket);
         } else {
             wsk_op_of(irp)->stage = WSK_STAGE_QUEUED;
             status = receive_got(socket, irp, status, bytes);
@@ -511,21 +522,10 @@ void wsk_receive_close(struct wsk_socket *socket)
     receive_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
     receive_unwatch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
     receive_unwatch(socket, &socket->receive.reset, &socket->receive.reset_armed);
-    if (held) /* receive_complete is on its way: it ends this one */
+    if (held) /* receive_complete is on its way: it ends this one, then those behind it (D-06) */
         wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
-    {
-        PLIST_ENTRY link = socket->receive.irps.Flink;
-
-        while (link != &socket->receive.irps) {
-            PIRP irp = wsk_irp_of_link(link);
-
-            link = link->Flink;
-            if (held && irp == socket->receive.current)
-                continue;
-            RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-            wsk_op_done_by_close(socket, irp);
-        }
-    }
+    else
+        receive_end_by_close(socket);
 }
 
 /* ---- WskReceive

@@ -127,6 +127,26 @@ void wsk_send_pump(struct wsk_socket *socket)
 /* ---- completions of the transport
  * ------------------------------------------------------------------------------------ */
 
+/* lock held: ends what waits in a list. */
+static void send_end_list(struct wsk_socket *socket, PLIST_ENTRY list, BOOLEAN by_close, NTSTATUS sends,
+                          NTSTATUS disconnects)
+{
+    PLIST_ENTRY link = list->Flink;
+
+    while (link != list) {
+        PIRP irp = wsk_irp_of_link(link);
+
+        link = link->Flink;
+        if (socket->send.held && irp == socket->send.current)
+            continue; /* send_complete is on its way */
+        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+        if (by_close)
+            wsk_op_done_by_close(socket, irp);
+        else
+            wsk_op_done(socket, irp, wsk_op_of(irp)->kind == WSK_OP_DISCONNECT ? disconnects : sends, 0);
+    }
+}
+
 static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, send.op);
@@ -139,8 +159,7 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
     if (status == STATUS_SUCCESS)
         socket->send.handed += op->length;
     if (flags & WSK_OP_BY_CLOSE) { /* handed over is not yet sent: close wins (D-16) */
-        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-        wsk_op_done_by_close(socket, irp);
+        send_end_list(socket, &socket->send.irps, TRUE, 0, 0);
     } else if (flags & WSK_OP_CANCELLED) {
         RemoveEntryList(&irp->Tail.Overlay.ListEntry);
         wsk_op_done(socket, irp, STATUS_CANCELLED, 0);
@@ -207,26 +226,6 @@ void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp)
     wsk_send_pump(socket);
 }
 
-/* lock held: ends what waits in a list. */
-static void send_end_list(struct wsk_socket *socket, PLIST_ENTRY list, BOOLEAN by_close, NTSTATUS sends,
-                          NTSTATUS disconnects)
-{
-    PLIST_ENTRY link = list->Flink;
-
-    while (link != list) {
-        PIRP irp = wsk_irp_of_link(link);
-
-        link = link->Flink;
-        if (socket->send.held && irp == socket->send.current)
-            continue; /* send_complete is on its way */
-        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-        if (by_close)
-            wsk_op_done_by_close(socket, irp);
-        else
-            wsk_op_done(socket, irp, wsk_op_of(irp)->kind == WSK_OP_DISCONNECT ? disconnects : sends, 0);
-    }
-}
-
 void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconnects)
 {
     PIRP disconnect = socket->send.disconnect;
@@ -264,7 +263,9 @@ void wsk_send_close(struct wsk_socket *socket)
     send_unwatch(socket, &socket->send.sent, &socket->send.sent_armed);
     send_unwatch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
     send_end_list(socket, &socket->send.wait, TRUE, 0, 0);
-    send_end_list(socket, &socket->send.irps, TRUE, 0, 0);
+    if (!socket->send
+             .held) /* else send_complete is on its way: it ends that one, then those behind it (D-06) */
+        send_end_list(socket, &socket->send.irps, TRUE, 0, 0);
     if (disconnect != NULL) { /* R-CLOSE-14, C-CLOSE-42: a graceful disconnect that has not finished */
         socket->send.disconnect = NULL;
         wsk_op_done_by_close(socket, disconnect);

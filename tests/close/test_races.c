@@ -668,3 +668,313 @@ TEST(race_close_of_a_listener_with_an_accept_event, "C-CLOSE-18 C-CLOSE-43 C-CLO
 
     race(before_door_event, step_close_door, step_knock, after_door, &door);
 }
+
+/* ---- the other kinds of receive
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void before_receive_all(void *context)
+{
+    struct line *line = context;
+
+    line_open(line, NULL);
+    wt_receive(line->socket, &line->receive, &line->in.buf, WSK_FLAG_WAITALL);
+    peer_send(line->peer, "0123456789", 10);
+}
+
+static void step_peer_sends_the_rest(void *context)
+{
+    static const char rest[54];
+
+    peer_send_some(((struct line *)context)->peer, rest, sizeof rest);
+}
+
+static void after_receive_all(void *context)
+{
+    struct line *line = context;
+
+    wt_wait(&line->close);
+    check_ended(&line->receive, &line->close, 64); /* all or nothing (D-16) */
+    line_end(line);
+}
+
+TEST(race_close_with_the_rest_of_the_data, "C-CLOSE-13 D-16", TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_receive_all, step_close, step_peer_sends_the_rest, after_receive_all, &line);
+}
+
+static void before_receive_nothing(void *context)
+{
+    WSK_BUF empty = {NULL, 0, 0};
+    struct line *line = context;
+
+    line_open(line, NULL);
+    wt_receive(line->socket, &line->receive, &empty, 0);
+    wt_receive(line->socket, &line->extra, &empty, WSK_FLAG_DRAIN);
+}
+
+static void step_peer_sends_and_shuts_down(void *context)
+{
+    struct line *line = context;
+
+    if (peer_send_some(line->peer, "data", 4) == 4)
+        peer_shutdown(line->peer);
+}
+
+static void after_receive_nothing(void *context)
+{
+    struct line *line = context;
+
+    wt_wait(&line->close);
+    check_ended(&line->receive, &line->close, 0);
+    check_ended(&line->extra, &line->close, 0);
+    line_end(line);
+}
+
+TEST(race_close_with_readiness_and_the_end_of_a_drain, "C-CLOSE-12 C-CLOSE-13", TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_receive_nothing, step_close, step_peer_sends_and_shuts_down, after_receive_nothing, &line);
+}
+
+/* ---- a window that opens
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+struct flood {
+    struct line line;
+    struct wt_buffer much;
+};
+
+static void before_flood(void *context)
+{
+    struct flood *flood = context;
+
+    line_open(&flood->line, NULL);
+    wt_buffer_init(&flood->much, 8u << 20);
+    wt_send(flood->line.socket, &flood->line.send, &flood->much.buf, 0);
+    wt_send(flood->line.socket, &flood->line.extra, &flood->line.out.buf, 0);
+}
+
+static void step_close_flood(void *context)
+{
+    step_close(&((struct flood *)context)->line);
+}
+
+static void step_peer_reads_much(void *context)
+{
+    static char text[1 << 16];
+    struct flood *flood = context;
+    int i;
+
+    for (i = 0; i < 200; i++)
+        if (peer_receive(flood->line.peer, text, sizeof text, 1) < 0)
+            break;
+}
+
+static void after_flood(void *context)
+{
+    struct flood *flood = context;
+
+    wt_wait(&flood->line.close);
+    check_ended(&flood->line.send, &flood->line.close, 8u << 20);
+    check_ended(&flood->line.extra, &flood->line.close, 64);
+    line_end(&flood->line);
+    wt_buffer_free(&flood->much);
+}
+
+/* Nobody cancels one by one: then they end in order, even when the transport was about to end the first. */
+static void after_flood_in_order(void *context)
+{
+    struct flood *flood = context;
+
+    wt_wait(&flood->line.close);
+    EXPECT(flood->line.send.order < flood->line.extra.order); /* D-06 */
+    after_flood(context);
+}
+
+TEST(race_close_with_a_window_that_opens, "C-CLOSE-13 C-CLOSE-16 C-CLOSE-41 D-06 D-16", TEST_TIMEOUT(240))
+{
+    struct flood flood;
+
+    race(before_flood, step_close_flood, step_peer_reads_much, after_flood_in_order, &flood);
+}
+
+static void step_cancel_both_sends(void *context)
+{
+    struct flood *flood = context;
+
+    IoCancelIrp(flood->line.send.irp);
+    IoCancelIrp(flood->line.extra.irp);
+}
+
+TEST(race_close_with_io_cancel_irp_of_sends, "C-CLOSE-12 C-CLOSE-13 K-CANCEL-01", TEST_TIMEOUT(240))
+{
+    struct flood flood;
+
+    race(before_flood, step_close_flood, step_cancel_both_sends, after_flood, &flood);
+}
+
+/* ---- disconnects
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
+
+static void step_disconnect_and_close(void *context)
+{
+    struct line *line = context;
+
+    wt_disconnect(line->socket, &line->extra, NULL, 0);
+    step_close(line);
+}
+
+static void after_disconnect(void *context)
+{
+    struct line *line = context;
+
+    wt_wait(&line->close);
+    check_ended(&line->extra, &line->close, 0);
+    line_end(line);
+}
+
+TEST(race_close_with_a_disconnect_and_the_peers_fin, "C-CLOSE-13 C-CLOSE-39 C-CLOSE-40 R-CLOSE-14",
+     TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_nothing, step_disconnect_and_close, step_peer_shuts_down, after_disconnect, &line);
+}
+
+static void before_stuck_disconnect(void *context)
+{
+    struct line *line = context;
+
+    line_open(line, NULL);
+    peer_drop_incoming(line->peer);
+    wt_disconnect(line->socket, &line->extra, NULL, 0);
+}
+
+static void step_cancel_extra(void *context)
+{
+    IoCancelIrp(((struct line *)context)->extra.irp);
+}
+
+TEST(race_close_with_io_cancel_irp_of_a_disconnect, "C-CLOSE-12 R-CLOSE-14 K-CANCEL-01", TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_stuck_disconnect, step_close, step_cancel_extra, after_disconnect, &line);
+}
+
+/* ---- connects and accepts, cancelled
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void before_dial(void *context)
+{
+    struct dial *dial = context;
+    SOCKADDR_STORAGE remote;
+
+    before_connect(dial);
+    wt_connect(dial->socket, &dial->connect, wt_loopback(&remote, AF_INET, dial->port));
+}
+
+static void step_close_dial(void *context)
+{
+    struct dial *dial = context;
+
+    wt_close(dial->socket, &dial->close);
+}
+
+static void step_cancel_dial(void *context)
+{
+    IoCancelIrp(((struct dial *)context)->connect.irp);
+}
+
+TEST(race_close_with_io_cancel_irp_of_a_connect, "C-CLOSE-12 C-CLOSE-42 K-CANCEL-01", TEST_TIMEOUT(120))
+{
+    struct dial dial;
+
+    dial.port = peer_black_hole_port(PEER_INET);
+    race(before_dial, step_close_dial, step_cancel_dial, after_connect, &dial);
+}
+
+static void step_cancel_accept(void *context)
+{
+    IoCancelIrp(((struct door *)context)->accept.irp);
+}
+
+static void after_door_cancel(void *context)
+{
+    struct door *door = context;
+
+    EXPECT_STATUS(wt_wait(&door->accept), STATUS_CANCELLED);
+    wt_wait(&door->close);
+    EXPECT(door->accept.order < door->close.order);
+    door->peer = -1;
+    after_door(door);
+}
+
+TEST(race_close_of_a_listener_with_io_cancel_irp, "C-CLOSE-12 C-CLOSE-43 K-CANCEL-01", TEST_TIMEOUT(120))
+{
+    struct door door;
+
+    race(before_door_accept, step_close_door, step_cancel_accept, after_door_cancel, &door);
+}
+
+/* ---- a disable that waits for a callback, cancelled, while the callback closes
+ * --------------------------------------------------------------------- */
+
+static NTSTATUS WSKAPI disable_and_close_in_receive(PVOID SocketContext, ULONG Flags,
+                                                    PWSK_DATA_INDICATION DataIndication,
+                                                    SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
+{
+    struct line *line = SocketContext;
+
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(DataIndication);
+    UNREFERENCED_PARAMETER(BytesIndicated);
+    UNREFERENCED_PARAMETER(BytesAccepted);
+    wt_events(line->socket, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE, &line->extra);
+    InterlockedExchange(&line->callbacks, 1);
+    spin(100);
+    wt_close(line->socket, &line->close);
+    return STATUS_SUCCESS;
+}
+
+static const WSK_CLIENT_CONNECTION_DISPATCH disabling_events = {disable_and_close_in_receive, NULL, NULL};
+
+static void before_disabling_events(void *context)
+{
+    struct line *line = context;
+
+    line_open(line, &disabling_events);
+    EXPECT_STATUS(wt_events(line->socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
+}
+
+static void step_cancel_disable(void *context)
+{
+    struct line *line = context;
+
+    while (!ReadAcquire(&line->callbacks))
+        YieldProcessor();
+    IoCancelIrp(line->extra.irp);
+}
+
+static void after_disabling(void *context)
+{
+    struct line *line = context;
+
+    wt_wait(&line->close);
+    EXPECT_STATUS(wt_wait(&line->extra), STATUS_CANCELLED);
+    EXPECT(line->extra.order < line->close.order);
+    line_end(line);
+}
+
+TEST(race_close_with_a_disable_that_is_cancelled, "C-CLOSE-11 C-CLOSE-12 C-CLOSE-20 C-EVT-09 K-CANCEL-01",
+     TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_disabling_events, step_peer_sends, step_cancel_disable, after_disabling, &line);
+}
