@@ -11,6 +11,7 @@
 
 static KSPIN_LOCK starved_lock;
 static LIST_ENTRY starved = {&starved, &starved}; /* listeners that found no descriptor left */
+static volatile LONG starved_count;               /* how many: looked at without the lock, too */
 
 /* ---- from the transport to the client
  * ---------------------------------------------------------------------------------- */
@@ -108,6 +109,7 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
             socket->latches |= WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE;
             wsk_socket_reference(socket);
             InsertTailList(&starved, &socket->listen.starved_link);
+            __atomic_add_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
             ke_release_spin_lock(&starved_lock, irql);
         }
         return;
@@ -176,8 +178,7 @@ void wsk_listen_descriptor_freed(void)
     LIST_ENTRY woken;
     KIRQL irql;
 
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&starved.Flink, __ATOMIC_ACQUIRE) == &starved)
+    if (__atomic_load_n(&starved_count, __ATOMIC_SEQ_CST) == 0)
         return;
     /* Each has one try: who finds no descriptor again stands in `starved` anew and waits for the next. */
     InitializeListHead(&woken);
@@ -189,6 +190,7 @@ void wsk_listen_descriptor_freed(void)
             CONTAINING_RECORD(RemoveHeadList(&woken), struct wsk_socket, listen.starved_link);
 
         InitializeListHead(&socket->listen.starved_link);
+        __atomic_sub_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
         ke_release_spin_lock(&starved_lock, irql);
         irql = wsk_lock(socket);
         socket->latches &= ~(ULONG)WSK_LATCH_STARVED;
@@ -231,6 +233,7 @@ static void listen_unstarve(struct wsk_socket *socket)
     if (linked) {
         RemoveEntryList(&socket->listen.starved_link);
         InitializeListHead(&socket->listen.starved_link);
+        __atomic_sub_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
     }
     ke_release_spin_lock(&starved_lock, irql);
     if (linked)
@@ -266,6 +269,8 @@ static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
                 if (status == STATUS_INSUFFICIENT_RESOURCES)
                     return wsk_op_finish(socket, Irp, status, 0, TRUE, irql);
                 accept_got(socket, status);
+                if (socket->latches & WSK_LATCH_RESET) /* R-ACC-09: this very call found it dead */
+                    return wsk_op_finish(socket, Irp, STATUS_FILE_FORCED_CLOSED, 0, TRUE, irql);
             }
         }
         if (!IsListEmpty(&socket->listen.waiting)) {
