@@ -43,9 +43,9 @@ load() {
             ports+=("$(free_port)")
             options+=("-D$macro=${ports[-1]}")
         done
-        echo "\$ uwsk cc ${options[*]} -o $name.so drivers/$name/*.c drivers/common/wskclient.c"
+        echo "\$ build/uwsk cc ${options[*]} -o $name.so drivers/$name/*.c drivers/common/wskclient.c"
         compile_driver "$name" "${options[@]}" || break
-        echo "\$ uwsk run $name.so"
+        echo "\$ build/uwsk run $name.so"
         start_driver "$name" && return 0
         end_driver
     done
