@@ -168,3 +168,14 @@ TEST(a_close_routine_that_comes_back_at_another_level, "C-CLOSE-34 K-IRQL-06",
     EXPECT_BUGCHECK_PARAMETER(1, 0xFA);
     EXPECT_BUGCHECK_PARAMETER(2, stay_high);
 }
+
+/* R-CLOSE-15: above DISPATCH_LEVEL nothing of WSK may be called; the first lock says so. */
+TEST(a_close_above_dispatch_level, "R-CLOSE-15")
+{
+    PWSK_SOCKET socket = wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL);
+    PIRP irp = IoAllocateIrp(1, FALSE);
+    KIRQL irql;
+
+    KeRaiseIrql(HIGH_LEVEL, &irql);
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_DETECTED_VIOLATION, wt_basic(socket)->WskCloseSocket(socket, irp));
+}
