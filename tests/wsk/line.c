@@ -114,6 +114,16 @@ void line_open(struct line *line, ADDRESS_FAMILY family, ULONG events)
         EXPECT_STATUS(wt_events(line->socket, events, NULL), STATUS_SUCCESS);
 }
 
+void line_disable(PWSK_SOCKET socket, ULONG event)
+{
+    struct wt_op op;
+
+    wt_op_init(&op);
+    wt_events(socket, event | WSK_EVENT_DISABLE, &op);
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    wt_op_free(&op);
+}
+
 void line_close(struct line *line)
 {
     LONG calls;

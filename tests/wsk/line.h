@@ -35,6 +35,8 @@ void line_init(struct line *line);
 void line_free(struct line *line);
 /* A connection that WSK opened; these events enabled. */
 void line_open(struct line *line, ADDRESS_FAMILY family, ULONG events);
+/* Disables an event, waiting for a callback that may still be on its way out. */
+void line_disable(PWSK_SOCKET socket, ULONG event);
 /* Closes, checks that nothing comes any more, frees. */
 void line_close(struct line *line);
 /* Takes `bytes` bytes of a list into data. */

@@ -23,8 +23,7 @@
     "inline/dispatch inline/passive inline/mixed"
 
 /* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
-#define WT_DATA_MODES                                                                                        \
-    WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
+#define WT_DATA_MODES WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
 
 /* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
 void wt_setup(void);
