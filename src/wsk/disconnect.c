@@ -31,8 +31,10 @@ static void fin_ended(struct wsk_socket *socket, NTSTATUS status)
 {
     PIRP irp = socket->send.disconnect;
 
-    if (status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS) {
         socket->latches |= WSK_LATCH_LOCAL_DONE;
+        wsk_send_all_sent(socket); /* in order, even when the ACK of the FIN is noticed first (D-06) */
+    }
     if (irp == NULL)
         return; /* cancelled or ended before */
     socket->send.disconnect = NULL;

@@ -30,6 +30,15 @@ static ULONG64 send_done(struct wsk_socket *socket)
     return left < 0 || (ULONG64)left > socket->send.handed ? 0 : socket->send.handed - (ULONG64)left;
 }
 
+void wsk_send_all_sent(struct wsk_socket *socket)
+{
+    while (!IsListEmpty(&socket->send.wait)) {
+        PIRP irp = wsk_irp_of_link(RemoveHeadList(&socket->send.wait));
+
+        wsk_op_done(socket, irp, STATUS_SUCCESS, wsk_arguments_of(irp)->buffer.length);
+    }
+}
+
 /* lock held: sends whose last byte is out end, in order (D-06); a watch waits for the rest. */
 static void send_check(struct wsk_socket *socket)
 {
@@ -58,6 +67,8 @@ static void send_check(struct wsk_socket *socket)
         wsk_gate_leave(socket); /* not the last: the waiting IRPs hold the gate */
         if (status != STATUS_SUCCESS) {
             wsk_connection_died(socket, status);
+            wsk_send_ended(socket, (socket->latches & WSK_LATCH_ABORTED) ? STATUS_CANCELLED : socket->death,
+                           socket->death); /* those that were handed over while it died */
             return;
         }
     }
@@ -164,6 +175,9 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
         RemoveEntryList(&irp->Tail.Overlay.ListEntry);
         wsk_op_done(socket, irp, STATUS_CANCELLED, 0);
     } else {
+        if (status != STATUS_SUCCESS && (socket->latches & WSK_LATCH_ABORTED) &&
+            wsk_op_of(irp)->kind == WSK_OP_SEND)
+            status = STATUS_CANCELLED; /* R-DISC-08 */
         send_handed_over(socket, irp, status);
     }
     wsk_send_pump(socket);

@@ -78,19 +78,30 @@ struct wsk_client {
     const WSK_CLIENT_DISPATCH *dispatch;
     ULONG static_events;          /* WSK_SET_STATIC_EVENT_CALLBACKS */
     LIST_ENTRY transport_changes; /* pended WSK_TRANSPORT_LIST_CHANGE IRPs */
-    void *caller;                 /* who called WskRegister: for the account */
+    void *caller;                 /* who called WskRegister or NmrClientAttachProvider: for the account */
+    HANDLE binding;               /* NMR style (npi_provider.c): the binding's handle; constant */
+    BOOLEAN detach_pending;       /* NMR style: ProviderDetachClient has returned STATUS_PENDING */
+    struct ex_work detached;      /* NMR style: reports the end of the detachment */
 };
 
 extern const WSK_PROVIDER_DISPATCH wsk_provider_dispatch;
 extern LIST_ENTRY wsk_clients;
 extern KSPIN_LOCK wsk_clients_lock;
 
+#define WSK_LOWEST_VERSION  MAKE_WSK_VERSION(1, 0)
+#define WSK_HIGHEST_VERSION MAKE_WSK_VERSION(1, 0)
+
 void wsk_registration_start(void);
 void wsk_registration_stop(void);
-/* client->lock held: lets WskDeregister go when nothing is left. */
+/* A client that counts in wsk_clients from here on; registration NULL = NMR style. NULL: no memory. */
+struct wsk_client *wsk_client_create(PWSK_REGISTRATION registration, PVOID context,
+                                     const WSK_CLIENT_DISPATCH *dispatch, void *caller);
+/* client->lock held: lets WskDeregister, or the detachment from the NMR, go when nothing is left. */
 void wsk_client_quiet_locked(struct wsk_client *client);
 /* Frees the indications that the client never released, naming them (no lock; the client is going). */
 void wsk_client_report_orphans(struct wsk_client *client);
+/* Ends the pended WSK_TRANSPORT_LIST_CHANGE IRPs of a client that deregisters. */
+void wsk_client_cancel_transport_changes(struct wsk_client *client);
 /* Ends a WSK_TRANSPORT_LIST_CHANGE IRP that was taken off client->transport_changes. */
 void wsk_transport_change_end(struct wsk_client *client, PIRP Irp);
 /* A thread enters and leaves a client-level function.  Enter answers FALSE for a bad client. */
@@ -488,6 +499,8 @@ void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp);
 void wsk_send_pump(struct wsk_socket *socket);
 void wsk_send_close(struct wsk_socket *socket);
 void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconnects);
+/* lock held: our FIN was acknowledged, so every send that was handed over has been sent. */
+void wsk_send_all_sent(struct wsk_socket *socket);
 /* lock held: the head of the send queue is a disconnect whose final buffer is out: say FIN. */
 void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp);
 void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t bytes);
@@ -545,6 +558,13 @@ NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional);
 extern const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch;
 extern const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch;
 extern const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch;
+
+/* npi_provider.c: WSK as a provider at the Network Module Registrar.  PASSIVE_LEVEL.  Start attaches the NMR
+ * style clients that are there; stop detaches them and waits for their sockets to be closed. */
+NTSTATUS wsk_npi_provider_start(void);
+void wsk_npi_provider_stop(void);
+/* client->lock held: an NMR style client is leaving, nothing is left of it. */
+void wsk_npi_client_quiet_locked(struct wsk_client *client);
 
 #define WSK_TRANSPORT_OPS (wsk_settings.ops)
 
