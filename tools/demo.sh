@@ -101,7 +101,8 @@ echo_clients() {
     first=$!
     "$peer" --expect RST "${ports[1]}" >"$work/second" &
     second=$!
-    sleep 0.2
+    wait_for 10 is_connected "${ports[0]}"
+    wait_for 10 is_connected "${ports[1]}"
     echo "   two clients are connected, and the driver is unloaded:"
     unload
     wait $first

@@ -31,6 +31,11 @@ wait_for() {
     done
 }
 
+# is_connected PORT [COUNT]: so many clients are connected to a driver's port.
+is_connected() {
+    [ "$(ss -Htn state established "sport = :$1" | wc -l)" -ge "${2:-1}" ]
+}
+
 # compile_driver NAME [OPTION…]: $work/NAME.so from drivers/NAME.
 compile_driver() {
     local name=$1

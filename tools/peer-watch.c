@@ -133,13 +133,24 @@ static bool was_reset(int fd)
 
 /* ---- one connection that is watched -------------------------------------------------------------------- */
 
-static void answer(int fd, const char *line)
+/* Sends a text; false: the connection has been reset. */
+static bool say(int fd, const char *text)
 {
-    if (strstr(line, "send\n") && send(fd, "here you are\n", 13, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
-        errno != ECONNRESET)
+    size_t length = strlen(text);
+
+    if (send(fd, text, length, MSG_NOSIGNAL) == (ssize_t)length)
+        return true;
+    if (errno != ECONNRESET && errno != EPIPE)
         fail("send: %s", strerror(errno));
+    return false;
+}
+
+/* Does what the other side has asked for; false: the connection has been reset. */
+static bool answer(int fd, const char *line)
+{
     if (strstr(line, "fin\n"))
         shutdown(fd, SHUT_WR);
+    return !strstr(line, "send\n") || say(fd, "here you are\n");
 }
 
 /* Reads on until FIN ("FIN"), reset ("RST") or silence (NULL); adds up the bytes. */
@@ -170,8 +181,9 @@ static const char *watch(int fd, size_t *bytes)
             line[in_line++] = buffer[i];
             if (buffer[i] == '\n') {
                 line[in_line] = '\0';
-                answer(fd, line);
                 in_line = 0;
+                if (!answer(fd, line))
+                    return "RST";
             }
         }
     }
@@ -180,17 +192,14 @@ static const char *watch(int fd, size_t *bytes)
 static int one_connection(const char *text, const char *expect)
 {
     int fd = connect_to(port);
-    const char *end;
+    const char *end = "RST";
     size_t bytes = 0;
+    char line[300] = "";
 
-    if (text != NULL) {
-        char line[300];
-        int length = snprintf(line, sizeof line, "%s\n", text);
-
-        if (length >= (int)sizeof line || send(fd, line, (size_t)length, MSG_NOSIGNAL) != length)
-            fail("the text was not sent: %s", strerror(errno));
-    }
-    end = watch(fd, &bytes);
+    if (text != NULL && snprintf(line, sizeof line, "%s\n", text) >= (int)sizeof line)
+        usage();
+    if (say(fd, line))
+        end = watch(fd, &bytes);
     if (end != NULL && strcmp(end, "FIN") == 0) {
         /* With both directions over the socket hangs up and nothing more can come. Else a reset may follow.
          */

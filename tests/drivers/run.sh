@@ -78,10 +78,6 @@ close_with_silent_client() {
     unload && wait $client
 }
 
-is_connected() {
-    ss -Htn state established "sport = :$1" | grep -q .
-}
-
 # ---- echo ------------------------------------------------------------------------------------------------------
 
 same_line() {
@@ -135,7 +131,7 @@ echo_many() {
     done
 }
 
-# The unload ends connections that are idle and one in the middle of a transfer.
+# The unload ends connections that are idle, and those of clients that have sent something and do not read.
 echo_unload() {
     local clients=() client
     for port in "${ports[@]}"; do
@@ -143,9 +139,8 @@ echo_unload() {
         clients+=($!)
         "$peer" --deaf --expect RST "$port" "some text" &
         clients+=($!)
-        wait_for 10 is_connected "$port" || return 1
+        wait_for 10 is_connected "$port" 2 || return 1
     done
-    sleep 0.2
     unload || return 1
     for client in "${clients[@]}"; do
         wait "$client" || return 1
