@@ -91,7 +91,7 @@ echo_clients() {
         verdict $? "nc got its line back, and then our FIN"
         [ "$(echo "hello from socat" | timeout 5 socat -t 5 - "TCP6:[::1]:$port")" = "hello from socat" ]
         verdict $? "socat got its line back over ::1, and then our FIN"
-        [ "$(echo "hello from curl" | curl -s -m 1 "telnet://127.0.0.1:$port")" = "hello from curl" ]
+        curl_gets "$port" "hello from curl"
         verdict $? "curl got its line back"
         client=$("$peer" --echo 3000000 --burst 2049 "$port")
         verdict $? "bursts of 2049 bytes: $client"

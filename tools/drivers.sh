@@ -96,3 +96,18 @@ case_is_over() {
 case_timeline() {
     driver_says | sed -n "/^case $1, /,/^case $1, .*: \(right\|WRONG\)$/p"
 }
+
+# curl_gets PORT LINE: curl as a plain TCP client sends the line and gets it back.  It would stay connected for ever: it
+# is ended as soon as the line is there.
+curl_gets() {
+    local pid status
+    echo "$2" >"$work/curl.in"
+    : >"$work/curl.out"
+    curl -sN -m 20 "telnet://127.0.0.1:$1" <"$work/curl.in" >"$work/curl.out" &
+    pid=$!
+    wait_for 15 grep -qx "$2" "$work/curl.out"
+    status=$?
+    kill "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    return $status
+}

@@ -97,11 +97,6 @@ echo_socat() {
         echo "from socat 6" | timeout 10 socat -t 5 - "TCP6:[::1]:$1" | same_line "from socat 6"
 }
 
-# curl leaves the connection open when its input ends: it is told to give up, and resets or closes.
-echo_curl() {
-    echo "from curl" | curl -s -m 1 "telnet://127.0.0.1:$1" | same_line "from curl"
-}
-
 # Everything comes back in order, through every size of burst, then our FIN answers the client's.
 echo_pattern() {
     "$peer" "$2" --echo 1000 --burst 1 "$1" &&
@@ -173,7 +168,7 @@ for style in events receive; do
     [ $style = events ] || port=${ports[1]}
     check drivers_echo_${style}_nc echo_nc "$port"
     check drivers_echo_${style}_socat echo_socat "$port"
-    check drivers_echo_${style}_curl echo_curl "$port"
+    check drivers_echo_${style}_curl curl_gets "$port" "from curl"
     check drivers_echo_${style}_pattern echo_pattern "$port" -4
     check drivers_echo_${style}_pattern_ipv6 echo_pattern "$port" -6
     check drivers_echo_${style}_slow_reader echo_slow_reader "$port"
