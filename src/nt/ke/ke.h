@@ -156,8 +156,8 @@ struct ke_config {
 /* Starts one thread per processor.  DPCs and timers run only between ke_start and ke_stop.  PASSIVE_LEVEL.
  * STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES (nothing is left running), STATUS_INVALID_PARAMETER. */
 NTSTATUS ke_start(const struct ke_config *config);
-/* Ends and joins them; DPCs still queued are dropped, timers stay queued but no longer expire. PASSIVE_LEVEL.
- */
+/* Ends and joins them; DPCs still queued are dropped, timers stay queued but no longer expire.  Once it has
+ * returned nobody is inside the poller's functions or calls them.  PASSIVE_LEVEL. */
 void ke_stop(void);
 int ke_running(void);
 /* Makes the processor's thread go round its loop once more. */

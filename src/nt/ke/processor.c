@@ -7,7 +7,7 @@
  *
  * Fairness.  A processor that its own thread wants is left alone by the others, so DPCs are not starved; a
  * thread that has waited for more than a millisecond is "starving": until it got a processor nobody else may
- * start to take one.
+ * start to take one, but for a processor's own thread that has given way for as long.
  */
 #include "nt/ke/internal.h"
 
@@ -105,12 +105,19 @@ void ke_take_processor(struct ke_thread *thread)
 /* The processor's own thread takes this one and no other. */
 static void take_own(struct ke_processor *processor, struct ke_thread *thread)
 {
+    uint64_t patient_until = 0;
+
     for (;;) { /* whoever starves goes first; its last one wakes everybody */
         uint32_t generation = __atomic_load_n(&queue.generation, __ATOMIC_SEQ_CST);
 
         if (!__atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST))
             break;
-        host_park(&queue.generation, generation, HOST_FOREVER);
+        /* In a crowd there is always somebody who starves: then this thread has waited as long as they. */
+        if (patient_until && host_now() >= patient_until)
+            break;
+        if (!patient_until)
+            patient_until = host_now() + STARVING_AFTER;
+        host_park(&queue.generation, generation, patient_until);
     }
     __atomic_store_n(&processor->wanted, 1, __ATOMIC_SEQ_CST);
     for (int spins = 0;; spins++) {
