@@ -1,12 +1,11 @@
 /* run.c: `uwsk run`: loads drivers, waits, unloads them, says what they left. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/select.h>
-#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -201,21 +200,21 @@ static int catch_signals(void)
     return 0;
 }
 
-/* Until a signal has come or the time is over. select() counts down what is left of it. */
+/* Until a signal has come or the time is over: in slices, because a poll that was interrupted does not say
+ * how much of its time is left. */
 static void wait_for_end(double seconds)
 {
-    struct timeval left = {.tv_sec = (time_t)seconds,
-                           .tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
+    double left = seconds * 1000;
 
-    while (!signalled) {
-        fd_set set;
-        int ready;
+    while (!signalled && (seconds < 0 || left > 0)) {
+        struct pollfd end = {.fd = wake[0], .events = POLLIN};
+        int slice = seconds < 0 ? -1 : left < 1000 ? (int)left + 1 : 1000;
+        int ready = poll(&end, 1, slice);
 
-        FD_ZERO(&set);
-        FD_SET(wake[0], &set);
-        ready = select(wake[0] + 1, &set, NULL, NULL, seconds < 0 ? NULL : &left);
-        if (ready > 0 || (ready == 0 && seconds >= 0) || (ready < 0 && errno != EINTR))
+        if (ready > 0 || (ready < 0 && errno != EINTR))
             return;
+        if (ready == 0)
+            left -= slice;
     }
 }
 

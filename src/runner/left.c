@@ -178,11 +178,23 @@ struct groups {
     int lost;
 };
 
+/* The driver's part of the stack: what called the driver is ours and always the same. */
+static size_t driver_frames(const struct uwsk_left *left)
+{
+    size_t count = left->frames;
+
+    while (count > 0 && !runner_driver_at(left->stack[count - 1]))
+        count--;
+    return count ? count : left->frames;
+}
+
 static int is_alike(const struct group *group, const struct uwsk_left *left)
 {
+    size_t frames = driver_frames(left);
+
     return group->left.kind == left->kind && group->left.tag == left->tag &&
-           group->left.frames == left->frames &&
-           memcmp(group->left.stack, left->stack, left->frames * sizeof left->stack[0]) == 0 &&
+           driver_frames(&group->left) == frames &&
+           memcmp(group->left.stack, left->stack, frames * sizeof left->stack[0]) == 0 &&
            left->kind != UWSK_LEFT_SOCKET && strcmp(group->state, left->state) == 0;
 }
 
@@ -214,16 +226,6 @@ static void add_to_group(void *context, const struct runner_object *object, cons
     }
     group->count++;
     group->bytes += left->bytes;
-}
-
-/* The driver's part of the stack: what called the driver is ours and always the same. */
-static size_t driver_frames(const struct uwsk_left *left)
-{
-    size_t count = left->frames;
-
-    while (count > 0 && !runner_driver_at(left->stack[count - 1]))
-        count--;
-    return count ? count : left->frames;
 }
 
 static void print_group(const struct runner_out *out, const struct group *group)

@@ -61,12 +61,23 @@ LOOKS static void look(void *context, struct host_thread *host, void *const *fra
  * ---------------------------------------------------------------------------------------------------------
  */
 
-/* Does driver code stand on the thread's stack?  driver NULL: any driver's. */
-static int runs_code_of(const struct stand *stand, const struct uwsk_driver *driver)
+/* Does driver code stand on the thread's stack, or did the runtime call a routine of a driver on it (a thread
+ * that blocks signals tells no stack)?  driver NULL: any driver's. */
+static int runs_code_of(const struct stand *stand, const struct uwsk_driver *driver,
+                        const struct runner_object *objects, size_t count)
 {
     for (size_t i = 0; i < stand->count; i++) {
         const struct uwsk_driver *owner = runner_driver_at(stand->frames[i]);
 
+        if (owner && (!driver || owner == driver))
+            return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct uwsk_driver *owner;
+
+        if (objects[i].kind != RUNNER_ROUTINE || objects[i].routine.thread != stand->id)
+            continue;
+        owner = runner_driver_at(objects[i].caller);
         if (owner && (!driver || owner == driver))
             return 1;
     }
@@ -134,14 +145,16 @@ static void thread_line(const struct runner_out *out, const struct stand *stand,
     else
         runner_line(out, "  thread %llu (%s, %s) %s", (unsigned long long)stand->id, stand->name,
                     runner_irql_name(stand->irql, irql), what);
+    if (!stand->count)
+        runner_line(out, "      its stack is not known: it does not answer");
     runner_stack(out, "      ", stand->frames, stand->count);
 }
 
 static void threads(const struct runner_out *out, const struct uwsk_driver *driver, struct stand *list,
-                    const struct runner_sockets *sockets)
+                    const struct runner_sockets *sockets, const struct runner_object *objects, size_t count)
 {
     for (; list; list = list->next)
-        if (runs_code_of(list, driver))
+        if (runs_code_of(list, driver, objects, count))
             thread_line(out, list, sockets);
 }
 
@@ -264,7 +277,7 @@ void uwsk_waits_report(const struct uwsk_driver *driver, void (*line)(void *cont
     host_each_thread(look, &stands);
     sockets = runner_sockets_get();
     objects = runner_account_copy(&count);
-    threads(&out, driver, stands, sockets);
+    threads(&out, driver, stands, sockets, objects, count);
     if (sockets)
         sockets_of(&out, driver, sockets, objects, count);
     routines(&out, driver, sockets, objects, count);

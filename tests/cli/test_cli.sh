@@ -98,10 +98,25 @@ in_background() {
     fail "uwsk run $*: not loaded within 10 s"
 }
 
-ends_with() { # STATUS: the process in the background
+ends_with() { # STATUS: the process in the background, within 30 s
+    local status
+    for _ in $(seq 1500); do
+        kill -0 "$running" 2>/dev/null || break
+        sleep 0.02
+    done
+    ! kill -KILL "$running" 2>/dev/null || fail "it has not ended within 30 s"
     wait "$running"
-    local status=$?
+    status=$?
     [ "$status" = "$1" ] || fail "status $status instead of $1"
+}
+
+# ThreadSanitizer hands a signal over only when the thread calls into libc: a thread that waits does not tell its stack,
+# and the command does not see a signal while it waits for a driver.
+signals_come_late() {
+    case $sanitize in
+    *thread*) return 0 ;;
+    esac
+    return 1
 }
 
 # A crash is a bug check, or the sanitizer's report. crash NAME CODE PATTERN...
@@ -413,8 +428,8 @@ cli_unload_waits_for_socket() {
     run 5 --for 0.05 --unload-timeout 0.3 hang_socket.so
     has err 'hang_socket: unload did not finish: DriverUnload has not returned within 0.3 s'
     has err 'thread [0-9]+ \(DriverUnload hang_socket, PASSIVE\) WskDeregister waits for: 1 open socket, .*, for [0-9]+ ms'
-    has err 'WskDeregister\+'
-    has err 'deregister\+.* \(behave.c:[0-9]+\)'
+    signals_come_late || has err 'WskDeregister\+'
+    signals_come_late || has err 'deregister\+.* \(behave.c:[0-9]+\)'
     has err 'listening socket 1, listening 127.0.0.1:[0-9]+ \(0x[0-9a-f]+\): WskCloseSocket was not called'
     has err 'pending: WskAccept, IRP 0x[0-9a-f]+, queued, for [0-9]+'
     has err 'open_listener\+'
@@ -437,7 +452,7 @@ cli_unload_waits_for_callback() {
     has err 'pending: WskCloseSocket, IRP 0x[0-9a-f]+, waits for the others'
     has err 'running: WskAcceptEvent on thread [0-9]+, for .*, on_accept\+'
     has err 'thread [0-9]+ \(.*, PASSIVE\) waits for event 0x'
-    has err 'on_accept\+.* \(behave.c:[0-9]+\)'
+    signals_come_late || has err '^      on_accept\+.* \(behave.c:[0-9]+\)'
 }
 
 # A client that waits in a callback at DISPATCH_LEVEL is stopped, not hung.
@@ -458,7 +473,7 @@ cli_unload_spins() {
     behave hang_spin
     run 5 --for 0.05 --processors 1 --unload-timeout 0.3 hang_spin.so
     has err 'DISPATCH\) does not wait: it runs'
-    has err 'spin_at_dispatch\+'
+    signals_come_late || has err 'spin_at_dispatch\+'
     has err 'sockets: not known'
 }
 
@@ -525,6 +540,7 @@ cli_signals() {
 }
 
 cli_second_signal() {
+    signals_come_late && return
     behave hang_socket
     in_background --unload-timeout 60 hang_socket.so
     kill -TERM "$running"
