@@ -577,7 +577,7 @@ static void close_next(struct wt_op *op)
 
 TEST(each_in_the_routine_of_the_one_before, "C-CLOSE-07 C-CLOSE-14 C-CLOSE-27", TEST_TIMEOUT(120))
 {
-    LONG count = 2000, i;
+    LONG count = test_sanitizer() ? 300 : 2000, i;
     volatile LONG deepest = 0, done = 0;
     struct chain *chain = ExAllocatePool2(POOL_FLAG_NON_PAGED, count * sizeof *chain, 'niaC');
 

@@ -245,7 +245,7 @@ TEST(anything_may_happen_before_a_close,
      "C-CLOSE-07 C-CLOSE-11 C-CLOSE-12 C-CLOSE-13 C-CLOSE-14 C-CLOSE-17 C-CLOSE-18", TEST_TIMEOUT(600))
 {
     struct chaos *chaos = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof *chaos, 'oahC');
-    long round, rounds = test_scale(5000);
+    long round, rounds = test_scale(test_sanitizer() ? 1000 : 5000);
     int i;
 
     for (round = 0; round < rounds; round++) {
