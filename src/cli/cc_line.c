@@ -183,5 +183,7 @@ void cc_link_line(struct cc_list *line, const struct cc_layout *layout, bool san
     cc_list_add(line, "-lgcc");
     if (!sanitized)
         cc_list_add(line, "-Wl,-z,defs");
+    /* Operators new and delete are visible whatever -fvisibility says; the driver's own are meant all the same. */
+    cc_list_add(line, "-Wl,-Bsymbolic");
     cc_list_add(line, "-Wl,--build-id");
 }

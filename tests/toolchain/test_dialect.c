@@ -92,6 +92,7 @@ TEST(drivers_in_cplusplus, "T-04", TEST_TIMEOUT(60))
     EXPECT_EXIT(tool_cc("-o plus.so %s/cplusplus.cpp", TOOL_DRIVERS), 0);
     EXPECT_QUIET();
     tool_run_driver("./plus.so");
+    EXPECT_EXIT(tool_run("readelf -d plus.so | grep -q SYMBOLIC"), 0);
     EXPECT_EXIT(tool_cc("-DPURE_CALL -o pure.so %s/cplusplus.cpp", TOOL_DRIVERS), 0);
     tool_run_driver("./pure.so");
     EXPECT_EXIT(tool_cc("-DPURE_CALL -DOWN_PURE_CALL -o own.so %s/cplusplus.cpp", TOOL_DRIVERS), 0);

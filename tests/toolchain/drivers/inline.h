@@ -79,6 +79,8 @@ __inline struct _LIST_ENTRY *Next(struct _LIST_ENTRY *entry)
 __inline LONG Guarded(volatile LONG *value)
 {
     __try {
+        if (!value)
+            ExRaiseStatus(STATUS_ACCESS_VIOLATION);
         return *value;
     } __except (EXCEPTION_EXECUTE_HANDLER) {
         return -1;
