@@ -247,15 +247,18 @@ TEST(timer_signals_at_expiry, "K-TIMER-02 K-TIMER-04 K-WAIT-13")
 TEST(setting_a_queued_timer_voids_the_old_setting, "K-TIMER-01")
 {
     KTIMER timer;
+    uint64_t set;
     KDPC old;
 
     KeInitializeEvent(&done, NotificationEvent, FALSE);
     KeInitializeDpc(&old, queue_again, NULL);
     KeInitializeTimer(&timer);
-    EXPECT(!KeSetTimer(&timer, in_ms(20), &old));
-    EXPECT(KeSetTimer(&timer, in_ms(60), NULL));
-    sleep_ms(40);
-    EXPECT(!KeReadStateTimer(&timer));
+    EXPECT(!KeSetTimer(&timer, in_ms(200), &old));
+    set = host_now();
+    EXPECT(KeSetTimer(&timer, in_ms(400), NULL));
+    sleep_ms(250);
+    EXPECT(!KeReadStateTimer(&timer) ||
+           host_now() >= set + NS(400)); /* who slept too long has seen nothing */
     EXPECT_STATUS(wait_ms(&timer, 10000), STATUS_SUCCESS);
     EXPECT(!KeSetTimer(&timer, in_ms(10000), NULL)); /* not queued any more; clears the signal */
     EXPECT(!KeReadStateTimer(&timer));
@@ -306,6 +309,7 @@ TEST(periodic_timer, "K-TIMER-03 K-TIMER-02")
     sleep_ms(20);
     EXPECT_EQ(__atomic_load_n(&calls, __ATOMIC_RELAXED), at_end);
     EXPECT(!KeSetTimerEx(&timer, in_ms(1), 0, &dpc)); /* period 0: once */
+    EXPECT_SOON(__atomic_load_n(&calls, __ATOMIC_RELAXED) > at_end);
     sleep_ms(20);
     EXPECT_EQ(__atomic_load_n(&calls, __ATOMIC_RELAXED), at_end + 1);
 }
