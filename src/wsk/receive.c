@@ -640,8 +640,17 @@ static void indicate_put_back(struct wsk_socket *socket, struct wsk_indication *
 static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head, NTSTATUS status,
                          SIZE_T bytes, SIZE_T accepted)
 {
+    BOOLEAN released = socket->receive.released;
+
+    socket->receive.indicated = NULL;
+    socket->receive.released = FALSE;
     if (head == NULL)
         return;
+    if (released) { /* WskRelease was faster than the callback's return: whatever that says, the list is given
+                       back */
+        indication_list_free(head);
+        return;
+    }
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
         socket->receive.retained_bytes += bytes;
         InsertTailList(&socket->receive.retained, &head->link);
@@ -680,6 +689,7 @@ void wsk_receive_indicate(struct wsk_socket *socket)
     } else {
         head = indicate_begin(socket, &bytes);
         socket->receive.indicating = head != NULL;
+        socket->receive.indicated = head;
     }
     ke_release_spin_lock(&socket->lock, irql);
     if (head == NULL && !dead)
@@ -704,27 +714,34 @@ void wsk_receive_indicate(struct wsk_socket *socket)
 NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication)
 {
     struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
-    struct wsk_indication *found = NULL;
+    NTSTATUS status = STATUS_INVALID_PARAMETER;
     PLIST_ENTRY link;
     KIRQL irql;
 
     if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket))
         return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
     irql = wsk_lock(socket);
-    for (link = socket->receive.retained.Flink; link != &socket->receive.retained; link = link->Flink) {
-        if (&indication_of_link(link)->public == DataIndication) {
-            found = indication_of_link(link);
-            break;
-        }
+    if (socket->receive.indicated != NULL && &socket->receive.indicated->public == DataIndication) {
+        /* Another thread is done with the list before the callback that hands it out has returned
+         * STATUS_PENDING. */
+        if (!socket->receive.released)
+            status = STATUS_SUCCESS;
+        socket->receive.released = TRUE;
     }
-    if (found != NULL) {
-        RemoveEntryList(&found->link);
-        socket->receive.retained_bytes -= found->total;
-        OBSERVE(dead, OBSERVE_INDICATION, found);
-        indication_list_free(found);
+    for (link = socket->receive.retained.Flink; link != &socket->receive.retained; link = link->Flink) {
+        struct wsk_indication *head = indication_of_link(link);
+
+        if (&head->public != DataIndication)
+            continue;
+        RemoveEntryList(&head->link);
+        socket->receive.retained_bytes -= head->total;
+        OBSERVE(dead, OBSERVE_INDICATION, head);
+        indication_list_free(head);
         wsk_receive_pump(socket); /* the window may open again */
+        status = STATUS_SUCCESS;
+        break;
     }
     wsk_unlock(socket, irql);
     wsk_gate_leave(socket);
-    return found != NULL ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    return status;
 }

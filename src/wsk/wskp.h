@@ -336,6 +336,8 @@ struct wsk_socket {
         struct transport_op reset;
         UCHAR readable_armed, peer_fin_armed, reset_armed;
         UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
+        struct wsk_indication *indicated; /* the list that WskReceiveEvent is looking at */
+        BOOLEAN released;                 /* ... and that WskRelease has been called for already */
     } receive;
 
     struct {             /* sending and disconnecting (send.c, disconnect.c) */

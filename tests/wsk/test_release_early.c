@@ -1,0 +1,80 @@
+/*
+ * test_release_early.c - WskRelease before the callback that retains the list has returned.
+ *
+ * A driver hands the list to another thread and returns STATUS_PENDING; the other thread may be done first.
+ */
+#include "wsk_test.h"
+
+WT_FIXTURE;
+
+struct keeper {
+    PWSK_SOCKET socket;
+    volatile LONG calls, released, wrong;
+    struct test_barrier *barrier;
+    PWSK_DATA_INDICATION list;
+    BOOLEAN inside; /* release inside the callback itself, else on another thread */
+};
+
+static NTSTATUS WSKAPI keep(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
+                            SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
+{
+    struct keeper *keeper = SocketContext;
+
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(BytesIndicated);
+    UNREFERENCED_PARAMETER(BytesAccepted);
+    keeper->list = DataIndication;
+    if (keeper->inside) {
+        if (wt_release(keeper->socket, DataIndication) != STATUS_SUCCESS)
+            InterlockedIncrement(&keeper->wrong);
+        if (wt_release(keeper->socket, DataIndication) != STATUS_INVALID_PARAMETER)
+            InterlockedIncrement(&keeper->wrong); /* R-REL-04: once */
+        InterlockedIncrement(&keeper->released);
+    } else {
+        test_barrier_wait(keeper->barrier);
+    }
+    InterlockedIncrement(&keeper->calls);
+    return STATUS_PENDING;
+}
+
+static const WSK_CLIENT_CONNECTION_DISPATCH events = {keep, NULL, NULL};
+
+TEST(release_inside_the_callback_that_retains, "R-REL-02 R-REL-04 R-RECVEV-14")
+{
+    struct keeper keeper = {.inside = TRUE};
+    int peer;
+
+    keeper.socket = wt_connected(AF_INET, &keeper, &events, &peer);
+    EXPECT_STATUS(wt_events(keeper.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
+    peer_send(peer, "data", 4);
+    EXPECT_SOON(keeper.calls == 1);
+    peer_send(peer, "more", 4);
+    EXPECT_SOON(keeper.calls == 2);
+    EXPECT_EQ(keeper.wrong, 0);
+    wt_close_now(keeper.socket);
+    peer_close(peer);
+}
+
+TEST(release_races_with_the_callbacks_return, "R-REL-02 R-RECVEV-14 C-DATA-11", TEST_TIMEOUT(120))
+{
+    struct keeper keeper = {.inside = FALSE};
+    LONG round, rounds = (LONG)test_scale(1000);
+    int peer;
+
+    keeper.barrier = test_barrier_create(2);
+    keeper.socket = wt_connected(AF_INET, &keeper, &events, &peer);
+    EXPECT_STATUS(wt_events(keeper.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
+    for (round = 1; round <= rounds; round++) {
+        LONG i;
+
+        peer_send(peer, "data", 4);
+        test_barrier_wait(keeper.barrier);
+        for (i = 0; i < round % 50 * 8; i++)
+            YieldProcessor();
+        EXPECT_STATUS(wt_release(keeper.socket, keeper.list), STATUS_SUCCESS);
+        EXPECT_SOON(keeper.calls == round);
+    }
+    wt_close_now(keeper.socket);
+    peer_close(peer);
+    test_barrier_free(keeper.barrier);
+}
