@@ -193,20 +193,29 @@ no_network:
     return status;
 }
 
-int uwsk_runtime_stop(void)
+/* Is there a driver, an object that is not the runtime's own, or a routine of the program that runs?  (The
+ * runtime's own DPCs and work routines come to their end by themselves.) */
+static int anything_left(void)
 {
-    size_t count;
+    const struct runner_image own = runner_own_image();
+    int left = runner_drivers() != NULL;
     struct runner_object *objects;
     const void *made_by;
-    int left = runner_drivers() != NULL;
+    size_t count;
 
-    if (!runtime.running)
-        return 0;
     objects = runner_account_copy(&count);
     for (size_t i = 0; i < count && !left; i++)
-        left = objects[i].kind == RUNNER_ROUTINE || runner_object_is_of(&objects[i], NULL, &made_by);
+        left = objects[i].kind == RUNNER_ROUTINE ? !runner_image_holds(&own, objects[i].caller)
+                                                 : runner_object_is_of(&objects[i], NULL, &made_by);
     free(objects);
-    if (left)
+    return left;
+}
+
+int uwsk_runtime_stop(void)
+{
+    if (!runtime.running)
+        return 0;
+    if (anything_left())
         return 1;
     if (runtime.ops)
         wsk_stop();

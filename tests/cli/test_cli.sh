@@ -553,6 +553,18 @@ cli_second_signal() {
     has err 'a second signal: ended at once'
 }
 
+# The public API by itself, started and stopped several times.
+cli_api() {
+    local folder
+    folder=$(dirname "$uwsk")
+    behave leak_pool
+    # shellcheck disable=SC2046
+    gcc -g -Wall -Wextra -Werror ${sanitize:+-fsanitize=$sanitize} -idirafter "$folder/include" -o api "$sources/api.c" \
+        -L"$folder" -luwsk -Wl,-rpath,"$folder" >err 2>&1 || { fail "api.c cannot be compiled" && return; }
+    timeout 60 ./api >out 2>err || fail "api: status $?"
+    lacks err 'not so'
+}
+
 cli_manual() {
     local page=$sources/../../../man/uwsk.1
     command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
