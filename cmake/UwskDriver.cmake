@@ -31,7 +31,7 @@ function(uwsk_add_driver name)
         file(MAKE_DIRECTORY ${folder})
         add_custom_command(
             OUTPUT ${object}
-            COMMAND ${CMAKE_COMMAND} -E env ${environment} ${command} cc ${arg_OPTIONS} -MMD -MF ${object}.d
+            COMMAND ${CMAKE_COMMAND} -E env ${environment} ${command} cc ${arg_OPTIONS} -MD -MF ${object}.d
                     -c -o ${object} ${absolute}
             DEPENDS ${absolute} ${tools}
             DEPFILE ${object}.d
