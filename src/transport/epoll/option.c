@@ -129,6 +129,10 @@ static int32_t get_locked(struct transport_socket *socket, int option, uint64_t 
         *value = socket->nodelay_option; /* the descriptor's may be on for one send */
         return STATUS_SUCCESS;
     }
+    if (option == TRANSPORT_OPTION_V6ONLY) {
+        *value = socket->v6only; /* the kernel turns it on by itself when an IPv6 address is bound */
+        return STATUS_SUCCESS;
+    }
     int number = 0;
     socklen_t length = sizeof(number);
     if (getsockopt(socket->fd, row.level, row.name, &number, &length) < 0)
