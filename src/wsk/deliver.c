@@ -75,8 +75,8 @@ static void lane_run_beside(struct wsk_lane *lane, PKIRQL irql, unsigned *budget
     while (*budget > 1 && lane_deliver_one(other, irql))
         --*budget;
     other->owner = NULL;
-    if (!IsListEmpty(&other->ready))
-        other->wanted = TRUE;
+    if (*budget <= 1)
+        other->wanted = TRUE; /* the budget ended it, not the lack of work */
 }
 
 /* The lock is held and the lane has no owner.  Returns without the lock; the caller references the socket. */

@@ -158,6 +158,7 @@ void wsk_listen_pump(struct wsk_socket *socket)
 static void accept_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, listen.op);
+    BOOLEAN freed = FALSE;
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -168,8 +169,11 @@ static void accept_complete(struct transport_op *op, int32_t status, size_t byte
     } else if (status == STATUS_SUCCESS) { /* it raced in: C-CLOSE-43 */
         WSK_TRANSPORT_OPS->abort(op->accepted);
         WSK_TRANSPORT_OPS->close(op->accepted);
+        freed = TRUE;
     }
     wsk_unlock_deliver(socket, irql);
+    if (freed)
+        wsk_listen_descriptor_freed();
     wsk_gate_leave(socket); /* the operation inside the transport */
 }
 
@@ -276,6 +280,8 @@ static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
         if (!IsListEmpty(&socket->listen.waiting)) {
             struct wsk_socket *accepted = accept_first(socket, wsk_arguments_of(Irp));
 
+            wsk_listen_pump(
+                socket); /* it may have been on its way to WskAcceptEvent: the next one is to come */
             return wsk_op_finish(socket, Irp, STATUS_SUCCESS, (ULONG_PTR)&accepted->public, TRUE,
                                  irql); /* R-ACC-07 */
         }
@@ -341,7 +347,8 @@ void wsk_listen_indicate(struct wsk_socket *socket)
     if (socket->latches & WSK_LATCH_RESET) {
         socket->latches |= WSK_LATCH_TOLD_DEATH;
     } else if (IsListEmpty(&socket->listen.waiting) || !IsListEmpty(&socket->listen.irps)) {
-        ke_release_spin_lock(&socket->lock, irql);
+        wsk_listen_pump(socket);
+        wsk_unlock(socket, irql);
         return; /* a WskAccept took it in the meantime */
     } else {
         accepted = CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);

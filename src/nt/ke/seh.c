@@ -114,6 +114,10 @@ int ke_seh_dispatch_fault(NTSTATUS code, const void *address, int write, const v
 
     if (!thread || thread->internal_locks > 0 || !is_guarded(thread))
         return 0;
+    /* As on Windows a bad access at DISPATCH_LEVEL is a bug check, whatever is around it: nothing could be paged in.
+     * So no handler ever takes over while a lock of the runtime is held. */
+    if (thread->irql >= DISPATCH_LEVEL && (code == STATUS_ACCESS_VIOLATION || code == STATUS_IN_PAGE_ERROR))
+        return 0;
     struct uwsk_seh_record record = {.code = code, .address = (void *)ip};
     if (code == STATUS_ACCESS_VIOLATION || code == STATUS_IN_PAGE_ERROR) {
         record.parameters = 2;
