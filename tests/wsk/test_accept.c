@@ -255,8 +255,7 @@ TEST(an_accepted_socket_has_its_callbacks_off, "R-ACC-12 C-EVT-02 C-EVT-16 C-EVT
     line_close(&line);
 }
 
-/* ---- a listener that dies
- * -------------------------------------------------------------------------------------------- */
+/* ---- a listener that dies ----------------------------------------------------------------------------- */
 
 static struct transport_ops faulty;
 static volatile LONG accept_fails;

@@ -172,8 +172,7 @@ TEST(a_rejected_connection_is_closed_for_the_client, "C-LISTEN-06 C-LISTEN-07 R-
     line_free(&door.line);
 }
 
-/* ---- inside the callback: D-15
- * -------------------------------------------------------------------------------------- */
+/* ---- inside the callback: D-15 ------------------------------------------------------------------------ */
 
 static void use_it(struct door *door, PWSK_SOCKET socket)
 {
@@ -272,8 +271,7 @@ TEST(enabled_and_disabled_inside_the_callback, "D-15 C-EVT-08 C-EVT-11")
     line_free(&door.line);
 }
 
-/* ---- events that the listener passes on
- * ---------------------------------------------------------------------------------- */
+/* ---- events that the listener passes on --------------------------------------------------------------- */
 
 TEST(connection_events_are_inherited,
      "C-EVT-13 C-EVT-16 C-EVT-17 C-EVT-18 R-ACCEV-13 R-CTLS-17 C-EVT-04 C-EVT-30 "
@@ -328,8 +326,7 @@ TEST(inherited_events_without_a_function_stay_off, "R-SOCK-14 R-ACCEV-13")
     line_free(&door.line);
 }
 
-/* ---- switched off
- * ------------------------------------------------------------------------------------------------ */
+/* ---- switched off ------------------------------------------------------------------------------------- */
 
 TEST(a_disabled_accept_event_leaves_connections_to_accept, "C-EVT-08 C-EVT-11 R-ACCEV-02")
 {

@@ -174,8 +174,7 @@ TEST(an_irp_cancelled_before_the_call, "K-CANCEL-08 D-01 D-03")
     wt_close_now(socket);
 }
 
-/* ---- WskSocketConnect
- * ------------------------------------------------------------------------------------------- */
+/* ---- WskSocketConnect --------------------------------------------------------------------------------- */
 
 TEST(socket_connect_does_it_all,
      "R-SCON-02 R-SCON-04 R-SCON-06 R-SCON-07 R-SCON-10 C-SOCK-10 C-DATA-01 R-LADDR-04 R-RADDR-04 D-11")

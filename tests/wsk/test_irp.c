@@ -8,8 +8,7 @@
 
 WT_FIXTURE;
 
-/* ---- an IRP from above: its first location is the driver's, the second is WSK's
- * ------------------------------------------------------- */
+/* ---- an IRP from above: its first location is the driver's, the second is WSK's ----------------------- */
 
 enum what { SEND_IT, RECEIVE_IT };
 
@@ -189,8 +188,7 @@ TEST(routines_of_an_irp_from_above, "C-IRP-10 C-IRP-13 C-IRP-14 K-PEND-04 K-COMP
     }
 }
 
-/* ---- inside a completion routine
- * -------------------------------------------------------------------------------------------- */
+/* ---- inside a completion routine ---------------------------------------------------------------------- */
 
 struct again {
     PWSK_SOCKET socket;
@@ -309,8 +307,7 @@ TEST(calls_under_a_lock_of_the_driver, "D-05 C-IRP-19 R-SEND-10 R-RECV-15 R-CONN
     line_free(&line);
 }
 
-/* ---- re-issuing from the routine
- * -------------------------------------------------------------------------------------------- */
+/* ---- re-issuing from the routine ---------------------------------------------------------------------- */
 
 struct pump {
     PWSK_SOCKET socket;
@@ -374,8 +371,7 @@ TEST(reissuing_from_the_routine_neither_recurses_nor_starves, "D-05 D-09 C-IRP-0
     line_close(&other);
 }
 
-/* ---- the thread that issued it is gone
- * ------------------------------------------------------------------------------------ */
+/* ---- the thread that issued it is gone ---------------------------------------------------------------- */
 
 struct issued {
     PWSK_SOCKET socket;

@@ -94,7 +94,7 @@ TEST(chains_of_odd_pieces_are_filled, "R-BUF-03 R-BUF-06 H-02 D-11 R-RECV-04 C-I
     int peer;
 
     socket = wt_connected(AF_INET, NULL, NULL, &peer);
-    for (i = 0; i < RTL_NUMBER_OF(pieces); i++) {
+    for (i = 0; i < RTL_NUMBER_OF(pieces) - (test_mode_has("onebyte") ? 1 : 0); i++) {
         SIZE_T size = pieces[i] * 300 + 1, offset = pieces[i] - 1;
         struct wt_buffer buffer;
         struct wt_op op;
@@ -178,8 +178,7 @@ TEST(large_transfers_keep_their_bytes_in, "R-RECV-04 R-BUF-03 C-IRP-23", TEST_TI
     peer_close(peer);
 }
 
-/* ---- WSK_FLAG_WAITALL
- * ---------------------------------------------------------------------------------------------- */
+/* ---- WSK_FLAG_WAITALL --------------------------------------------------------------------------------- */
 
 struct wait {
     PWSK_SOCKET socket;
@@ -302,8 +301,7 @@ TEST(waitall_ends_by_close_with_nothing, "D-16 C-CLOSE-13")
     peer_close(wait.peer);
 }
 
-/* ---- WSK_FLAG_DRAIN
- * ------------------------------------------------------------------------------------------------ */
+/* ---- WSK_FLAG_DRAIN ----------------------------------------------------------------------------------- */
 
 TEST(drain_throws_away_until_the_fin, "R-RECV-05 R-RECV-06 R-RECV-08")
 {
@@ -394,8 +392,7 @@ TEST(receives_behind_a_drain_wait_for_it, "R-RECV-05 D-06")
     peer_close(peer);
 }
 
-/* ---- no bytes
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- no bytes ----------------------------------------------------------------------------------------- */
 
 TEST(a_receive_of_nothing_waits_for_data_or_fin, "R-RECV-10 R-BUF-05 H-05")
 {
@@ -470,8 +467,7 @@ TEST(a_receive_of_nothing_keeps_its_place, "R-RECV-10 D-06 H-05")
     peer_close(peer);
 }
 
-/* ---- refused
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- refused ------------------------------------------------------------------------------------------ */
 
 TEST(receive_refuses_what_is_wrong,
      "R-RECV-06 R-RECV-07 R-RECV-08 R-RECV-09 R-BUF-05 R-BUF-07 H-02 W-04 W-09 D-01 C-SOCK-14")

@@ -69,8 +69,7 @@ TEST(a_large_stream_is_indicated_without_a_gap, "C-DATA-08 C-DATA-14 R-RECVEV-08
     line_close(&line);
 }
 
-/* ---- in part, not at all
- * ------------------------------------------------------------------------------------------- */
+/* ---- in part, not at all ------------------------------------------------------------------------------ */
 
 static NTSTATUS take_two(struct line *line, PWSK_DATA_INDICATION list, SIZE_T bytes, SIZE_T *accepted)
 {
@@ -182,8 +181,7 @@ TEST(a_receive_that_is_cancelled_resumes_as_well, "H-05 R-RECV-11 R-RECVEV-13")
     line_close(&line);
 }
 
-/* ---- WskReceive beside the event
- * ------------------------------------------------------------------------------------ */
+/* ---- WskReceive beside the event ---------------------------------------------------------------------- */
 
 TEST(receive_goes_before_the_event, "R-RECV-12 R-RECV-13 R-RECVEV-02")
 {
@@ -296,8 +294,7 @@ TEST(styles_alternate_without_losing_a_byte, "R-RECV-12 R-RECV-13 C-DATA-14 D-06
     line_close(&line);
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------------------------ */
 
 TEST(a_dead_socket_is_told_by_an_empty_indication, "C-DATA-09 R-RECVEV-07")
 {

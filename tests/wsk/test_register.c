@@ -16,8 +16,7 @@ static const WSK_CLIENT_DISPATCH version_1_0 = {MAKE_WSK_VERSION(1, 0), 0, NULL}
 static const WSK_CLIENT_DISPATCH version_9_3 = {MAKE_WSK_VERSION(9, 3), 0, NULL};
 static const WSK_CLIENT_DISPATCH version_0_9 = {MAKE_WSK_VERSION(0, 9), 0, NULL};
 
-/* ---- calls on a thread of their own
- * ---------------------------------------------------------------------------------- */
+/* ---- calls on a thread of their own ------------------------------------------------------------------- */
 
 struct caller {
     PWSK_REGISTRATION registration;
@@ -76,8 +75,7 @@ static NTSTATUS register_as(PWSK_REGISTRATION registration, const WSK_CLIENT_DIS
     return status;
 }
 
-/* ---- registering
- * ------------------------------------------------------------------------------------------------ */
+/* ---- registering -------------------------------------------------------------------------------------- */
 
 TEST(register_ignores_what_the_block_held,
      "C-REG-02 C-REG-03 C-REG-04 C-REG-05 C-REG-06 C-REG-17 R-REG-01 R-REG-02 R-CAPT-04 D-11")
@@ -200,8 +198,7 @@ TEST(capture_release_and_query_at_dispatch_level, "R-CAPT-02 R-CAPT-10 R-CAPT-11
     WskDeregister(&registration);
 }
 
-/* ---- a provider that is not there yet
- * ---------------------------------------------------------------------------------- */
+/* ---- a provider that is not there yet ----------------------------------------------------------------- */
 
 TEST(capture_of_a_provider_that_is_not_there, "C-REG-10 C-REG-12 R-CAPT-02 R-CAPT-03 R-CAPT-13")
 {
@@ -273,8 +270,7 @@ TEST(deregister_wakes_captures, "C-REG-11 C-REG-15 R-CAPT-07 R-CAPT-08 R-CAPT-09
     EXPECT_STATUS(WskQueryProviderCharacteristics(&registration, &range), STATUS_DEVICE_NOT_READY);
 }
 
-/* ---- deregistering
- * -------------------------------------------------------------------------------------------------- */
+/* ---- deregistering ------------------------------------------------------------------------------------ */
 
 TEST(deregister_waits_for_every_capture, "C-DEREG-03 C-DEREG-08 R-REG-09 R-CAPT-06 R-CAPT-07")
 {
@@ -446,8 +442,7 @@ TEST(deregister_ends_a_wait_for_a_change_of_transports, "C-DEREG-06 C-CTLC-05 C-
     wt_op_free(&cancelled);
 }
 
-/* ---- clients
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- clients ------------------------------------------------------------------------------------------ */
 
 static volatile LONG client_events;
 

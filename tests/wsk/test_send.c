@@ -78,7 +78,7 @@ TEST(chains_of_odd_pieces_are_sent_whole, "R-BUF-03 R-BUF-06 H-02 D-11 C-IRP-23"
     int peer;
 
     socket = wt_connected(AF_INET, NULL, NULL, &peer);
-    for (i = 0; i < RTL_NUMBER_OF(pieces); i++) {
+    for (i = 0; i < RTL_NUMBER_OF(pieces) - (test_mode_has("onebyte") ? 1 : 0); i++) {
         SIZE_T size = pieces[i] * 300 + 1, offset = pieces[i] - 1; /* the offset lies in the first MDL */
         struct wt_buffer buffer;
         PMDL empty, second;

@@ -53,8 +53,7 @@ TEST(every_state_and_event, "C-CLOSE-07 C-SOCK-11 W-03")
     EXPECT_EQ(wsk_transition(WSK_CONNECTION, WSK_STATE_OPEN, (enum wsk_event)99), 0);
 }
 
-/* ---- every function in every state that it is not for
- * ------------------------------------------------------------------ */
+/* ---- every function in every state that it is not for ------------------------------------------------- */
 
 static struct wt_buffer buffer;
 

@@ -18,8 +18,7 @@ volatile LONG wt_order;
 static struct transport *transport;
 static const WSK_CLIENT_DISPATCH client_dispatch = {.Version = MAKE_WSK_VERSION(1, 0)};
 
-/* ---- the runtime
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the runtime -------------------------------------------------------------------------------------- */
 
 static void poll_wait(void *context, unsigned processor, uint64_t deadline)
 {
@@ -89,9 +88,7 @@ void wt_teardown(void)
     EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
 }
 
-/* ---- calls
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- calls -------------------------------------------------------------------------------------------- */
 
 LONG wt_mark(void)
 {
@@ -240,9 +237,7 @@ NTSTATUS wt_release(PWSK_SOCKET socket, PWSK_DATA_INDICATION list)
     return wt_connection(socket)->WskRelease(socket, list);
 }
 
-/* ---- in one go
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- in one go ---------------------------------------------------------------------------------------- */
 
 PWSK_SOCKET wt_open(ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch)
 {
@@ -360,8 +355,7 @@ SIZE_T wt_receive_now(PWSK_SOCKET socket, void *data, SIZE_T length, ULONG flags
     return got;
 }
 
-/* ---- buffers and addresses
- * -------------------------------------------------------------------------------------------- */
+/* ---- buffers and addresses ---------------------------------------------------------------------------- */
 
 void wt_buffer_init(struct wt_buffer *buffer, SIZE_T size)
 {

@@ -40,8 +40,7 @@ void wt_teardown(void);
 extern WSK_PROVIDER_NPI wt_npi;
 extern WSK_REGISTRATION wt_registration;
 
-/* ---- one call with its IRP
- * ---------------------------------------------------------------------------------------- */
+/* ---- one call with its IRP ---------------------------------------------------------------------------- */
 
 struct wt_op {
     PIRP irp;
@@ -74,8 +73,7 @@ BOOLEAN wt_is_done(struct wt_op *op);
 /* To be given what a dispatch function returned: checks D-02; the routine and wt_wait check D-01 and D-03. */
 NTSTATUS wt_returned(struct wt_op *op, NTSTATUS status);
 
-/* ---- the dispatch functions
- * ----------------------------------------------------------------------------------------- */
+/* ---- the dispatch functions --------------------------------------------------------------------------- */
 
 NTSTATUS wt_socket(struct wt_op *op, ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch);
 NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address);
@@ -92,8 +90,7 @@ NTSTATUS wt_control(PWSK_SOCKET socket, struct wt_op *op, WSK_CONTROL_SOCKET_TYP
 NTSTATUS wt_events(PWSK_SOCKET socket, ULONG mask, struct wt_op *op);
 NTSTATUS wt_release(PWSK_SOCKET socket, PWSK_DATA_INDICATION list);
 
-/* ---- in one go (they wait, and end the test when it does not work)
- * -------------------------------------------------------- */
+/* ---- in one go (they wait, and end the test when it does not work) ------------------------------------ */
 
 PWSK_SOCKET wt_open(ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch);
 /* A listening socket on loopback; *port in host order. */
@@ -110,8 +107,7 @@ void wt_close_now(PWSK_SOCKET socket);
 void wt_send_now(PWSK_SOCKET socket, const void *data, SIZE_T length);
 SIZE_T wt_receive_now(PWSK_SOCKET socket, void *data, SIZE_T length, ULONG flags);
 
-/* ---- buffers and addresses
- * -------------------------------------------------------------------------------------------- */
+/* ---- buffers and addresses ---------------------------------------------------------------------------- */
 
 struct wt_buffer {
     UCHAR *bytes;
@@ -129,8 +125,7 @@ PSOCKADDR wt_loopback(SOCKADDR_STORAGE *storage, ADDRESS_FAMILY family, int port
 PSOCKADDR wt_any(SOCKADDR_STORAGE *storage, ADDRESS_FAMILY family, int port);
 int wt_port(const void *address);
 
-/* ---- table access
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- table access ------------------------------------------------------------------------------------- */
 
 static inline const WSK_PROVIDER_BASIC_DISPATCH *wt_basic(PWSK_SOCKET socket)
 {
