@@ -131,7 +131,7 @@ static bool was_reset(int fd)
     return error != 0;
 }
 
-/* ---- one connection that is watched -------------------------------------------------------------------- */
+/* ---- one connection that is watched ------------------------------------------------------------------- */
 
 /* Sends a text; false: the connection has been reset. */
 static bool say(int fd, const char *text)
@@ -348,8 +348,7 @@ static int chat(size_t count, size_t parallel)
     return 0;
 }
 
-/* ---- the command line
- * -------------------------------------------------------------------------------------- */
+/* ---- the command line --------------------------------------------------------------------------------- */
 
 static size_t number(const char *text)
 {

@@ -30,8 +30,7 @@
 extern "C" {
 #endif
 
-/* ---- options
- * -------------------------------------------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------------------------------------ */
 
 enum uwsk_completion { /* what completes before the call returns (docs/architecture.md) */
                        UWSK_COMPLETION_NATURAL,
@@ -76,8 +75,7 @@ struct uwsk_options {
         sizeof(struct uwsk_options), 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL                                   \
     }
 
-/* ---- start and stop
- * ------------------------------------------------------------------------------------------- */
+/* ---- start and stop ----------------------------------------------------------------------------------- */
 
 /* Why something did not work, in one line for the user. */
 struct uwsk_problem {
@@ -94,8 +92,7 @@ int32_t uwsk_runtime_start(const struct uwsk_options *options, struct uwsk_probl
  * because code may still run in it, and returns 1: end the process soon. */
 int uwsk_runtime_stop(void);
 
-/* ---- drivers
- * -------------------------------------------------------------------------------------------------- */
+/* ---- drivers ------------------------------------------------------------------------------------------ */
 
 struct uwsk_driver;
 
@@ -128,8 +125,7 @@ const char *uwsk_driver_name(const struct uwsk_driver *driver);
  * running or has left something keeps its code and its record. */
 void uwsk_driver_forget(struct uwsk_driver *driver);
 
-/* ---- the account
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the account -------------------------------------------------------------------------------------- */
 
 enum uwsk_left_kind {
     UWSK_LEFT_SOCKET = 1,

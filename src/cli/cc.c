@@ -68,7 +68,7 @@ static int usage(const char *format, const char *what)
     return 2;
 }
 
-/* ---- options ---- */
+/* ---- options ------------------------------------------------------------------------------------------ */
 
 static bool starts(const char *text, const char *with)
 {
@@ -264,7 +264,7 @@ static int check(const struct job *job)
     return 0;
 }
 
-/* ---- running ---- */
+/* ---- running ------------------------------------------------------------------------------------------ */
 
 static void print_word(const char *word)
 {
@@ -337,7 +337,7 @@ static bool make_scratch(struct job *job)
     return false;
 }
 
-/* ---- one source ---- */
+/* ---- one source --------------------------------------------------------------------------------------- */
 
 static const char *command_of(const struct job *job, bool cplusplus)
 {
@@ -682,7 +682,7 @@ static int pass_through(struct job *job)
     return status;
 }
 
-/* ---- linking ---- */
+/* ---- linking ------------------------------------------------------------------------------------------ */
 
 static int link_driver(struct job *job, const struct cc_list *objects)
 {

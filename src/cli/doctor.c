@@ -25,7 +25,7 @@ static const char help[] =
     "Says what this machine offers: kernel, ways to do network I/O, limits, compilers.\n"
     "Exit status: 0; 2 for wrong usage.\n";
 
-/* ---- lines ---- */
+/* ---- lines -------------------------------------------------------------------------------------------- */
 
 static void row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void row(const char *name, const char *format, ...)
@@ -64,7 +64,7 @@ static void file_row(const char *name, const char *path)
     row(name, "%s", text[0] ? text : "not known");
 }
 
-/* ---- the system ---- */
+/* ---- the system --------------------------------------------------------------------------------------- */
 
 static void system_rows(void)
 {
@@ -82,7 +82,7 @@ static void system_rows(void)
         (unsigned long)sysconf(_SC_PHYS_PAGES) / 1024 * ((unsigned long)sysconf(_SC_PAGESIZE) / 1024));
 }
 
-/* ---- network I/O ---- */
+/* ---- network I/O -------------------------------------------------------------------------------------- */
 
 static void epoll_row(void)
 {
@@ -168,7 +168,7 @@ static void namespace_row(const char *name, int flags)
         row(name, "no: %s", strerror(WEXITSTATUS(status)));
 }
 
-/* ---- limits ---- */
+/* ---- limits ------------------------------------------------------------------------------------------- */
 
 static const char *limit_text(rlim_t value, char *text, size_t bytes)
 {
@@ -202,7 +202,7 @@ static void limit_rows(void)
     file_row("core_pattern", "/proc/sys/kernel/core_pattern");
 }
 
-/* ---- hardware ---- */
+/* ---- hardware ----------------------------------------------------------------------------------------- */
 
 static void keys_row(void)
 {
@@ -234,7 +234,7 @@ static void counters_row(void)
     row("hardware counters", "yes");
 }
 
-/* ---- compilers ---- */
+/* ---- compilers ---------------------------------------------------------------------------------------- */
 
 /* What `compiler --version` says first; 0 when it cannot be run. */
 static int compiler_version(const char *compiler, char *text, size_t bytes)

@@ -57,7 +57,7 @@ struct job {
     size_t loaded;
 };
 
-/* ---- output ---- */
+/* ---- output ------------------------------------------------------------------------------------------- */
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
@@ -102,7 +102,7 @@ static void print_line(void *context, const struct uwsk_line *line)
         return;
 }
 
-/* ---- arguments ---- */
+/* ---- arguments ---------------------------------------------------------------------------------------- */
 
 static int parse_option(struct job *job, struct cli_args *args)
 {
@@ -167,7 +167,7 @@ static int parse(struct job *job, int argc, char **argv)
     return 0;
 }
 
-/* ---- signals ---- */
+/* ---- signals ------------------------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t signalled;
 static int wake[2] = {-1, -1};
@@ -218,7 +218,7 @@ static void wait_for_end(double seconds)
     }
 }
 
-/* ---- the run ---- */
+/* ---- the run ------------------------------------------------------------------------------------------ */
 
 static int load_all(struct job *job)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- functions ---- */
+/* ---- functions ---------------------------------------------------------------------------------------- */
 
 static bool encloses(const struct seh_region *outer, const struct seh_region *inner)
 {
@@ -149,7 +149,7 @@ void seh_lambda(struct seh_rewrite *p, struct seh_function *outer, size_t params
     function_body(p, &fn);
 }
 
-/* ---- declarations ---- */
+/* ---- declarations ------------------------------------------------------------------------------------- */
 
 /* A declaration at file, namespace or class scope. */
 struct declaration {

@@ -85,7 +85,7 @@ struct seh_rewrite {
 
 #define SEH_MAX_NESTING 256
 
-/* ---- seh_pass.c: tokens, messages, edits ---- */
+/* ---- seh_pass.c: tokens, messages, edits -------------------------------------------------------------- */
 
 bool seh_is(const struct seh_rewrite *p, size_t i, const char *spelling);
 bool seh_is_any(const struct seh_rewrite *p, size_t i, const char *const *words);
@@ -105,7 +105,7 @@ void seh_insert_after(struct seh_rewrite *p, size_t token, char *text);
 struct seh_region *seh_new_region(struct seh_rewrite *p, enum seh_region_kind kind, struct seh_region *parent,
                                   struct seh_try *stmt);
 
-/* ---- seh_expression.c ---- */
+/* ---- seh_expression.c --------------------------------------------------------------------------------- */
 
 /* Tokens from..to of an expression or declaration: intrinsics, and the blocks that may hide in it. */
 void seh_expression(struct seh_rewrite *p, struct seh_function *fn, size_t from, size_t to,
@@ -116,7 +116,7 @@ size_t seh_statement_end(struct seh_rewrite *p, size_t i);
  * Then *params is its `(`, or SEH_NOWHERE. */
 bool seh_is_lambda_body(const struct seh_rewrite *p, size_t open, size_t start, size_t *params);
 
-/* ---- seh_statement.c ---- */
+/* ---- seh_statement.c ---------------------------------------------------------------------------------- */
 
 /* The block that opens at token `open`; returns the token behind it. */
 size_t seh_block(struct seh_rewrite *p, struct seh_function *fn, size_t open, struct seh_region *region);
@@ -126,7 +126,7 @@ void seh_leave_to(struct seh_rewrite *p, struct seh_function *fn, size_t token, 
 /* Texts behind the body and behind the block; known once the whole function is. */
 void seh_close_try(struct seh_rewrite *p, const struct seh_try *t);
 
-/* ---- seh_function.c ---- */
+/* ---- seh_function.c ----------------------------------------------------------------------------------- */
 
 /* The declarations from..to at file, namespace or class scope, and the functions among them. */
 void seh_scope(struct seh_rewrite *p, size_t from, size_t to, bool class_scope);

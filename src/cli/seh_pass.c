@@ -21,10 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-    /* ---- helpers ---- */
+/* ---- helpers ---- */
 
-    bool
-    seh_is(const struct seh_rewrite *p, size_t i, const char *spelling)
+bool seh_is(const struct seh_rewrite *p, size_t i, const char *spelling)
 {
     return lex_is(p->src, i, spelling);
 }
@@ -107,7 +106,7 @@ bool seh_has_try(const struct seh_rewrite *p, size_t from, size_t to)
     return p->tries_before[to] > p->tries_before[from];
 }
 
-/* ---- the text ---- */
+/* ---- the text ----------------------------------------------------------------------------------------- */
 
 static int by_place(const void *a, const void *b)
 {

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* ---- exits ---- */
+/* ---- exits -------------------------------------------------------------------------------------------- */
 
 /* The __finally bodies between `from` (within) and `to` (outside), innermost first. */
 static size_t crossed(struct seh_region *from, const struct seh_region *to, struct seh_try **list,
@@ -69,7 +69,7 @@ void seh_leave_to(struct seh_rewrite *p, struct seh_function *fn, size_t token, 
     free(code);
 }
 
-/* ---- the words of SEH ---- */
+/* ---- the words of SEH --------------------------------------------------------------------------------- */
 
 static bool is_except(const struct seh_rewrite *p, size_t i)
 {
@@ -91,7 +91,7 @@ static bool is_leave(const struct seh_rewrite *p, size_t i)
            (seh_is_any(p, i, words) || (!p->src->cplusplus && seh_is(p, i, "leave")));
 }
 
-/* ---- statements ---- */
+/* ---- statements --------------------------------------------------------------------------------------- */
 
 static size_t parse_statement(struct seh_rewrite *p, struct seh_function *fn, size_t i,
                               struct seh_region *region);

@@ -36,8 +36,7 @@ static struct runner_image own;
 static uint64_t sequence;
 static uint64_t lost; /* births for which there was no memory */
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const void *object)
 {
@@ -119,9 +118,7 @@ static void forget(int kind, const void *object)
     ke_lock_release(&shard->lock);
 }
 
-/* ---- hooks
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- hooks -------------------------------------------------------------------------------------------- */
 
 /* The runtime's own frames in front say nothing; keep what follows. */
 static uint8_t stack_of(void **stack)
@@ -243,8 +240,7 @@ void runner_account_stop(void)
     shards = NULL;
 }
 
-/* ---- questions
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- questions ---------------------------------------------------------------------------------------- */
 
 static int by_sequence(const void *a, const void *b)
 {

@@ -45,8 +45,7 @@ void runner_bugcheck_exception(const struct host_exception *exception)
     settings.happened = 1;
 }
 
-/* ---- names of addresses
- * ------------------------------------------------------------------------------------------------ */
+/* ---- names of addresses ------------------------------------------------------------------------------- */
 
 struct names {
     void *address[FRAMES + ROUTINES];
@@ -127,8 +126,7 @@ static void find_names(struct names *names)
         plain_name(names->address[known], names->text[known], sizeof names->text[known]);
 }
 
-/* ---- what is told
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- what is told ------------------------------------------------------------------------------------- */
 
 /* A stack for the report: the same frame many times in a row, as recursion makes it, stands once. */
 struct stack {

@@ -40,8 +40,7 @@ const char *uwsk_driver_name(const struct uwsk_driver *driver)
     return driver->name;
 }
 
-/* ---- calls into the driver
- * ------------------------------------------------------------------------------------------- */
+/* ---- calls into the driver ---------------------------------------------------------------------------- */
 
 struct call {
     struct uwsk_driver *driver;
@@ -92,9 +91,7 @@ static int run_on_thread(struct uwsk_driver *driver, const char *what, PKSTART_R
     return 0;
 }
 
-/* ---- load
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- load --------------------------------------------------------------------------------------------- */
 
 static void name_of_file(const char *path, char *name, size_t bytes)
 {
@@ -182,9 +179,7 @@ out:
     return status;
 }
 
-/* ---- unload
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- unload ------------------------------------------------------------------------------------------- */
 
 static void wait_completions(struct uwsk_driver *driver, unsigned milliseconds)
 {

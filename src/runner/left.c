@@ -46,9 +46,7 @@ static int left_kind(int observed)
     return 0;
 }
 
-/* ---- states
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- states ------------------------------------------------------------------------------------------- */
 
 static void irp_state(const struct runner_sockets *sockets, const void *irp, char *text, size_t bytes)
 {
@@ -92,9 +90,7 @@ static void state_text(const struct runner_object *object, const struct runner_s
     }
 }
 
-/* ---- data
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- data --------------------------------------------------------------------------------------------- */
 
 /* fn for each; wsk is asked only when there is a socket or an IRP to tell about. */
 static size_t each_left(const struct uwsk_driver *driver,
@@ -160,9 +156,7 @@ size_t uwsk_account(const struct uwsk_driver *driver, void (*fn)(void *context, 
     return each_left(driver, fn ? hand_on : NULL, &plain);
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- text --------------------------------------------------------------------------------------------- */
 
 /* Alike: same kind, tag and stack, and the same state but for what is told one by one. */
 struct group {

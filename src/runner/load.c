@@ -31,8 +31,7 @@ void runner_problem(struct uwsk_problem *problem, int32_t status, const char *fo
     va_end(arguments);
 }
 
-/* ---- the file
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ----------------------------------------------------------------------------------------- */
 
 struct file {
     const char *path;
@@ -174,8 +173,7 @@ static int is_program(const struct file *file)
     return 0;
 }
 
-/* ---- functions that are not here
- * -------------------------------------------------------------------------------------- */
+/* ---- functions that are not here ---------------------------------------------------------------------- */
 
 struct names {
     char text[1200];
@@ -235,8 +233,7 @@ static void tell_missing(const struct file *file, const char *reason, struct uws
                    names == &wdk ? "WDK " : "", names->count > 1 ? "s" : "", names->text, more);
 }
 
-/* ---- the module
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the module --------------------------------------------------------------------------------------- */
 
 static int is_loaded(void *module)
 {

@@ -13,8 +13,7 @@
 #include "nt/ke/ke.h"
 #include "nt/observe.h"
 
-/* ---- images: whose code is at an address (image.c)
- * ------------------------------------------------------------------ */
+/* ---- images: whose code is at an address (image.c) ---------------------------------------------------- */
 
 struct runner_image {
     uintptr_t low, high; /* one past the last byte; 0, 0 = none */
@@ -30,8 +29,7 @@ struct runner_image runner_image_of(const void *address);
 /* The runtime itself; empty when it is linked into the program. */
 struct runner_image runner_own_image(void);
 
-/* ---- drivers (driver.c)
- * --------------------------------------------------------------------------------------------- */
+/* ---- drivers (driver.c) ------------------------------------------------------------------------------- */
 
 struct uwsk_driver {
     struct uwsk_driver *next; /* all of them, newest first: a record stays once it was named in a report */
@@ -51,16 +49,14 @@ struct uwsk_driver {
 struct uwsk_driver *runner_driver_at(const void *address);
 struct uwsk_driver *runner_drivers(void);
 
-/* ---- loading (load.c)
- * ---------------------------------------------------------------------------------------------- */
+/* ---- loading (load.c) --------------------------------------------------------------------------------- */
 
 /* The module and its DriverEntry; NULL with the reason in *problem. */
 void *runner_load(const char *path, PDRIVER_INITIALIZE *entry, struct uwsk_problem *problem);
 void runner_problem(struct uwsk_problem *problem, int32_t status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- live objects (account.c)
- * -------------------------------------------------------------------------------------- */
+/* ---- live objects (account.c) ------------------------------------------------------------------------- */
 
 #define RUNNER_ROUTINE OBSERVE_OBJECT_MAX /* a driver routine that runs: object is its struct rtl_frame */
 
@@ -99,8 +95,7 @@ void runner_account_settle(const struct uwsk_driver *driver, unsigned millisecon
 int runner_object_is_of(const struct runner_object *object, const struct uwsk_driver *driver,
                         const void **made_by);
 
-/* ---- sockets (sockets.c): a copy of what WSK tells
- * ----------------------------------------------------------------- */
+/* ---- sockets (sockets.c): a copy of what WSK tells ---------------------------------------------------- */
 
 struct wsk_report_socket;
 struct wsk_report_client;
@@ -122,8 +117,7 @@ void runner_socket_text(const struct wsk_report_socket *socket, char *text, size
 /* A SOCKADDR in Windows layout as "127.0.0.1:7" or "[::1]:7"; "" when it is none (address.c). */
 void runner_address_text(const uint8_t *address, char *text, size_t bytes);
 
-/* ---- lines of text (text.c)
- * ------------------------------------------------------------------------------------------ */
+/* ---- lines of text (text.c) --------------------------------------------------------------------------- */
 
 struct runner_out {
     void (*line)(void *context, const char *text);
@@ -139,8 +133,7 @@ const char *runner_irql_name(unsigned irql, char text[16]);
 /* "'abcd'" or 0x... */
 const char *runner_tag_text(uint64_t tag, char text[16]);
 
-/* ---- the end of the world (bugcheck.c, exception.c)
- * -------------------------------------------------------------------- */
+/* ---- the end of the world (bugcheck.c, exception.c) --------------------------------------------------- */
 
 void runner_bugcheck_start(int core, void (*report)(void *context, const char *line), void *context);
 void runner_bugcheck_stop(void);

@@ -24,8 +24,7 @@ static struct {
     int running;
 } runtime;
 
-/* ---- the transport as the processors' poller
- * -------------------------------------------------------------------------- */
+/* ---- the transport as the processors' poller ---------------------------------------------------------- */
 
 static void poll_wait(void *context, unsigned processor, uint64_t deadline)
 {
@@ -42,9 +41,7 @@ static void poll_wake(void *context, unsigned processor)
     runtime.ops->wake(context, processor);
 }
 
-/* ---- options
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- options ------------------------------------------------------------------------------------------ */
 
 static int32_t check_options(const struct uwsk_options *options, struct uwsk_problem *problem)
 {
@@ -92,9 +89,7 @@ static void on_print(void *context, const struct dbg_line *line)
     runtime.options.print(runtime.options.context, &out);
 }
 
-/* ---- start and stop
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- start and stop ----------------------------------------------------------------------------------- */
 
 static unsigned processor_count(const struct uwsk_options *options)
 {

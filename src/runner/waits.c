@@ -57,9 +57,7 @@ LOOKS static void look(void *context, struct host_thread *host, void *const *fra
     *list = stand;
 }
 
-/* ---- threads
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- threads ------------------------------------------------------------------------------------------ */
 
 /* Does driver code stand on the thread's stack, or did the runtime call a routine of a driver on it (a thread
  * that blocks signals tells no stack)?  driver NULL: any driver's. */
@@ -158,9 +156,7 @@ static void threads(const struct runner_out *out, const struct uwsk_driver *driv
             thread_line(out, list, sockets);
 }
 
-/* ---- sockets
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- sockets ------------------------------------------------------------------------------------------ */
 
 /* A driver's own: made by its code, or accepted for a client that its code registered. */
 static int is_socket_of(const struct wsk_report_socket *socket, const struct uwsk_driver *driver)
@@ -242,8 +238,7 @@ static void sockets_of(const struct runner_out *out, const struct uwsk_driver *d
         runner_line(out, "  ... and %zu more sockets", found - SHOWN);
 }
 
-/* ---- routines that run and are no callback of a socket that was told above
- * ------------------------------------------ */
+/* ---- routines that run and are no callback of a socket that was told above ---------------------------- */
 
 static void routines(const struct runner_out *out, const struct uwsk_driver *driver,
                      const struct runner_sockets *sockets, const struct runner_object *objects, size_t count)

@@ -76,8 +76,7 @@ void wsk_client_report_orphans(struct wsk_client *client)
     wsk_indication_free_all(&client->orphans);
 }
 
-/* ---- WskControlClient
- * -------------------------------------------------------------------------------------------- */
+/* ---- WskControlClient --------------------------------------------------------------------------------- */
 
 static const struct {
     ADDRESS_FAMILY family;

@@ -24,8 +24,7 @@
  */
 #include "wsk/wskp.h"
 
-/* ---- the gate
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the gate ----------------------------------------------------------------------------------------- */
 
 BOOLEAN wsk_gate_enter(struct wsk_socket *socket)
 {
@@ -94,8 +93,7 @@ BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kin
     return TRUE;
 }
 
-/* ---- step 5 and 6
- * ---------------------------------------------------------------------------------------------- */
+/* ---- step 5 and 6 ------------------------------------------------------------------------------------- */
 
 /* Retained lists outlive their socket: they stay readable until the client has deregistered
  * (docs/closing.md). */
@@ -178,8 +176,7 @@ void wsk_close_finish(struct wsk_socket *socket)
     close_finish(socket);
 }
 
-/* ---- steps 1 to 3
- * ------------------------------------------------------------------------------------------------ */
+/* ---- steps 1 to 3 ------------------------------------------------------------------------------------- */
 
 /* Ends everything that is under way.  The gate is CLOSING and held by the caller.  O(pending operations). */
 static void close_cancel(struct wsk_socket *socket)

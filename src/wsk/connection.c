@@ -50,9 +50,7 @@ NTSTATUS WSKAPI wsk_bind(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, ULONG Flags
     return wsk_op_finish(socket, Irp, status, 0, FALSE, irql);
 }
 
-/* ---- connect
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- connect ------------------------------------------------------------------------------------------ */
 
 /* lock held: the outcome is known; moves the socket. */
 static void connect_outcome(struct wsk_socket *socket, NTSTATUS status)

@@ -49,9 +49,7 @@ ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds)
     return kinds & have;
 }
 
-/* ---- running
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- running ------------------------------------------------------------------------------------------ */
 
 static enum wsk_callback connection_event_due(struct wsk_socket *socket, ULONG enabled)
 {
@@ -144,8 +142,7 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind)
         wsk_close_finish(socket);
 }
 
-/* ---- enabling and disabling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- enabling and disabling --------------------------------------------------------------------------- */
 
 static void gate_enable(struct wsk_socket *socket, ULONG kinds)
 {

@@ -13,8 +13,7 @@ static KSPIN_LOCK starved_lock;
 static LIST_ENTRY starved = {&starved, &starved}; /* listeners that found no descriptor left */
 static volatile LONG starved_count;               /* how many: looked at without the lock, too */
 
-/* ---- from the transport to the client
- * ---------------------------------------------------------------------------------- */
+/* ---- from the transport to the client ----------------------------------------------------------------- */
 
 /* lock held: makes the accepted connection a socket of its own. */
 static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_op *op, struct wsk_socket **out)
@@ -211,8 +210,7 @@ void wsk_listen_descriptor_freed(void)
     ke_release_spin_lock(&starved_lock, irql);
 }
 
-/* ---- life of a listening socket
- * ---------------------------------------------------------------------------------------- */
+/* ---- life of a listening socket ----------------------------------------------------------------------- */
 
 void wsk_listen_initialize(struct wsk_socket *socket)
 {
@@ -326,8 +324,7 @@ NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSo
     return accept_now(socket, Irp, irql);
 }
 
-/* ---- WskAcceptEvent
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- WskAcceptEvent ----------------------------------------------------------------------------------- */
 
 void wsk_listen_indicate(struct wsk_socket *socket)
 {

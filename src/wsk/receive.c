@@ -125,9 +125,7 @@ static SIZE_T data_copy(struct wsk_socket *socket, PIRP irp)
     return copied;
 }
 
-/* ---- one IRP
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- one IRP ------------------------------------------------------------------------------------------ */
 
 enum receive_step { STEP_DONE, STEP_HELD };
 
@@ -243,9 +241,7 @@ static NTSTATUS receive_got(struct wsk_socket *socket, PIRP irp, NTSTATUS status
     return status;
 }
 
-/* ---- the pump
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- the pump ----------------------------------------------------------------------------------------- */
 
 static SIZE_T receive_limit(const struct wsk_socket *socket)
 {
@@ -313,8 +309,7 @@ void wsk_receive_pump(struct wsk_socket *socket)
         wsk_lane_kick(socket, WSK_LANE_RECEIVE);
 }
 
-/* ---- completions of the transport
- * ------------------------------------------------------------------------------------ */
+/* ---- completions of the transport --------------------------------------------------------------------- */
 
 /* lock held: the transport has ended what it did for the first IRP while close or IoCancelIrp wanted its end.
  */
@@ -475,8 +470,7 @@ BOOLEAN wsk_receive_drained(struct wsk_socket *socket)
            WSK_TRANSPORT_OPS->query(socket->transport, TRANSPORT_READABLE) == 0;
 }
 
-/* ---- cancel and close
- * ------------------------------------------------------------------------------------------- */
+/* ---- cancel and close --------------------------------------------------------------------------------- */
 
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp)
 {
@@ -528,8 +522,7 @@ void wsk_receive_close(struct wsk_socket *socket)
         receive_end_by_close(socket);
 }
 
-/* ---- WskReceive
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- WskReceive --------------------------------------------------------------------------------------- */
 
 static NTSTATUS receive_check(const WSK_BUF *buffer, ULONG flags)
 {
@@ -591,8 +584,7 @@ void wsk_receive_completed(struct wsk_socket *socket)
     wsk_unlock(socket, irql);
 }
 
-/* ---- WskReceiveEvent and WskRelease
- * ---------------------------------------------------------------------------------- */
+/* ---- WskReceiveEvent and WskRelease ------------------------------------------------------------------- */
 
 /* lock held: takes all of data out as one list for the driver; NULL when there is none. */
 static struct wsk_indication *indicate_begin(struct wsk_socket *socket, SIZE_T *bytes)

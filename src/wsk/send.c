@@ -135,8 +135,7 @@ void wsk_send_pump(struct wsk_socket *socket)
         send_check(socket);
 }
 
-/* ---- completions of the transport
- * ------------------------------------------------------------------------------------ */
+/* ---- completions of the transport --------------------------------------------------------------------- */
 
 /* lock held: ends what waits in a list. */
 static void send_end_list(struct wsk_socket *socket, PLIST_ENTRY list, BOOLEAN by_close, NTSTATUS sends,
@@ -215,8 +214,7 @@ void wsk_send_initialize(struct wsk_socket *socket)
     socket->send.fin_acked.complete = wsk_disconnect_fin_acked;
 }
 
-/* ---- cancel, death, close
- * ---------------------------------------------------------------------------------------------- */
+/* ---- cancel, death, close ----------------------------------------------------------------------------- */
 
 void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp)
 {
@@ -286,9 +284,7 @@ void wsk_send_close(struct wsk_socket *socket)
     }
 }
 
-/* ---- WskSend
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- WskSend ------------------------------------------------------------------------------------------ */
 
 /* lock held: nothing stands before this send; tries to get all of it out at once (mode inline only). */
 static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *status)

@@ -14,8 +14,7 @@ static struct wsk_socket *quarantine[WSK_QUARANTINE];
 static unsigned quarantine_next;
 static volatile LONG64 socket_numbers;
 
-/* ---- states
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------------------------------------- */
 
 UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event)
 {
@@ -50,9 +49,7 @@ BOOLEAN wsk_move(struct wsk_socket *socket, enum wsk_event event)
     return TRUE;
 }
 
-/* ---- memory
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ------------------------------------------------------------------------------------------- */
 
 BOOLEAN wsk_socket_valid(struct wsk_socket *socket)
 {
@@ -107,7 +104,7 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
     KIRQL irql = ke_acquire_spin_lock(&wsk_clients_lock);
     PLIST_ENTRY at, link;
     LIST_ENTRY
-        marker; /* keeps our place while fn runs without the client's lock, since fn locks the socket */
+    marker; /* keeps our place while fn runs without the client's lock, since fn locks the socket */
 
     for (at = wsk_clients.Flink; at != &wsk_clients; at = at->Flink) {
         struct wsk_client *client = CONTAINING_RECORD(at, struct wsk_client, link);
@@ -129,9 +126,7 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
     ke_release_spin_lock(&wsk_clients_lock, irql);
 }
 
-/* ---- creation
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- creation ----------------------------------------------------------------------------------------- */
 
 static const VOID *provider_table(enum wsk_category category)
 {
@@ -330,8 +325,8 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     wsk_op_begin(Irp, WSK_OP_SOCKET_CONNECT, NULL);
     if (!wsk_client_enter(client))
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
-    if (LocalAddress == NULL || RemoteAddress == NULL || LocalAddress->sa_family != RemoteAddress->sa_family ||
-        Flags != 0)
+    if (LocalAddress == NULL || RemoteAddress == NULL ||
+        LocalAddress->sa_family != RemoteAddress->sa_family || Flags != 0)
         status = STATUS_INVALID_PARAMETER; /* R-SCON-03 */
     else
         status = check_combination(WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol);

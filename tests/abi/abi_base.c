@@ -6,7 +6,7 @@
 #include "abi_doubles.h"
 #include "uwsk_test.h"
 
-/* ---- lists -------------------------------------------------------------- */
+/* ---- lists -------------------------------------------------------------------------------------------- */
 
 TEST(lists_keep_their_entries_in_order, "K-LIST-01")
 {
@@ -148,7 +148,7 @@ TEST(singly_linked_lists_are_stacks, "")
     EXPECT(PopEntryList(&head) == NULL);
 }
 
-/* ---- interlocked operations ---------------------------------------------- */
+/* ---- interlocked operations --------------------------------------------------------------------------- */
 
 TEST(interlocked_operations_return_what_windows_returns, "T-03 T-06")
 {
@@ -266,7 +266,7 @@ TEST(an_interlocked_operand_is_evaluated_once, "T-03")
     EXPECT_EQ(cells[0], 8);
 }
 
-/* ---- IRPs ------------------------------------------------------------------- */
+/* ---- IRPs --------------------------------------------------------------------------------------------- */
 
 static NTSTATUS NTAPI completion(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
@@ -371,7 +371,7 @@ TEST(the_cancel_routine_is_exchanged, "K-CANCEL-03")
     EXPECT(IoSetCancelRoutine(&two.irp, NULL) == NULL);
 }
 
-/* ---- MDLs, pool, lookaside ------------------------------------------------------ */
+/* ---- MDLs, pool, lookaside ---------------------------------------------------------------------------- */
 
 TEST(mdl_macros_give_back_what_was_described, "K-MDL-03 D-10")
 {
@@ -475,7 +475,7 @@ TEST(lookaside_lists_use_the_drivers_allocator, "K-LOOK-01 K-LOOK-04 D-21")
     EXPECT_EQ(list.L.AllocateMisses, 1);
 }
 
-/* ---- status values, strings, assertions -------------------------------------------- */
+/* ---- status values, strings, assertions --------------------------------------------------------------- */
 
 TEST(severities_are_told_by_the_upper_bits, "K-STR-06 K-STR-07 K-COMPL-04")
 {
@@ -536,7 +536,7 @@ TEST(assertions_report_only_what_fails, "")
     EXPECT_EQ(abi_seen.assertions, 3);
 }
 
-/* ---- what the Microsoft compiler knows by itself (T-04) ------------------------------- */
+/* ---- what the Microsoft compiler knows by itself (T-04) ----------------------------------------------- */
 
 struct __declspec(align(32)) aligned_by_declspec {
     char c;

@@ -21,7 +21,7 @@
 #define BASE_AT(type, member, where) BASE_IS(__builtin_offsetof(type, member) == (where))
 #define BASE_VALUE(name, value)      BASE_IS((name) == (value))
 
-/* ---- integers: LLP64 widths on this LP64 machine (T-03) ---- */
+/* ---- integers: LLP64 widths on this LP64 machine (T-03) ----------------------------------------------- */
 BASE_SIZE(CHAR, 1);
 BASE_SIZE(UCHAR, 1);
 BASE_SIZE(BOOLEAN, 1);
@@ -54,7 +54,7 @@ BASE_AT(LARGE_INTEGER, HighPart, 4);
 BASE_AT(LARGE_INTEGER, u.HighPart, 4);
 BASE_IS((CHAR)-1 < 0);
 
-/* ---- strings, links, attributes ---- */
+/* ---- strings, links, attributes ----------------------------------------------------------------------- */
 BASE_SIZE(GUID, 16);
 BASE_AT(GUID, Data2, 4);
 BASE_AT(GUID, Data3, 6);
@@ -96,7 +96,7 @@ BASE_AT(EXCEPTION_RECORD, NumberParameters, 0x18);
 BASE_AT(EXCEPTION_RECORD, ExceptionInformation, 0x20);
 BASE_SIZE(EXCEPTION_POINTERS, 0x10);
 
-/* ---- ke ---- */
+/* ---- ke ----------------------------------------------------------------------------------------------- */
 BASE_SIZE(DISPATCHER_HEADER, 0x18);
 BASE_AT(DISPATCHER_HEADER, Lock, 0);
 BASE_AT(DISPATCHER_HEADER, Type, 0);
@@ -157,7 +157,7 @@ BASE_SIZE(KLOCK_QUEUE_HANDLE, 0x18);
 BASE_AT(KLOCK_QUEUE_HANDLE, LockQueue.Lock, 0x08);
 BASE_AT(KLOCK_QUEUE_HANDLE, OldIrql, 0x10);
 
-/* ---- ex ---- */
+/* ---- ex ----------------------------------------------------------------------------------------------- */
 BASE_SIZE(FAST_MUTEX, 0x38);
 BASE_AT(FAST_MUTEX, Owner, 0x08);
 BASE_AT(FAST_MUTEX, Contention, 0x10);
@@ -189,7 +189,7 @@ BASE_SIZE(NPAGED_LOOKASIDE_LIST, 0x80); /* the general list alone, cache aligned
 BASE_SIZE(PAGED_LOOKASIDE_LIST, 0x80);
 BASE_ALIGN(NPAGED_LOOKASIDE_LIST, 64);
 
-/* ---- mm ---- */
+/* ---- mm ----------------------------------------------------------------------------------------------- */
 BASE_SIZE(MDL, 0x30);
 BASE_AT(MDL, Size, 0x08);
 BASE_AT(MDL, MdlFlags, 0x0a);
@@ -200,7 +200,7 @@ BASE_AT(MDL, StartVa, 0x20);
 BASE_AT(MDL, ByteCount, 0x28);
 BASE_AT(MDL, ByteOffset, 0x2c);
 
-/* ---- io ---- */
+/* ---- io ----------------------------------------------------------------------------------------------- */
 BASE_SIZE(IO_STATUS_BLOCK, 0x10);
 BASE_AT(IO_STATUS_BLOCK, Information, 8);
 BASE_SIZE(IRP, 0xd0);
@@ -324,7 +324,7 @@ BASE_AT(FILE_OBJECT, IrpListLock, 0xb8);
 BASE_AT(FILE_OBJECT, IrpList, 0xc0);
 BASE_AT(FILE_OBJECT, FileObjectExtension, 0xd0);
 
-/* ---- numbers ---- */
+/* ---- numbers ------------------------------------------------------------------------------------------ */
 BASE_VALUE(PASSIVE_LEVEL, 0);
 BASE_VALUE(APC_LEVEL, 1);
 BASE_VALUE(DISPATCH_LEVEL, 2);

@@ -35,7 +35,7 @@ template <class A> struct abi_same<A, A> {
 #define ABI_VALUE(name, value)        ABI_ASSERT((name) == (value))
 #define ABI_TYPE(type, ...)           ABI_ASSERT(ABI_SAME(type, __VA_ARGS__))
 
-/* ---- basic types that every layout below stands on (R-STRUCT-27) ---- */
+/* ---- basic types that every layout below stands on (R-STRUCT-27) -------------------------------------- */
 ABI_SIZE(ULONG, 4);
 ABI_SIZE(LONG, 4);
 ABI_SIZE(INT, 4);
@@ -47,7 +47,7 @@ ABI_SIZE(KSPIN_LOCK, 8);
 ABI_SIZE(PVOID, 8);
 ABI_SIZE(WCHAR, 2);
 
-/* ---- WSK_BUF and indications ---- */
+/* ---- WSK_BUF and indications -------------------------------------------------------------------------- */
 ABI_SIZE(WSK_BUF, 24); /* R-BUF-01 */
 ABI_AT(WSK_BUF, Mdl, 0);
 ABI_AT(WSK_BUF, Offset, 8);
@@ -77,7 +77,7 @@ ABI_MEMBER(WSK_DATAGRAM_INDICATION, ControlInfo, PCMSGHDR);
 ABI_MEMBER(WSK_DATAGRAM_INDICATION, ControlInfoLength, ULONG);
 ABI_MEMBER(WSK_DATAGRAM_INDICATION, RemoteAddress, PSOCKADDR);
 
-/* ---- registration ---- */
+/* ---- registration ------------------------------------------------------------------------------------- */
 ABI_SIZE(WSK_REGISTRATION, 24); /* R-STRUCT-01 */
 ABI_AT(WSK_REGISTRATION, ReservedRegistrationState, 0);
 ABI_AT(WSK_REGISTRATION, ReservedRegistrationContext, 8);
@@ -106,7 +106,7 @@ ABI_SIZE(WSK_PROVIDER_CHARACTERISTICS, 4); /* R-STRUCT-06 */
 ABI_AT(WSK_PROVIDER_CHARACTERISTICS, HighestVersion, 0);
 ABI_AT(WSK_PROVIDER_CHARACTERISTICS, LowestVersion, 2);
 
-/* ---- provider tables ---- */
+/* ---- provider tables ---------------------------------------------------------------------------------- */
 ABI_SIZE(WSK_PROVIDER_DISPATCH, 56); /* R-STRUCT-05 */
 ABI_AT(WSK_PROVIDER_DISPATCH, Version, 0);
 ABI_AT(WSK_PROVIDER_DISPATCH, Reserved, 2);
@@ -178,7 +178,7 @@ ABI_MEMBER(WSK_PROVIDER_DATAGRAM_DISPATCH, Basic, WSK_PROVIDER_BASIC_DISPATCH);
 ABI_MEMBER(WSK_PROVIDER_CONNECTION_DISPATCH, Basic, WSK_PROVIDER_BASIC_DISPATCH);
 ABI_MEMBER(WSK_PROVIDER_STREAM_DISPATCH, Basic, WSK_PROVIDER_BASIC_DISPATCH);
 
-/* ---- client tables ---- */
+/* ---- client tables ------------------------------------------------------------------------------------ */
 ABI_SIZE(WSK_CLIENT_LISTEN_DISPATCH, 24); /* R-STRUCT-16 */
 ABI_AT(WSK_CLIENT_LISTEN_DISPATCH, WskAcceptEvent, 0);
 ABI_AT(WSK_CLIENT_LISTEN_DISPATCH, WskInspectEvent, 8);
@@ -198,7 +198,7 @@ ABI_AT(WSK_CLIENT_STREAM_DISPATCH, Connect, 8);
 ABI_MEMBER(WSK_CLIENT_STREAM_DISPATCH, Listen, const WSK_CLIENT_LISTEN_DISPATCH *);
 ABI_MEMBER(WSK_CLIENT_STREAM_DISPATCH, Connect, const WSK_CLIENT_CONNECTION_DISPATCH *);
 
-/* ---- control structures ---- */
+/* ---- control structures ------------------------------------------------------------------------------- */
 ABI_SIZE(WSK_EVENT_CALLBACK_CONTROL, 16); /* R-STRUCT-20 */
 ABI_AT(WSK_EVENT_CALLBACK_CONTROL, NpiId, 0);
 ABI_AT(WSK_EVENT_CALLBACK_CONTROL, EventMask, 8);
@@ -237,7 +237,7 @@ ABI_SIZE(WSK_TDI_MAP_INFO, 16); /* R-STRUCT-26 */
 ABI_AT(WSK_TDI_MAP_INFO, ElementCount, 0);
 ABI_AT(WSK_TDI_MAP_INFO, Map, 8);
 
-/* ---- NMR ---- */
+/* ---- NMR ---------------------------------------------------------------------------------------------- */
 ABI_SIZE(NPI_REGISTRATION_INSTANCE, 40); /* R-NMR-01 */
 ABI_AT(NPI_REGISTRATION_INSTANCE, Version, 0);
 ABI_AT(NPI_REGISTRATION_INSTANCE, Size, 2);
@@ -272,7 +272,7 @@ ABI_AT(NPI_MODULEID, IfLuid, 8);
 ABI_VALUE(MIT_GUID, 1);
 ABI_VALUE(MIT_IF_LUID, 2);
 
-/* ---- signatures: the lines named R-xxx-01 and their like ---- */
+/* ---- signatures: the lines named R-xxx-01 and their like ---------------------------------------------- */
 ABI_TYPE(__typeof__(&WskRegister), NTSTATUS (*)(PWSK_CLIENT_NPI, PWSK_REGISTRATION));
 ABI_TYPE(__typeof__(&WskDeregister), VOID (*)(PWSK_REGISTRATION));
 ABI_TYPE(PFN_WSK_CLIENT_EVENT, NTSTATUS (*)(PVOID, ULONG, PVOID, SIZE_T)); /* R-REG-17 */
@@ -344,7 +344,7 @@ ABI_TYPE(PNPI_PROVIDER_DETACH_CLIENT_FN, NTSTATUS (*)(PVOID));
 ABI_TYPE(PNPI_PROVIDER_CLEANUP_BINDING_CONTEXT_FN, VOID (*)(PVOID));
 ABI_TYPE(__typeof__(NPI_WSK_INTERFACE_ID), const GUID);
 
-/* ---- WSK numbers (constants.md) ---- */
+/* ---- WSK numbers (constants.md) ----------------------------------------------------------------------- */
 ABI_VALUE(MAKE_WSK_VERSION(1, 0), 0x0100);
 ABI_VALUE(MAKE_WSK_VERSION(0x12, 0x34), 0x1234);
 ABI_VALUE(sizeof(MAKE_WSK_VERSION(1, 0)), sizeof(USHORT));
@@ -401,7 +401,7 @@ ABI_VALUE(WskInspectMax, 3);
 ABI_SIZE(WSK_CONTROL_SOCKET_TYPE, 4);
 ABI_SIZE(WSK_INSPECT_ACTION, 4);
 
-/* ---- socket addresses (looked up) ---- */
+/* ---- socket addresses (looked up) --------------------------------------------------------------------- */
 ABI_SIZE(IN_ADDR, 4);
 ABI_SIZE(IN6_ADDR, 16);
 ABI_ASSERT(__alignof__(IN6_ADDR) == 2);
@@ -442,7 +442,7 @@ ABI_AT(SOCKET_ADDRESS_LIST, iAddressCount, 0);
 ABI_AT(SOCKET_ADDRESS_LIST, Address, 8);
 ABI_VALUE(SIZEOF_SOCKET_ADDRESS_LIST(3), 56);
 
-/* ---- messages and name resolution (looked up; ADDRINFOEXW also R-GAI-16) ---- */
+/* ---- messages and name resolution (looked up; ADDRINFOEXW also R-GAI-16) ------------------------------ */
 ABI_SIZE(WSABUF, 16);
 ABI_SIZE(WSAMSG, 56);
 ABI_AT(WSAMSG, Control, 32);
@@ -479,7 +479,7 @@ ABI_AT(ADDRINFOEXW, ai_bloblen, 48);
 ABI_AT(ADDRINFOEXW, ai_provider, 56);
 ABI_AT(ADDRINFOEXW, ai_next, 64);
 
-/* ---- numbers of Winsock (looked up) ---- */
+/* ---- numbers of Winsock (looked up) ------------------------------------------------------------------- */
 ABI_VALUE(AF_UNSPEC, 0);
 ABI_VALUE(AF_INET, 2);
 ABI_VALUE(AF_INET6, 23);

@@ -11,8 +11,7 @@
 #include "nt/ke/ke.h"
 #include "wsk/wskp.h"
 
-/* ---- the transport under observation: call ct_count_calls() before the first socket
- * -------------------------------------------------- */
+/* ---- the transport under observation: call ct_count_calls() before the first socket ------------------- */
 
 static struct transport_ops ct_ops;
 static volatile LONG ct_aborts, ct_closes, ct_cancels;
@@ -44,8 +43,7 @@ static inline void ct_count_calls(void)
     wsk_settings.ops = &ct_ops;
 }
 
-/* ---- a place where a routine of the driver stands still, at any IRQL
- * ------------------------------------------------------------------ */
+/* ---- a place where a routine of the driver stands still, at any IRQL ---------------------------------- */
 
 struct ct_gate {
     volatile LONG inside, open;
@@ -68,9 +66,7 @@ static inline void ct_let_go(struct ct_gate *gate)
     InterlockedExchange(&gate->open, 1);
 }
 
-/* ---- operations
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- operations --------------------------------------------------------------------------------------- */
 
 /* An operation that the close ended: C-CLOSE-12, 13, 14, D-26. */
 static inline void ct_expect_cancelled(struct wt_op *op, struct wt_op *close)

@@ -14,8 +14,7 @@ static void no_teardown(void)
 TEST_FIXTURE(wt_setup, no_teardown);
 TEST_MATRIX(WT_MODES);
 
-/* ---- C-CLOSE-23: an IRP without a free stack location
- * ------------------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-23: an IRP without a free stack location ------------------------------------------------- */
 
 TEST(a_close_irp_without_a_stack_location, "C-CLOSE-23")
 {
@@ -28,8 +27,7 @@ TEST(a_close_irp_without_a_stack_location, "C-CLOSE-23")
     EXPECT_BUGCHECK_PARAMETER(1, irp);
 }
 
-/* ---- routines that do what they may not, on a thread of ours
- * ----------------------------------------------------------------------------------------- */
+/* ---- routines that do what they may not, on a thread of ours ------------------------------------------ */
 
 static KEVENT never;
 

@@ -7,8 +7,7 @@
 
 WT_FIXTURE;
 
-/* ---- inside the socket's own event callbacks
- * ---------------------------------------------------------------------------------------- */
+/* ---- inside the socket's own event callbacks ---------------------------------------------------------- */
 
 struct self {
     PWSK_SOCKET socket;
@@ -214,8 +213,7 @@ TEST(in_the_accept_event, "C-CLOSE-20 C-CLOSE-22 C-CLOSE-31 C-CLOSE-43 C-CLOSE-4
     }
 }
 
-/* ---- callbacks of other sockets
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- callbacks of other sockets ----------------------------------------------------------------------- */
 
 static NTSTATUS WSKAPI stand_in_receive(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
                                         SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
@@ -268,8 +266,7 @@ TEST(while_a_callback_of_another_socket_runs, "C-CLOSE-22")
     wt_buffer_free(&buffer);
 }
 
-/* ---- while a callback runs on another thread
- * -------------------------------------------------------------------------------------- */
+/* ---- while a callback runs on another thread ---------------------------------------------------------- */
 
 TEST(while_a_callback_runs, "C-CLOSE-17 C-CLOSE-18 C-CLOSE-19 R-CLOSE-05 R-CLOSE-08")
 {
@@ -334,8 +331,7 @@ TEST(while_a_disable_waits_for_the_callback, "C-CLOSE-11 C-CLOSE-13 C-CLOSE-14 C
     wt_op_free(&close);
 }
 
-/* ---- inside completion routines
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- inside completion routines ----------------------------------------------------------------------- */
 
 struct after {
     PWSK_SOCKET socket; /* NULL: the one in Information */
@@ -600,8 +596,7 @@ TEST(each_in_the_routine_of_the_one_before, "C-CLOSE-07 C-CLOSE-14 C-CLOSE-27", 
     ExFreePoolWithTag(chain, 'niaC');
 }
 
-/* ---- at DISPATCH_LEVEL, with a lock of the driver's own
- * ------------------------------------------------------------------------------------ */
+/* ---- at DISPATCH_LEVEL, with a lock of the driver's own ----------------------------------------------- */
 
 static KSPIN_LOCK driver_lock;
 
@@ -703,8 +698,7 @@ TEST(in_a_dpc_with_a_lock_held, "C-CLOSE-07 D-05 D-08 R-CLOSE-15")
     }
 }
 
-/* ---- from another thread; by two sockets at each other
- * -------------------------------------------------------------------------------- */
+/* ---- from another thread; by two sockets at each other ------------------------------------------------ */
 
 struct other {
     PWSK_SOCKET socket;
@@ -787,9 +781,7 @@ TEST(both_ends_at_once, "C-CLOSE-07 C-CLOSE-14 C-CLOSE-38", TEST_TIMEOUT(60))
     }
 }
 
-/* ---- IRPs of every kind
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- IRPs of every kind ------------------------------------------------------------------------------- */
 
 static NTSTATUS NTAPI set_event(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {

@@ -6,8 +6,7 @@
 
 WT_FIXTURE;
 
-/* ---- the plan: the n-th attempt of a kind fails
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the plan: the n-th attempt of a kind fails ------------------------------------------------------- */
 
 static volatile LONG fault_kind, fault_countdown, faults;
 
@@ -40,9 +39,7 @@ __attribute__((constructor)) static void install_plan(void)
     host_set_fault_plan(plan, NULL);
 }
 
-/* ---- a life
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- a life ------------------------------------------------------------------------------------------- */
 
 struct life {
     PWSK_SOCKET listener, accepted[8];
@@ -224,8 +221,7 @@ TEST(a_starving_listener_is_closed, "C-CLOSE-07 C-CLOSE-43 C-CLOSE-45")
     peer_close(peer);
 }
 
-/* ---- WskAccept, WskSocket, WskSocketConnect
- * --------------------------------------------------------------------------------------------------- */
+/* ---- WskAccept, WskSocket, WskSocketConnect ----------------------------------------------------------- */
 
 static void accepts_with_faults(LONG kind)
 {
@@ -329,9 +325,7 @@ TEST(no_descriptor_for_a_socket, "D-01 R-SCON-05 C-CLOSE-45")
     sockets_with_faults(HOST_FAULT_TRANSPORT);
 }
 
-/* ---- the close itself needs nothing
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the close itself needs nothing ------------------------------------------------------------------- */
 
 /* With no pool left at all every operation of an open socket still ends, and the close, too. */
 TEST(a_close_needs_no_memory, "C-CLOSE-07 C-CLOSE-12 C-CLOSE-25 C-CLOSE-27")

@@ -9,8 +9,7 @@
 
 WT_FIXTURE;
 
-/* ---- two pended accepts return the same connection
- * ------------------------------------------------------------------------------------------ */
+/* ---- two pended accepts return the same connection ---------------------------------------------------- */
 
 TEST(pended_accepts_get_connections_of_their_own, "C-LISTEN-02 R-ACC-08 D-06")
 {
@@ -43,8 +42,7 @@ TEST(pended_accepts_get_connections_of_their_own, "C-LISTEN-02 R-ACC-08 D-06")
     wt_close_now(listener);
 }
 
-/* ---- close from a completion routine deadlocks, or frees what is in use when the receive completed inline
- * ---------------------------------------- */
+/* ---- close from a completion routine deadlocks, or frees what is in use when the receive completed inline ---- */
 
 struct loop {
     PWSK_SOCKET socket;
@@ -131,8 +129,7 @@ TEST(a_close_in_a_routine_that_ran_inline, "C-CLOSE-07 C-CLOSE-14 C-CLOSE-33 D-0
     }
 }
 
-/* ---- re-issuing from completion routines recurses, or starves the other connections
- * ------------------------------------------------------------------- */
+/* ---- re-issuing from completion routines recurses, or starves the other connections ------------------- */
 
 TEST(a_receive_loop_neither_recurses, "D-05 C-IRP-14")
 {
@@ -203,8 +200,7 @@ TEST(nor_starves_the_others, "D-05 D-06")
     }
 }
 
-/* ---- pended IRPs die with the thread that issued them
- * --------------------------------------------------------------------------------------- */
+/* ---- pended IRPs die with the thread that issued them ------------------------------------------------- */
 
 struct issuer {
     PWSK_SOCKET socket, listener;
@@ -248,9 +244,7 @@ TEST(pended_irps_outlive_their_thread, "C-CLOSE-11 C-IRP-14 D-08")
     peer_close(caller);
 }
 
-/* ---- IoCancelIrp has no effect
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- IoCancelIrp has no effect ------------------------------------------------------------------------ */
 
 TEST(io_cancel_irp_works, "K-CANCEL-01 D-16 C-CLOSE-07")
 {
@@ -306,8 +300,7 @@ TEST(io_cancel_irp_works, "K-CANCEL-01 D-16 C-CLOSE-07")
     wt_buffer_free(&out);
 }
 
-/* ---- a cap of ten pended IRPs per socket
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- a cap of ten pended IRPs per socket -------------------------------------------------------------- */
 
 #define MANY 200
 
@@ -346,8 +339,7 @@ TEST(any_number_of_irps_may_pend, "D-06 C-DATA-18")
     peer_close(peer);
 }
 
-/* ---- stubs that never complete the IRP
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- stubs that never complete the IRP ---------------------------------------------------------------- */
 
 /* Whatever is asked in whatever state: the IRP comes back (wt_wait ends the test else). */
 TEST(every_call_completes_its_irp, "D-01 D-02 D-03 R-CLOSE-13")
@@ -411,8 +403,7 @@ TEST(every_call_completes_its_irp, "D-01 D-02 D-03 R-CLOSE-13")
     wt_buffer_free(&buffer);
 }
 
-/* ---- MDL chains refused, WAITALL ignored
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- MDL chains refused, WAITALL ignored -------------------------------------------------------------- */
 
 TEST(mdl_chains_and_waitall, "D-12 R-SEND-05 C-DATA-01")
 {

@@ -14,8 +14,7 @@ WT_FIXTURE;
 
 #define ROUNDS test_scale(1000)
 
-/* ---- two threads that meet
- * ------------------------------------------------------------------------------------------ */
+/* ---- two threads that meet ---------------------------------------------------------------------------- */
 
 struct racer {
     void (*step)(void *context);
@@ -72,8 +71,7 @@ static void race(void (*before)(void *), void (*step1)(void *), void (*step2)(vo
     test_barrier_free(barrier);
 }
 
-/* ---- one connection with everything on it
- * ------------------------------------------------------------------------------ */
+/* ---- one connection with everything on it ------------------------------------------------------------- */
 
 struct line {
     PWSK_SOCKET socket;
@@ -180,8 +178,7 @@ static void check_ended(struct wt_op *op, struct wt_op *close, ULONG_PTR full)
     EXPECT(op->order < close->order);
 }
 
-/* ---- pending receive: data, FIN, cancel
- * ---------------------------------------------------------------------------------- */
+/* ---- pending receive: data, FIN, cancel --------------------------------------------------------------- */
 
 static void before_receive(void *context)
 {
@@ -277,8 +274,7 @@ TEST(race_close_with_cancel_of_a_queued_receive, "C-CLOSE-12 K-CANCEL-01", TEST_
     race(before_two_receives, step_close, step_cancel_second, after_cancel_second, &line);
 }
 
-/* ---- data against cancel, nobody closes: the stream loses nothing (D-16)
- * ------------------------------------------------- */
+/* ---- data against cancel, nobody closes: the stream loses nothing (D-16) ------------------------------ */
 
 static void after_cancel_alone(void *context)
 {
@@ -305,9 +301,7 @@ TEST(race_data_with_io_cancel_irp, "D-16 K-CANCEL-06", TEST_TIMEOUT(120))
     race(before_receive, step_cancel_receive, step_peer_sends, after_cancel_alone, &line);
 }
 
-/* ---- sends
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* ---- sends -------------------------------------------------------------------------------------------- */
 
 static void before_nothing(void *context)
 {
@@ -390,9 +384,7 @@ TEST(race_close_with_a_reset, "C-CLOSE-12 C-CLOSE-14", TEST_TIMEOUT(120))
     race(before_nothing, step_send_receive_close, step_peer_resets, after_reset, &line);
 }
 
-/* ---- callbacks
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- callbacks ---------------------------------------------------------------------------------------- */
 
 static void before_events(void *context)
 {
@@ -485,9 +477,7 @@ TEST(race_close_in_a_callback_with_more_data, "C-CLOSE-17 C-CLOSE-18 C-CLOSE-20 
     race(before_closing_events, step_peer_sends, step_peer_sends, after_events, &line);
 }
 
-/* ---- connects
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- connects ----------------------------------------------------------------------------------------- */
 
 struct dial {
     PWSK_SOCKET socket;
@@ -546,9 +536,7 @@ TEST(race_close_with_a_connect, "C-CLOSE-07 C-CLOSE-42", TEST_TIMEOUT(120))
     peer_close(dial.listener);
 }
 
-/* ---- listeners
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- listeners ---------------------------------------------------------------------------------------- */
 
 struct door {
     PWSK_SOCKET socket;
@@ -669,8 +657,7 @@ TEST(race_close_of_a_listener_with_an_accept_event, "C-CLOSE-18 C-CLOSE-43 C-CLO
     race(before_door_event, step_close_door, step_knock, after_door, &door);
 }
 
-/* ---- the other kinds of receive
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the other kinds of receive ----------------------------------------------------------------------- */
 
 static void before_receive_all(void *context)
 {
@@ -739,9 +726,7 @@ TEST(race_close_with_readiness_and_the_end_of_a_drain, "C-CLOSE-12 C-CLOSE-13", 
     race(before_receive_nothing, step_close, step_peer_sends_and_shuts_down, after_receive_nothing, &line);
 }
 
-/* ---- a window that opens
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- a window that opens ------------------------------------------------------------------------------ */
 
 struct flood {
     struct line line;
@@ -817,9 +802,7 @@ TEST(race_close_with_io_cancel_irp_of_sends, "C-CLOSE-12 C-CLOSE-13 K-CANCEL-01"
     race(before_flood, step_close_flood, step_cancel_both_sends, after_flood, &flood);
 }
 
-/* ---- disconnects
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- disconnects -------------------------------------------------------------------------------------- */
 
 static void step_disconnect_and_close(void *context)
 {
@@ -867,8 +850,7 @@ TEST(race_close_with_io_cancel_irp_of_a_disconnect, "C-CLOSE-12 R-CLOSE-14 K-CAN
     race(before_stuck_disconnect, step_close, step_cancel_extra, after_disconnect, &line);
 }
 
-/* ---- connects and accepts, cancelled
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- connects and accepts, cancelled ------------------------------------------------------------------ */
 
 static void before_dial(void *context)
 {
@@ -922,8 +904,7 @@ TEST(race_close_of_a_listener_with_io_cancel_irp, "C-CLOSE-12 C-CLOSE-43 K-CANCE
     race(before_door_accept, step_close_door, step_cancel_accept, after_door_cancel, &door);
 }
 
-/* ---- a disable that waits for a callback, cancelled, while the callback closes
- * --------------------------------------------------------------------- */
+/* ---- a disable that waits for a callback, cancelled, while the callback closes ------------------------ */
 
 static NTSTATUS WSKAPI disable_and_close_in_receive(PVOID SocketContext, ULONG Flags,
                                                     PWSK_DATA_INDICATION DataIndication,

@@ -7,8 +7,7 @@
 
 WT_FIXTURE;
 
-/* ---- C-CLOSE-01, 02, 44: every socket is closed, else somebody says which is not
- * --------------------------------------------------------------- */
+/* ---- C-CLOSE-01, 02, 44: every socket is closed, else somebody says which is not ---------------------- */
 
 struct account {
     const struct wsk_socket *wanted;
@@ -59,8 +58,7 @@ TEST(a_socket_left_open_is_on_the_account, "C-CLOSE-01 C-CLOSE-02 C-CLOSE-44")
     wt_op_free(&accept);
 }
 
-/* ---- C-CLOSE-05, 06: a close while another thread is inside a function
- * ----------------------------------------------------------------------- */
+/* ---- C-CLOSE-05, 06: a close while another thread is inside a function -------------------------------- */
 
 struct careless {
     PWSK_SOCKET socket;
@@ -166,8 +164,7 @@ TEST(a_receive_called_during_the_close, "C-CLOSE-05 C-CLOSE-13 C-CLOSE-35", TEST
     }
 }
 
-/* ---- C-CLOSE-16: memory of pending IRPs
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- C-CLOSE-16: memory of pending IRPs --------------------------------------------------------------- */
 
 static void free_the_buffer(struct wt_op *op)
 {
@@ -208,8 +205,7 @@ TEST(buffers_may_go_with_their_completion, "C-CLOSE-16 C-CLOSE-33", TEST_TIMEOUT
     }
 }
 
-/* ---- C-CLOSE-21: waiting for the close where it waits for us
- * --------------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-21: waiting for the close where it waits for us ------------------------------------------ */
 
 struct waiter {
     PWSK_SOCKET socket;
@@ -257,9 +253,7 @@ TEST(waiting_in_a_callback_for_the_close, "C-CLOSE-21 C-CLOSE-17",
     wt_op_free(&waiter.close);
 }
 
-/* ---- C-CLOSE-24: no completion routine
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- C-CLOSE-24: no completion routine ---------------------------------------------------------------- */
 
 /* A driver that sets none leaks its IRP: nobody frees it, it stays on the account until the driver does. */
 TEST(without_a_completion_routine, "C-CLOSE-24")
@@ -276,8 +270,7 @@ TEST(without_a_completion_routine, "C-CLOSE-24")
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-25, 30: nothing was closed, the socket is still its own
- * ------------------------------------------------------------------------------------ */
+/* ---- C-CLOSE-25, 30: nothing was closed, the socket is still its own ---------------------------------- */
 
 static int fail_irps(void *context, int kind)
 {
@@ -332,8 +325,7 @@ TEST(a_close_that_failed_tears_nothing_down, "C-CLOSE-30 C-CLOSE-26 R-CLOSE-13")
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-28, 32: the routine may be quicker than the call
- * ------------------------------------------------------------------------------------------ */
+/* ---- C-CLOSE-28, 32: the routine may be quicker than the call ----------------------------------------- */
 
 static NTSTATUS NTAPI free_irp(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
@@ -362,9 +354,7 @@ TEST(the_irp_is_gone_when_the_call_returns, "C-CLOSE-28 C-CLOSE-32 C-CLOSE-33")
         EXPECT(early > 0);
 }
 
-/* ---- C-CLOSE-35, 36: no function any more
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- C-CLOSE-35, 36: no function any more ------------------------------------------------------------- */
 
 /* Every function of a connection, on a socket that was closed: refused, the IRP completed, nothing touched.
  */
@@ -555,8 +545,7 @@ TEST(two_closes_at_once, "C-CLOSE-36 C-CLOSE-27 R-CLOSE-07", TEST_TIMEOUT(60))
     }
 }
 
-/* ---- R-CLOSE-10: what a close does not release
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- R-CLOSE-10: what a close does not release -------------------------------------------------------- */
 
 TEST_PARTIAL(security_descriptors_are_the_clients, "R-CLOSE-10",
              "WSK_CACHE_SD and WSK_RELEASE_SD come with issue 3")

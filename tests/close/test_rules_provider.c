@@ -37,8 +37,7 @@ static void setup(void)
 TEST_FIXTURE(setup, wt_teardown);
 TEST_MATRIX(WT_MODES);
 
-/* ---- C-CLOSE-04, R-CLOSE-01: where the function stands
- * ------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-04, R-CLOSE-01: where the function stands ------------------------------------------------ */
 
 TEST_PARTIAL(close_stands_at_the_basic_position, "C-CLOSE-04 R-CLOSE-01 C-CLOSE-26",
              "datagram and stream sockets come with issue 3")
@@ -67,8 +66,7 @@ TEST_PARTIAL(close_stands_at_the_basic_position, "C-CLOSE-04 R-CLOSE-01 C-CLOSE-
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-08, 09, 10: how the client counts is its own business
- * -------------------------------------------------------------------- */
+/* ---- C-CLOSE-08, 09, 10: how the client counts is its own business ------------------------------------ */
 
 struct counted {
     PWSK_SOCKET socket;
@@ -173,8 +171,7 @@ TEST(one_thread_and_no_counter, "C-CLOSE-08 C-CLOSE-10 C-CLOSE-12")
     }
 }
 
-/* ---- C-CLOSE-11: every kind of operation
- * --------------------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-11: every kind of operation -------------------------------------------------------------- */
 
 TEST_PARTIAL(every_kind_of_pending_operation_ends, "C-CLOSE-11",
              "receive-from, send-to, inspect-complete, WskListen and address-list-change come with issue 3")
@@ -208,8 +205,7 @@ TEST_PARTIAL(every_kind_of_pending_operation_ends, "C-CLOSE-11",
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-13: who won the race keeps its result
- * --------------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-13: who won the race keeps its result ---------------------------------------------------- */
 
 static void stand_in_routine(struct wt_op *op)
 {
@@ -259,8 +255,7 @@ TEST(a_result_that_is_there_stays, "C-CLOSE-13 C-CLOSE-14 C-CLOSE-19 D-06")
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-12, 29: the routines that run, and what they are given
- * -------------------------------------------------------------------- */
+/* ---- C-CLOSE-12, 29: the routines that run, and what they are given ----------------------------------- */
 
 static NTSTATUS NTAPI note(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
@@ -294,8 +289,7 @@ TEST(routines_for_cancellation_only, "C-CLOSE-12 D-26 C-CLOSE-29")
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-26, 27, R-CLOSE-13: exactly one completion on every path
- * ------------------------------------------------------------------ */
+/* ---- C-CLOSE-26, 27, R-CLOSE-13: exactly one completion on every path --------------------------------- */
 
 TEST(one_completion_on_every_path, "C-CLOSE-26 C-CLOSE-27 R-CLOSE-13 W-01 W-04")
 {
@@ -349,8 +343,7 @@ TEST(a_close_cannot_be_cancelled, "C-CLOSE-27 K-CANCEL-01")
     peer_close(peer);
 }
 
-/* ---- C-CLOSE-31: the context is never used again
- * ------------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-31: the context is never used again ------------------------------------------------------ */
 
 struct short_lived {
     volatile LONG calls;
@@ -399,8 +392,7 @@ TEST(the_context_dies_with_the_close, "C-CLOSE-18 C-CLOSE-31 R-CLOSE-08", TEST_T
     }
 }
 
-/* ---- C-CLOSE-43: the listener's connections are their own
- * ------------------------------------------------------------------------------ */
+/* ---- C-CLOSE-43: the listener's connections are their own --------------------------------------------- */
 
 TEST_PARTIAL(accepted_sockets_outlive_their_listener, "C-CLOSE-43", "pending inspections come with issue 3")
 {
@@ -432,8 +424,7 @@ TEST_PARTIAL(accepted_sockets_outlive_their_listener, "C-CLOSE-43", "pending ins
     wt_op_free(&close);
 }
 
-/* ---- C-CLOSE-45, R-CLOSE-09: everything is given back
- * -------------------------------------------------------------------------------- */
+/* ---- C-CLOSE-45, R-CLOSE-09: everything is given back ------------------------------------------------- */
 
 TEST(everything_is_given_back, "C-CLOSE-45 R-CLOSE-09 C-CLOSE-38")
 {
@@ -457,9 +448,7 @@ TEST(everything_is_given_back, "C-CLOSE-45 R-CLOSE-09 C-CLOSE-38")
     EXPECT_SOON(ReadAcquire(&sockets_alive) == 0);
 }
 
-/* ---- retained indications
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- retained indications ----------------------------------------------------------------------------- */
 
 struct keeper {
     PWSK_SOCKET socket;
@@ -565,8 +554,7 @@ TEST(refused_lists_of_several_pieces_are_freed_once, "C-CLOSE-45 C-DATA-14 R-REC
     EXPECT_EQ(most, 2);
 }
 
-/* ---- reports while sockets come and go: no lock is taken the wrong way round
- * ---------------------------------------------------------------- */
+/* ---- reports while sockets come and go: no lock is taken the wrong way round -------------------------- */
 
 static volatile LONG reports_stop, reports_seen;
 

@@ -37,9 +37,7 @@ static void teardown(void)
 TEST_FIXTURE(setup, teardown);
 TEST_MATRIX(WT_MODES);
 
-/* ---- a close with n IRPs
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- a close with n IRPs ------------------------------------------------------------------------------ */
 
 struct cost {
     LONG64 locks;
@@ -125,9 +123,7 @@ TEST(so_does_the_close_of_a_listener, "C-CLOSE-11 C-CLOSE-43", TEST_TIMEOUT(120)
     EXPECT(many <= 15 * few);
 }
 
-/* ---- idle connections
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- idle connections --------------------------------------------------------------------------------- */
 
 struct idle {
     PWSK_SOCKET socket;
@@ -180,8 +176,7 @@ TEST(closing_idle_connections_is_linear, "C-CLOSE-07 C-CLOSE-38 C-CLOSE-45", TES
     EXPECT(all <= 14 * few); /* nine times as many, and what else runs */
 }
 
-/* ---- ten thousand connections in mixed ways
- * ----------------------------------------------------------------------------------------------- */
+/* ---- ten thousand connections in mixed ways ----------------------------------------------------------- */
 
 struct mixed {
     PWSK_SOCKET socket;

@@ -46,7 +46,7 @@ static inline void sleep_ms(int ms)
     ke_delay_execution_thread(KernelMode, FALSE, &interval);
 }
 
-/* ---- expected bug checks: the culprit runs on a thread of its own, which ends up parked ---- */
+/* ---- expected bug checks: the culprit runs on a thread of its own, which ends up parked --------------- */
 
 static struct {
     uint32_t raised;

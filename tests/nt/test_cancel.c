@@ -125,7 +125,7 @@ TEST(marking_makes_cancel_only_routines_run, "D-26 K-COMPL-03")
     IoFreeIrp(irp);
 }
 
-/* ---- the race: a holder takes its routine back while another thread cancels ------------------------- */
+/* ---- the race: a holder takes its routine back while another thread cancels --------------------------- */
 
 struct race {
     PIRP irp;

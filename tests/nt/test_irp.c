@@ -187,7 +187,7 @@ TEST(irp_in_driver_memory, "K-IRP-13 D-10")
     EXPECT_EQ(embedded.after, 0xEEEEEEEE);
 }
 
-/* ---- a stack of drivers: each passes the IRP to the next device ------------------------------------- */
+/* ---- a stack of drivers: each passes the IRP to the next device --------------------------------------- */
 
 struct layer {
     PDEVICE_OBJECT lower; /* NULL: the lowest, which hands it to the provider */

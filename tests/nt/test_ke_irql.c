@@ -134,7 +134,7 @@ TEST(processor_numbers, "D-22")
     ke_stop();
 }
 
-/* ---- spin locks ---- */
+/* ---- spin locks --------------------------------------------------------------------------------------- */
 
 TEST(spin_lock_raises_and_restores, "K-SPIN-01")
 {
@@ -289,7 +289,7 @@ TEST(spin_lock_may_die_when_released, "K-SPIN-01 D-09")
     ke_stop();
 }
 
-/* ---- misuse ---- */
+/* ---- misuse ------------------------------------------------------------------------------------------- */
 
 BUG_TEST(raise_to_a_lower_level, "K-IRQL-02", DRIVER_VERIFIER_DETECTED_VIOLATION, 0x30)
 {
@@ -400,7 +400,7 @@ BUG_TEST(ordinary_release_of_a_queued_lock, "K-SPIN-05", DRIVER_VERIFIER_DETECTE
     KeReleaseSpinLock(&bad_lock, PASSIVE_LEVEL);
 }
 
-/* ---- the gate ---- */
+/* ---- the gate ----------------------------------------------------------------------------------------- */
 
 #include "nt/rtl/call.h"
 

@@ -28,7 +28,7 @@ static NTSTATUS wait_ms(PVOID object, int ms)
     return KeWaitForSingleObject(object, Executive, KernelMode, FALSE, &timeout);
 }
 
-/* ---- DPCs ---- */
+/* ---- DPCs --------------------------------------------------------------------------------------------- */
 
 static uint32_t calls;
 static KEVENT done;
@@ -218,7 +218,7 @@ TEST(flush_waits_to_the_end, "K-DPC-05")
     }
 }
 
-/* ---- timers ---- */
+/* ---- timers ------------------------------------------------------------------------------------------- */
 
 static LARGE_INTEGER in_ms(int ms)
 {
@@ -430,7 +430,7 @@ TEST(cancel_races_with_expiry, "K-TIMER-05 K-TIMER-06", TEST_TIMEOUT(120))
     TEST_NOTE("%ld of %ld cancelled", cancelled, rounds);
 }
 
-/* ---- the poller ---- */
+/* ---- the poller --------------------------------------------------------------------------------------- */
 
 static struct polled {
     uint32_t woken[2], dispatched[2], waited[2];
@@ -493,7 +493,7 @@ TEST(poller_is_served_beside_dpcs_and_timers, "K-DPC-03 D-22")
     }
 }
 
-/* ---- misuse ---- */
+/* ---- misuse ------------------------------------------------------------------------------------------- */
 
 static VOID waits(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
 {

@@ -19,7 +19,7 @@ static NTSTATUS wait_forever(PVOID object)
     return KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL);
 }
 
-/* ---- events ---- */
+/* ---- events ------------------------------------------------------------------------------------------- */
 
 TEST(event_initial_state, "K-EVENT-01")
 {
@@ -134,7 +134,7 @@ TEST(synchronization_event_releases_one_at_a_time, "K-EVENT-03")
         join_thread(threads[i]);
 }
 
-/* ---- D-09 ---- */
+/* ---- D-09 --------------------------------------------------------------------------------------------- */
 
 struct dying {
     KEVENT event;
@@ -230,7 +230,7 @@ TEST(event_may_die_when_it_was_seen_signalled, "D-09")
     join_thread(thread);
 }
 
-/* ---- time ---- */
+/* ---- time --------------------------------------------------------------------------------------------- */
 
 TEST(wait_timeouts, "K-WAIT-01 K-WAIT-03 K-WAIT-13")
 {
@@ -353,7 +353,7 @@ TEST(poll_takes_at_dispatch_level, "K-WAIT-04 K-WAIT-08")
     KeLowerIrql(old);
 }
 
-/* ---- several objects ---- */
+/* ---- several objects ---------------------------------------------------------------------------------- */
 
 TEST(wait_any_and_all, "K-WAIT-05 K-WAIT-06")
 {
@@ -461,7 +461,7 @@ TEST(timeouts_race_with_signals, "K-WAIT-05 K-WAIT-13", TEST_TIMEOUT(120))
     TEST_NOTE("%u timeouts", timed_out);
 }
 
-/* ---- semaphores and mutexes ---- */
+/* ---- semaphores and mutexes --------------------------------------------------------------------------- */
 
 TEST(semaphore_counts, "K-WAIT-04")
 {
@@ -524,7 +524,7 @@ TEST(mutex_excludes, "K-MUTEX-03")
     EXPECT_EQ(KeReadStateMutex(&mutex), 1);
 }
 
-/* ---- fast mutexes and regions ---- */
+/* ---- fast mutexes and regions ------------------------------------------------------------------------- */
 
 static FAST_MUTEX fast;
 
@@ -590,7 +590,7 @@ TEST(regions_nest, "K-MUTEX-04")
     EXPECT(!KeAreAllApcsDisabled());
 }
 
-/* ---- misuse ---- */
+/* ---- misuse ------------------------------------------------------------------------------------------- */
 
 BUG_TEST(wait_forever_at_dispatch_level, "K-WAIT-07", DRIVER_VERIFIER_DETECTED_VIOLATION, 0x121)
 {

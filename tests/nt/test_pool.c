@@ -275,7 +275,7 @@ TEST(freed_memory_is_not_handed_out_at_once, "")
     (void)first;
 }
 
-/* ---- the account ------------------------------------------------------------------------------------ */
+/* ---- the account -------------------------------------------------------------------------------------- */
 
 struct found {
     PVOID wanted;
@@ -411,7 +411,7 @@ TEST(observers_see_birth_and_death, "")
     observe_hooks = NULL;
 }
 
-/* ---- several threads -------------------------------------------------------------------------------- */
+/* ---- several threads ---------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, SLOTS = 64 };
 static PUCHAR volatile slots[SLOTS];

@@ -155,7 +155,7 @@ TEST(priority_is_remembered, "K-THREAD-01")
     EXPECT_EQ(KeQueryPriorityThread(KeGetCurrentThread()), LOW_REALTIME_PRIORITY);
 }
 
-/* ---- misuse ---- */
+/* ---- misuse ------------------------------------------------------------------------------------------- */
 
 static KSPIN_LOCK lock;
 

@@ -12,7 +12,7 @@
 
 #define TAG 'ecaR'
 
-/* ---- work against the end of the workers ---- */
+/* ---- work against the end of the workers -------------------------------------------------------------- */
 
 struct piece {
     struct ex_work work;
@@ -93,7 +93,7 @@ TEST(work_is_taken_up_while_workers_are_told_to_end, "K-WORK-02 K-WORK-03", TEST
     EXPECT_EQ(ran, 4 * 2 * work_rounds);
 }
 
-/* ---- IoSetCompletionRoutineEx: who waits for the end finds nothing left ---- */
+/* ---- IoSetCompletionRoutineEx: who waits for the end finds nothing left ------------------------------- */
 
 static NTSTATUS NTAPI stop_here(PDEVICE_OBJECT device, PIRP irp, PVOID context)
 {

@@ -21,7 +21,7 @@ static void jitter(long round, ULONG most)
     KeStallExecutionProcessor((ULONG)((unsigned long)round * 2654435761u >> 7) % (most + 1));
 }
 
-/* ---- starting and stopping processors ---- */
+/* ---- starting and stopping processors ----------------------------------------------------------------- */
 
 TEST(stop_reaches_a_processor_that_goes_to_sleep, "", TEST_TIMEOUT(120))
 {
@@ -137,7 +137,7 @@ TEST(no_dpc_is_queued_after_the_stop, "", TEST_TIMEOUT(120))
     }
 }
 
-/* ---- DPCs: queued, removed, running ---- */
+/* ---- DPCs: queued, removed, running ------------------------------------------------------------------- */
 
 #define DPCS 4
 
@@ -230,7 +230,7 @@ TEST(flush_knows_every_dpc_that_was_queued, "K-DPC-02 K-DPC-05 D-09", TEST_TIMEO
     ke_stop();
 }
 
-/* ---- more threads at DISPATCH_LEVEL than processors, over locks of every kind ---- */
+/* ---- more threads at DISPATCH_LEVEL than processors, over locks of every kind ------------------------- */
 
 static KSPIN_LOCK outer_lock, middle_lock, inner_lock; /* taken in this order */
 static struct ke_lock book_lock = KE_LOCK_INITIALIZER;
@@ -371,7 +371,7 @@ TEST(a_crowd_does_not_starve_the_dpcs, "K-IRQL-07", TEST_TIMEOUT(120))
     ke_stop();
 }
 
-/* ---- a fault of the driver's inside a lock of the executive ---- */
+/* ---- a fault of the driver's inside a lock of the executive ------------------------------------------- */
 
 static uint32_t fault_caught;
 
@@ -408,7 +408,7 @@ TEST(fault_under_the_dispatcher_lock_is_not_caught, "")
     EXPECT_EQ(bug.code, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED);
 }
 
-/* ---- threads that end while others look at all of them ---- */
+/* ---- threads that end while others look at all of them ------------------------------------------------ */
 
 static uint32_t looking_ends;
 

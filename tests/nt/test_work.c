@@ -142,7 +142,7 @@ TEST(legacy_item_may_be_freed_in_its_routine, "K-WORK-02 K-WORK-03")
     expect_done();
 }
 
-/* ---- blocked workers hold nobody up ----------------------------------------------------------------- */
+/* ---- blocked workers hold nobody up ------------------------------------------------------------------- */
 
 enum { BLOCKED = 40 };
 static volatile LONG blocked;
@@ -238,7 +238,7 @@ TEST(shutdown_runs_what_is_queued, "")
     EXPECT_EQ(KeReadStateEvent(&done), 1);
 }
 
-/* ---- misuse ----------------------------------------------------------------------------------------- */
+/* ---- misuse ------------------------------------------------------------------------------------------- */
 
 static PIO_WORKITEM stuck_item(void)
 {

@@ -103,7 +103,7 @@ static long fill(int fd)
     return total;
 }
 
-/* ---- fact 6: connect(AF_UNSPEC) is an abort that keeps the descriptor -------------------------------- */
+/* ---- fact 6: connect(AF_UNSPEC) is an abort that keeps the descriptor --------------------------------- */
 
 TEST(fact_06_unspecified_connect_resets_and_keeps_the_descriptor, "")
 {
@@ -152,7 +152,7 @@ TEST(fact_06_abort_ends_a_connect_in_progress, "")
     EXPECT_EQ(tcp_state(ours), TCP_CLOSE);
 }
 
-/* ---- fact 7: lingering of no time is RST, a plain close is FIN --------------------------------------- */
+/* ---- fact 7: lingering of no time is RST, a plain close is FIN ---------------------------------------- */
 
 TEST(fact_07_close_sends_fin_and_linger_zero_sends_reset, "")
 {
@@ -186,7 +186,7 @@ TEST(fact_07_reset_after_shutdown_is_still_a_reset, "")
     EXPECT_SOON(peer_send_some(pair.peer, "y", 1) == -1);
 }
 
-/* ---- fact 9: what is unsent, what is unacknowledged -------------------------------------------------- */
+/* ---- fact 9: what is unsent, what is unacknowledged --------------------------------------------------- */
 
 TEST(fact_09_queues_tell_unsent_from_unacknowledged, "")
 {
@@ -250,7 +250,7 @@ TEST(fact_09_without_lowat_pollout_says_nothing_about_unsent, "")
     EXPECT(next_events(watch(pair.ours, EPOLLOUT), 0) & EPOLLOUT);
 }
 
-/* ---- fact 10: the acknowledgement of our FIN is an event --------------------------------------------- */
+/* ---- fact 10: the acknowledgement of our FIN is an event ---------------------------------------------- */
 
 TEST(fact_10_acknowledged_fin_raises_an_edge, "")
 {
@@ -335,7 +335,7 @@ TEST(fact_10_peers_reset_is_an_event_without_reading, "")
     EXPECT_EQ(error, ECONNRESET);
 }
 
-/* ---- fact 18: the handshake is over before accept ---------------------------------------------------- */
+/* ---- fact 18: the handshake is over before accept ----------------------------------------------------- */
 
 TEST(fact_18_handshake_completes_before_accept, "")
 {
@@ -365,7 +365,7 @@ TEST(fact_18_closing_a_listener_resets_what_nobody_accepted, "")
     EXPECT(peer_port_is_free(PEER_INET, port));
 }
 
-/* ---- fact 24: a filter that drops everything --------------------------------------------------------- */
+/* ---- fact 24: a filter that drops everything ---------------------------------------------------------- */
 
 TEST(fact_24_filter_makes_a_black_hole, "")
 {
@@ -399,7 +399,7 @@ TEST(fact_24_a_closed_port_refuses, "")
     EXPECT_EQ(peer_last_error(), ECONNREFUSED);
 }
 
-/* ---- fact 25: whatever the errno, what ends after an abort is over ----------------------------------- */
+/* ---- fact 25: whatever the errno, what ends after an abort is over ------------------------------------ */
 
 static void receive_until_end(void *context)
 {

@@ -49,7 +49,7 @@ struct mode_count {
 static struct mode_count counts[MAX_MODES];
 static int mode_count;
 
-/* ---- what tests call --------------------------------------------------------------------------------- */
+/* ---- what tests call ---------------------------------------------------------------------------------- */
 
 void uwsk_test_register(struct uwsk_test *test)
 {
@@ -183,7 +183,7 @@ void test_sleep_ms(int milliseconds)
         ;
 }
 
-/* ---- one test in its process ------------------------------------------------------------------------- */
+/* ---- one test in its process -------------------------------------------------------------------------- */
 
 /* Sleeps beside the test; near the limit it prints the stacks of all the test's threads. */
 static pid_t start_watchdog(void)
@@ -227,8 +227,7 @@ static void run_current(int index)
     fflush(NULL);
 }
 
-/* ---- the run
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the run ------------------------------------------------------------------------------------------ */
 
 static void record(const struct uwsk_test *test, const char *mode, int passed)
 {

@@ -33,7 +33,7 @@ int peer_last_error(void)
     return last_error;
 }
 
-/* ---- addresses --------------------------------------------------------------------------------------- */
+/* ---- addresses ---------------------------------------------------------------------------------------- */
 
 static socklen_t loopback(struct sockaddr_storage *storage, int family, int port)
 {
@@ -109,7 +109,7 @@ static int wait_for(int fd, short events, long long until)
     }
 }
 
-/* ---- connections ------------------------------------------------------------------------------------- */
+/* ---- connections -------------------------------------------------------------------------------------- */
 
 int peer_listen(int family, int *port)
 {
@@ -192,7 +192,7 @@ int peer_connect(int family, int port, int timeout_ms)
     return -1;
 }
 
-/* ---- data -------------------------------------------------------------------------------------------- */
+/* ---- data --------------------------------------------------------------------------------------------- */
 
 long peer_send_some(int peer, const void *data, unsigned long length)
 {
@@ -301,7 +301,7 @@ void peer_set_nodelay(int peer)
     set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-/* ---- what the wire said ------------------------------------------------------------------------------ */
+/* ---- what the wire said ------------------------------------------------------------------------------- */
 
 static const char *answer(long got)
 {
@@ -371,7 +371,7 @@ unsigned long peer_drain_to_reset(int peer)
     return total;
 }
 
-/* ---- ports where nothing answers --------------------------------------------------------------------- */
+/* ---- ports where nothing answers ---------------------------------------------------------------------- */
 
 /* A filter that lets nothing in: on a connection nothing is acknowledged any more, on a listener every SYN is
  * lost. */
@@ -416,7 +416,7 @@ int peer_port_is_free(int family, int port)
     return is_free;
 }
 
-/* ---- the process ------------------------------------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------------------------------------- */
 
 static int count_entries(const char *path)
 {
@@ -442,7 +442,7 @@ int peer_thread_count(void)
     return count_entries("/proc/self/task");
 }
 
-/* ---- threads ----------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------------ */
 
 struct test_thread {
     pthread_t thread;

@@ -16,7 +16,7 @@ extern "C" {
  * = 23. */
 enum { PEER_INET = 2, PEER_INET6 = 23 };
 
-/* ---- connections ------------------------------------------------------------------------------------- */
+/* ---- connections -------------------------------------------------------------------------------------- */
 
 /* A listener on loopback; *port (host order): 0 on entry = any, the port on return. */
 int peer_listen(int family, int *port);
@@ -50,7 +50,7 @@ void peer_set_nodelay(int peer);
 int peer_local_port(int peer);
 int peer_remote_port(int peer);
 
-/* ---- what the wire said ------------------------------------------------------------------------------ */
+/* ---- what the wire said ------------------------------------------------------------------------------- */
 
 /* Within 10 s a FIN (with no byte before it), a reset; for `ms` neither byte nor FIN nor reset. */
 void peer_expect_fin(int peer);
@@ -60,7 +60,7 @@ void peer_expect_silence(int peer, int ms);
 unsigned long peer_drain_to_fin(int peer);
 unsigned long peer_drain_to_reset(int peer);
 
-/* ---- ports where nothing answers --------------------------------------------------------------------- */
+/* ---- ports where nothing answers ---------------------------------------------------------------------- */
 
 /* A port that drops every SYN: a connect to it stays in SYN_SENT.  Stays so until the process ends. */
 int peer_black_hole_port(int family);
@@ -71,13 +71,12 @@ void peer_drop_incoming(int peer);
 /* 1 when a socket can be bound to this port now and listened on (without SO_REUSEADDR), 0 when in use. */
 int peer_port_is_free(int family, int port);
 
-/* ---- the process ------------------------------------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------------------------------------- */
 
 int peer_count_fds(void);
 int peer_thread_count(void);
 
-/* ---- threads that know nothing of the runtime
- * -------------------------------------------------------------- */
+/* ---- threads that know nothing of the runtime --------------------------------------------------------- */
 
 struct test_thread;
 struct test_thread *test_thread_start(void (*main)(void *argument), void *argument);

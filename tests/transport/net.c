@@ -55,8 +55,7 @@ void net_pump(int milliseconds)
         ;
 }
 
-/* ---- operations
- * --------------------------------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------------------------------------- */
 
 static void complete(struct transport_op *op, int32_t status, size_t bytes)
 {
@@ -161,8 +160,7 @@ void io_cancel(struct transport_socket *socket, struct io *io)
     EXPECT_EQ(atomic_load(&io->completions), 0);
 }
 
-/* ---- sockets
- * ------------------------------------------------------------------------------------------------ */
+/* ---- sockets ------------------------------------------------------------------------------------------ */
 
 struct transport_address net_address(int family, int port)
 {

@@ -10,7 +10,7 @@
 
 UWSK_BEGIN_C
 
-/* ---- Pool (K-POOL) ----------------------------------------------------- */
+/* ---- Pool (K-POOL) ------------------------------------------------------------------------------------ */
 
 #define POOL_COLD_ALLOCATION             256
 #define POOL_NX_ALLOCATION               512
@@ -127,7 +127,7 @@ UWSK_INLINE PVOID ExAllocatePoolPriorityUninitialized(_In_ POOL_TYPE PoolType, _
     return ExAllocatePoolWithTagPriority(PoolType, NumberOfBytes, Tag, Priority);
 }
 
-/* ---- Lookaside lists (K-LOOK) ------------------------------------------- */
+/* ---- Lookaside lists (K-LOOK) ------------------------------------------------------------------------- */
 
 typedef struct _LOOKASIDE_LIST_EX *PLOOKASIDE_LIST_EX;
 
@@ -290,7 +290,7 @@ UWSK_INLINE VOID ExFreeToLookasideListEx(_Inout_ PLOOKASIDE_LIST_EX Lookaside, _
     }
 }
 
-/* ---- Fast mutexes (K-MUTEX) ---------------------------------------------- */
+/* ---- Fast mutexes (K-MUTEX) --------------------------------------------------------------------------- */
 
 typedef struct _FAST_MUTEX {
     LONG Count;
@@ -316,7 +316,7 @@ NTKERNELAPI BOOLEAN NTAPI ExTryToAcquireFastMutex(_Inout_ PFAST_MUTEX FastMutex)
 NTKERNELAPI VOID NTAPI ExAcquireFastMutexUnsafe(_Inout_ PFAST_MUTEX FastMutex);
 NTKERNELAPI VOID NTAPI ExReleaseFastMutexUnsafe(_Inout_ PFAST_MUTEX FastMutex);
 
-/* ---- Run-down protection (K-RUND) ----------------------------------------- */
+/* ---- Run-down protection (K-RUND) --------------------------------------------------------------------- */
 
 typedef struct _EX_RUNDOWN_REF {
     __extension__ union {
@@ -361,7 +361,7 @@ NTKERNELAPI VOID NTAPI ExRundownCompletedCacheAware(_Inout_ PEX_RUNDOWN_REF_CACH
 NTKERNELAPI VOID NTAPI
 ExWaitForRundownProtectionReleaseCacheAware(_Inout_ PEX_RUNDOWN_REF_CACHE_AWARE RunRefCacheAware);
 
-/* ---- Work queue items ------------------------------------------------------ */
+/* ---- Work queue items --------------------------------------------------------------------------------- */
 
 typedef enum _WORK_QUEUE_TYPE {
     CriticalWorkQueue,
@@ -393,7 +393,7 @@ typedef struct _WORK_QUEUE_ITEM {
 /* Runs the item's routine once in a system worker at PASSIVE_LEVEL. IRQL <= DISPATCH_LEVEL. */
 NTKERNELAPI VOID NTAPI ExQueueWorkItem(_Inout_ PWORK_QUEUE_ITEM WorkItem, _In_ WORK_QUEUE_TYPE QueueType);
 
-/* ---- Exceptions, mode, local time ------------------------------------------- */
+/* ---- Exceptions, mode, local time --------------------------------------------------------------------- */
 
 /* Raise an exception in the caller; the nearest __try handler decides. */
 NTKERNELAPI DECLSPEC_NORETURN VOID NTAPI ExRaiseStatus(_In_ NTSTATUS Status);

@@ -15,7 +15,7 @@ UWSK_BEGIN_C
 struct _IO_STACK_LOCATION;
 struct _IO_STATUS_BLOCK;
 
-/* ---- Major and minor functions, options, flags ------------------------- */
+/* ---- Major and minor functions, options, flags -------------------------------------------------------- */
 
 #define IRP_MJ_CREATE                   0x00
 #define IRP_MJ_CREATE_NAMED_PIPE        0x01
@@ -161,7 +161,7 @@ struct _IO_STATUS_BLOCK;
 #define FILE_CREATED     0x00000002
 #define FILE_OVERWRITTEN 0x00000003
 
-/* ---- Callback types ------------------------------------------------------ */
+/* ---- Callback types ----------------------------------------------------------------------------------- */
 
 typedef NTSTATUS NTAPI DRIVER_INITIALIZE(_In_ struct _DRIVER_OBJECT *DriverObject,
                                          _In_ PUNICODE_STRING RegistryPath);
@@ -208,7 +208,7 @@ typedef enum _IO_COMPLETION_ROUTINE_RESULT {
     StopCompletion = STATUS_MORE_PROCESSING_REQUIRED
 } IO_COMPLETION_ROUTINE_RESULT;
 
-/* ---- Structures ------------------------------------------------------------ */
+/* ---- Structures --------------------------------------------------------------------------------------- */
 
 typedef struct _IO_STATUS_BLOCK {
     __extension__ union {
@@ -494,7 +494,7 @@ struct _FILE_OBJECT {
     volatile PVOID FileObjectExtension;
 };
 
-/* ---- IRPs (K-IRP, K-REUSE, K-FREE) ------------------------------------------ */
+/* ---- IRPs (K-IRP, K-REUSE, K-FREE) -------------------------------------------------------------------- */
 
 /* Bytes of an IRP with StackSize stack locations. */
 #define IoSizeOfIrp(StackSize) ((USHORT)(sizeof(IRP) + ((StackSize) * (sizeof(IO_STACK_LOCATION)))))
@@ -587,7 +587,7 @@ NTKERNELAPI NTSTATUS NTAPI IoSetCompletionRoutineEx(_In_ PDEVICE_OBJECT DeviceOb
                                                     _In_opt_ PVOID Context, _In_ BOOLEAN InvokeOnSuccess,
                                                     _In_ BOOLEAN InvokeOnError, _In_ BOOLEAN InvokeOnCancel);
 
-/* ---- MDLs (K-MDL) -------------------------------------------------------------- */
+/* ---- MDLs (K-MDL) ------------------------------------------------------------------------------------- */
 
 /* An MDL for Length bytes, hung to the IRP (as head, or at the end if secondary); NULL on failure. */
 NTKERNELAPI PMDL NTAPI IoAllocateMdl(_In_opt_ PVOID VirtualAddress, _In_ ULONG Length,
@@ -599,7 +599,7 @@ NTKERNELAPI VOID NTAPI IoFreeMdl(_In_ PMDL Mdl);
 NTKERNELAPI VOID NTAPI IoBuildPartialMdl(_In_ PMDL SourceMdl, _Inout_ PMDL TargetMdl,
                                          _In_ PVOID VirtualAddress, _In_ ULONG Length);
 
-/* ---- Work items (K-WORK) -------------------------------------------------------- */
+/* ---- Work items (K-WORK) ------------------------------------------------------------------------------ */
 
 /* An item for a device, or NULL. The routine runs at PASSIVE_LEVEL in a system worker. */
 NTKERNELAPI PIO_WORKITEM NTAPI IoAllocateWorkItem(_In_ PDEVICE_OBJECT DeviceObject);
@@ -615,7 +615,7 @@ NTKERNELAPI ULONG NTAPI IoSizeofWorkItem(VOID);
 NTKERNELAPI VOID NTAPI IoInitializeWorkItem(_In_ PVOID IoObject, _Out_ PIO_WORKITEM IoWorkItem);
 NTKERNELAPI VOID NTAPI IoUninitializeWorkItem(_Inout_ PIO_WORKITEM IoWorkItem);
 
-/* ---- Devices ---------------------------------------------------------------------- */
+/* ---- Devices ------------------------------------------------------------------------------------------ */
 
 /* A device object with DeviceExtensionSize zeroed bytes behind it. PASSIVE_LEVEL (<= APC_LEVEL). */
 NTKERNELAPI NTSTATUS NTAPI IoCreateDevice(_In_ PDRIVER_OBJECT DriverObject, _In_ ULONG DeviceExtensionSize,

@@ -10,7 +10,7 @@
 
 UWSK_BEGIN_C
 
-/* ---- IRQL (K-IRQL) -------------------------------------------------- */
+/* ---- IRQL (K-IRQL) ------------------------------------------------------------------------------------ */
 
 /* The IRQL of the caller, 0 to 15. Any IRQL. */
 NTKERNELAPI KIRQL NTAPI KeGetCurrentIrql(VOID);
@@ -25,7 +25,7 @@ NTKERNELAPI KIRQL NTAPI KeRaiseIrqlToDpcLevel(VOID);
 #define KfLowerIrql(NewIrql)          KeLowerIrql(NewIrql)
 #define KeRaiseIrqlToSynchLevel()     KeRaiseIrqlToDpcLevel()
 
-/* ---- Spin locks (K-SPIN) -------------------------------------------- */
+/* ---- Spin locks (K-SPIN) ------------------------------------------------------------------------------ */
 
 typedef struct _KSPIN_LOCK_QUEUE {
     struct _KSPIN_LOCK_QUEUE *volatile Next;
@@ -72,7 +72,7 @@ NTKERNELAPI VOID NTAPI KeAcquireInStackQueuedSpinLockForDpc(_Inout_ PKSPIN_LOCK 
                                                             _Out_ PKLOCK_QUEUE_HANDLE LockHandle);
 NTKERNELAPI VOID NTAPI KeReleaseInStackQueuedSpinLockForDpc(_In_ PKLOCK_QUEUE_HANDLE LockHandle);
 
-/* ---- Dispatcher objects --------------------------------------------- */
+/* ---- Dispatcher objects ------------------------------------------------------------------------------- */
 
 typedef enum _KOBJECTS {
     EventNotificationObject = 0,
@@ -212,7 +212,7 @@ typedef enum _KWAIT_REASON {
     MaximumWaitReason
 } KWAIT_REASON;
 
-/* ---- Waits (K-WAIT) -------------------------------------------------- */
+/* ---- Waits (K-WAIT) ----------------------------------------------------------------------------------- */
 
 /*
  * Waits until the object is signalled. Timeout in 100 ns: negative is
@@ -238,7 +238,7 @@ NTKERNELAPI NTSTATUS NTAPI KeDelayExecutionThread(_In_ KPROCESSOR_MODE WaitMode,
                                                   _In_ PLARGE_INTEGER Interval);
 #define KeWaitForMutexObject KeWaitForSingleObject
 
-/* ---- Events, semaphores, mutexes ------------------------------------- */
+/* ---- Events, semaphores, mutexes ---------------------------------------------------------------------- */
 
 /* Storage of all these objects is the caller's, not pageable. */
 NTKERNELAPI VOID NTAPI KeInitializeEvent(_Out_ PRKEVENT Event, _In_ EVENT_TYPE Type, _In_ BOOLEAN State);
@@ -263,7 +263,7 @@ NTKERNELAPI VOID NTAPI KeInitializeMutex(_Out_ PRKMUTEX Mutex, _In_ ULONG Level)
 NTKERNELAPI LONG NTAPI KeReleaseMutex(_Inout_ PRKMUTEX Mutex, _In_ BOOLEAN Wait);
 NTKERNELAPI LONG NTAPI KeReadStateMutex(_In_ PRKMUTEX Mutex);
 
-/* ---- DPCs (K-DPC) ---------------------------------------------------- */
+/* ---- DPCs (K-DPC) ------------------------------------------------------------------------------------- */
 
 typedef VOID NTAPI KDEFERRED_ROUTINE(_In_ struct _KDPC *Dpc, _In_opt_ PVOID DeferredContext,
                                      _In_opt_ PVOID SystemArgument1, _In_opt_ PVOID SystemArgument2);
@@ -310,7 +310,7 @@ NTKERNELAPI VOID NTAPI KeSetImportanceDpc(_Inout_ PRKDPC Dpc, _In_ KDPC_IMPORTAN
 /* Returns when all DPCs queued before have run. PASSIVE_LEVEL. */
 NTKERNELAPI VOID NTAPI KeFlushQueuedDpcs(VOID);
 
-/* ---- Timers (K-TIMER) ------------------------------------------------ */
+/* ---- Timers (K-TIMER) --------------------------------------------------------------------------------- */
 
 NTKERNELAPI VOID NTAPI KeInitializeTimer(_Out_ PKTIMER Timer);
 NTKERNELAPI VOID NTAPI KeInitializeTimerEx(_Out_ PKTIMER Timer, _In_ TIMER_TYPE Type);
@@ -325,7 +325,7 @@ NTKERNELAPI BOOLEAN NTAPI KeSetCoalescableTimer(_Inout_ PKTIMER Timer, _In_ LARG
 NTKERNELAPI BOOLEAN NTAPI KeCancelTimer(_Inout_ PKTIMER Timer);
 NTKERNELAPI BOOLEAN NTAPI KeReadStateTimer(_In_ PKTIMER Timer);
 
-/* ---- Threads, processors, regions ------------------------------------ */
+/* ---- Threads, processors, regions --------------------------------------------------------------------- */
 
 NTKERNELAPI PKTHREAD NTAPI KeGetCurrentThread(VOID);
 NTKERNELAPI KPRIORITY NTAPI KeSetPriorityThread(_Inout_ PKTHREAD Thread, _In_ KPRIORITY Priority);
@@ -352,7 +352,7 @@ NTKERNELAPI VOID NTAPI KeLeaveGuardedRegion(VOID);
 NTKERNELAPI BOOLEAN NTAPI KeAreApcsDisabled(VOID);
 NTKERNELAPI BOOLEAN NTAPI KeAreAllApcsDisabled(VOID);
 
-/* ---- Time ------------------------------------------------------------ */
+/* ---- Time --------------------------------------------------------------------------------------------- */
 
 /* System time: 100 ns since 1601-01-01 UTC. Any IRQL. */
 NTKERNELAPI VOID NTAPI KeQuerySystemTime(_Out_ PLARGE_INTEGER CurrentTime);
@@ -369,7 +369,7 @@ NTKERNELAPI LARGE_INTEGER NTAPI KeQueryPerformanceCounter(_Out_opt_ PLARGE_INTEG
 /* Busy-waits for some microseconds. */
 NTKERNELAPI VOID NTAPI KeStallExecutionProcessor(_In_ ULONG MicroSeconds);
 
-/* ---- Objects embedded in I/O structures ------------------------------- */
+/* ---- Objects embedded in I/O structures --------------------------------------------------------------- */
 
 typedef struct _KDEVICE_QUEUE {
     CSHORT Type;

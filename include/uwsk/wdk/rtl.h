@@ -8,7 +8,7 @@
 
 UWSK_BEGIN_C
 
-/* ---- Memory: plain functions, any IRQL on resident memory ------------- */
+/* ---- Memory: plain functions, any IRQL on resident memory --------------------------------------------- */
 
 #define RtlCopyMemory(Destination, Source, Length) ((void)__builtin_memcpy((Destination), (Source), (Length)))
 #define RtlMoveMemory(Destination, Source, Length)                                                           \
@@ -40,13 +40,13 @@ UWSK_INLINE PVOID RtlSecureZeroMemory(_Out_writes_bytes_all_(cnt) PVOID ptr, _In
 NTSYSAPI SIZE_T NTAPI RtlCompareMemory(_In_ const VOID *Source1, _In_ const VOID *Source2,
                                        _In_ SIZE_T Length);
 
-/* ---- Byte order and bits ---------------------------------------------- */
+/* ---- Byte order and bits ------------------------------------------------------------------------------ */
 
 #define RtlUshortByteSwap(x)    __builtin_bswap16((USHORT)(x))
 #define RtlUlongByteSwap(x)     __builtin_bswap32((ULONG)(x))
 #define RtlUlonglongByteSwap(x) __builtin_bswap64((ULONGLONG)(x))
 
-/* ---- Counted strings (K-STR) ------------------------------------------ */
+/* ---- Counted strings (K-STR) -------------------------------------------------------------------------- */
 
 /*
  * Initialisers point Buffer at Source without a copy; NULL gives an empty
@@ -156,7 +156,7 @@ NTSYSAPI NTSTATUS NTAPI RtlHashUnicodeString(_In_ PCUNICODE_STRING String, _In_ 
 /* Random numbers from a seed that is advanced; not for secrets. */
 NTSYSAPI ULONG NTAPI RtlRandomEx(_Inout_ PULONG Seed);
 
-/* ---- Time -------------------------------------------------------------- */
+/* ---- Time --------------------------------------------------------------------------------------------- */
 
 typedef struct _TIME_FIELDS {
     CSHORT Year;
@@ -178,7 +178,7 @@ NTSYSAPI BOOLEAN NTAPI RtlTimeToSecondsSince1980(_In_ PLARGE_INTEGER Time, _Out_
 NTSYSAPI VOID NTAPI RtlSecondsSince1970ToTime(_In_ ULONG ElapsedSeconds, _Out_ PLARGE_INTEGER Time);
 NTSYSAPI VOID NTAPI RtlSecondsSince1980ToTime(_In_ ULONG ElapsedSeconds, _Out_ PLARGE_INTEGER Time);
 
-/* ---- 64-bit helpers of older sources ------------------------------------ */
+/* ---- 64-bit helpers of older sources ------------------------------------------------------------------ */
 
 #define RtlConvertLongToLargeInteger(x)  uwsk_large((LONGLONG)(LONG)(x))
 #define RtlConvertUlongToLargeInteger(x) uwsk_large((LONGLONG)(ULONG)(x))

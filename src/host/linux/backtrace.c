@@ -17,8 +17,7 @@
 #define NO_SANITIZE __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
 #endif
 
-/* ---- walking
- * ----------------------------------------------------------------------------------------------- */
+/* ---- walking ------------------------------------------------------------------------------------------ */
 
 static int inside(uintptr_t address, const void *low, uintptr_t high)
 {
@@ -72,8 +71,7 @@ __attribute__((noinline)) size_t host_backtrace(void **frames, size_t count, siz
     return found - skip;
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------------------------------------- */
 
 static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 static Dwfl *names;

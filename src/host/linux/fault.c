@@ -158,8 +158,7 @@ int host_memory_probe(const volatile void *address, size_t bytes, int write)
     return 0;
 }
 
-/* ---- planned failures
- * -------------------------------------------------------------------------------------- */
+/* ---- planned failures --------------------------------------------------------------------------------- */
 
 static _Atomic(int (*)(void *, int)) fault_plan;
 static void *_Atomic fault_context;

@@ -48,8 +48,7 @@ static int stack_signal(void)
     return SIGRTMIN + 6;
 }
 
-/* ---- stack requests
- * ---------------------------------------------------------------------------------------- */
+/* ---- stack requests ----------------------------------------------------------------------------------- */
 
 enum { REQUEST_IDLE, REQUEST_ASKED, REQUEST_ANSWERING, REQUEST_DONE };
 
@@ -119,8 +118,7 @@ void host_each_thread(void (*fn)(void *context, struct host_thread *thread, void
     pthread_mutex_unlock(&registry_lock);
 }
 
-/* ---- birth and end
- * ----------------------------------------------------------------------------------------- */
+/* ---- birth and end ------------------------------------------------------------------------------------ */
 
 static void find_stack(struct linux_thread *thread)
 {

@@ -140,7 +140,7 @@ void dbg_print(const char *format, ...)
     va_end(arguments);
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /* DbgPrint - prints a message with the conversions of the kernel (T-03).  STATUS_SUCCESS.  Any IRQL. */
 ULONG __cdecl DbgPrint(PCSTR Format, ...)

@@ -6,7 +6,7 @@
 
 #include <wdm.h>
 
-/* ---- pool (docs/pool.md) ---------------------------------------------------------------------------- */
+/* ---- pool (docs/pool.md) ------------------------------------------------------------------------------ */
 
 /* What a block is: freeing it as something else is a bug check (K-FREE-04). */
 enum ex_pool_kind {
@@ -57,7 +57,7 @@ size_t ex_pool_tags(struct ex_pool_tag *out, size_t count);
 /* Blocks and bytes that drivers hold now. */
 void ex_pool_driver_usage(SIZE_T *blocks, SIZE_T *bytes);
 
-/* ---- worker threads --------------------------------------------------------------------------------- */
+/* ---- worker threads ----------------------------------------------------------------------------------- */
 
 /* A piece of work for a worker thread at PASSIVE_LEVEL: the caller's memory, zeroed before its first use,
  * untouched once fn has been called, so that fn may free it or queue it again (K-WORK-03).  Laid out like
@@ -88,12 +88,12 @@ LONG ex_work_outstanding(void);
  * queued later starts them again.  PASSIVE_LEVEL, not from a worker. */
 void ex_workers_shutdown(void);
 
-/* ---- lists ------------------------------------------------------------------------------------------ */
+/* ---- lists -------------------------------------------------------------------------------------------- */
 
 /* InterlockedPopEntrySList. */
 PSLIST_ENTRY ex_pop_entry_slist(PSLIST_HEADER head);
 
-/* ---- lookaside lists: live ones, for the account ---------------------------------------------------- */
+/* ---- lookaside lists: live ones, for the account ------------------------------------------------------ */
 
 LONG ex_lookaside_outstanding(void);
 

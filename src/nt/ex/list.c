@@ -153,8 +153,7 @@ USHORT NTAPI ExQueryDepthSList(PSLIST_HEADER ListHead)
     return (USHORT)(__atomic_load_n(&ListHead->Alignment, __ATOMIC_RELAXED) & DEPTH_MASK);
 }
 
-/* ---- under a spin lock: the driver uses it for nothing else and does not hold it (K-LIST-03, K-LIST-04)
- * --------- */
+/* ---- under a spin lock: the driver uses it for nothing else and does not hold it (K-LIST-03, K-LIST-04) ---- */
 
 /* At DISPATCH_LEVEL and above the level stays. */
 static KIRQL acquire(PKSPIN_LOCK lock)

@@ -56,7 +56,7 @@ static struct pool_chunk *large_first, *large_last; /* oldest first, linked by n
 static ULONG large_count;
 static SIZE_T large_bytes;
 
-/* ---- helpers ---------------------------------------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------------------------------------ */
 
 static UCHAR arena_of(POOL_FLAGS flags)
 {
@@ -123,7 +123,7 @@ static int observed_as(enum ex_pool_kind kind)
     return objects[kind];
 }
 
-/* ---- chunks of a class ------------------------------------------------------------------------------ */
+/* ---- chunks of a class -------------------------------------------------------------------------------- */
 
 static void link_partial(struct pool_class *class, struct pool_chunk *chunk)
 {
@@ -236,7 +236,7 @@ static void give_to_class(UCHAR arena, ULONG index, void **blocks, ULONG count)
     }
 }
 
-/* ---- caches ----------------------------------------------------------------------------------------- */
+/* ---- caches ------------------------------------------------------------------------------------------- */
 
 static void *ring_pop(struct pool_ring *ring)
 {
@@ -296,7 +296,7 @@ static void give_small(UCHAR arena, ULONG index, void *block)
         give_to_class(arena, index, batch, count);
 }
 
-/* ---- large blocks ----------------------------------------------------------------------------------- */
+/* ---- large blocks ------------------------------------------------------------------------------------- */
 
 /* Takes the oldest cached chunk when the cache holds too much; called with the lock held. */
 static struct pool_chunk *large_surplus(void)
@@ -370,7 +370,7 @@ static struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
     return chunk;
 }
 
-/* ---- allocate --------------------------------------------------------------------------------------- */
+/* ---- allocate ----------------------------------------------------------------------------------------- */
 
 /* A block that was free for a while has to look as it was left (K-POOL-13). */
 static void check_still_free(const struct pool_record *record, UCHAR *block, SIZE_T bytes)
@@ -444,7 +444,7 @@ void *ex_allocate_pool(POOL_FLAGS flags, SIZE_T bytes, ULONG tag)
     return ex_allocate_pool_for(flags, bytes, tag, EX_POOL_PLAIN, NULL);
 }
 
-/* ---- free ------------------------------------------------------------------------------------------- */
+/* ---- free --------------------------------------------------------------------------------------------- */
 
 /* Finds the record of the block that starts exactly here, or does not return. */
 static struct pool_chunk *block_of(void *address, struct pool_record **record, void *caller)
@@ -521,7 +521,7 @@ void ex_free_pool(void *block)
     ex_free_pool_from(block, 0, EX_POOL_PLAIN, __builtin_return_address(0));
 }
 
-/* ---- looking at it ---------------------------------------------------------------------------------- */
+/* ---- looking at it ------------------------------------------------------------------------------------ */
 
 static void describe(const struct pool_chunk *chunk, const struct pool_record *record, UCHAR *start,
                      struct ex_pool_block *block)

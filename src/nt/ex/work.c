@@ -45,7 +45,7 @@ static LONG outstanding;
 static void worker_main(void *argument);
 static void supervisor_main(void *argument);
 
-/* ---- the queue; called with the lock held ----------------------------------------------------------- */
+/* ---- the queue; called with the lock held ------------------------------------------------------------- */
 
 static void append(struct ex_work *work)
 {
@@ -96,7 +96,7 @@ static ULONG wanted_running(void)
     return processors < 2 ? 2 : processors;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------- */
+/* ---- threads ------------------------------------------------------------------------------------------ */
 
 /* Starts what was counted already; called without the lock. */
 static void start_thread(void (*main)(void *), const char *name)
@@ -267,7 +267,7 @@ static void worker_main(void *argument)
     end_thread();
 }
 
-/* ---- the supervisor --------------------------------------------------------------------------------- */
+/* ---- the supervisor ----------------------------------------------------------------------------------- */
 
 /* One look: how many workers to start, with the lock held. */
 static ULONG stuck_work(ULONG *seen)
@@ -339,7 +339,7 @@ void ex_workers_shutdown(void)
     ke_lock_release(&work_lock);
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 C_ASSERT(sizeof(struct ex_work) == sizeof(WORK_QUEUE_ITEM));
 C_ASSERT(FIELD_OFFSET(struct ex_work, fn) == FIELD_OFFSET(WORK_QUEUE_ITEM, WorkerRoutine));

@@ -68,7 +68,7 @@ PDRIVER_CANCEL io_mark_irp_cancelled(PIRP irp)
     return routine;
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /*
  * IoCancelIrp - sets Irp->Cancel and calls the cancel routine, if there is one, with the cancel lock held at

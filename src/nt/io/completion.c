@@ -109,7 +109,7 @@ void io_set_completion_routine(PIRP irp, PIO_COMPLETION_ROUTINE routine, PVOID c
                             (on_cancel ? SL_INVOKE_ON_CANCEL : 0));
 }
 
-/* ---- IoSetCompletionRoutineEx: the routine keeps its driver loaded (K-COMPL-26) --------------------- */
+/* ---- IoSetCompletionRoutineEx: the routine keeps its driver loaded (K-COMPL-26) ----------------------- */
 
 struct held_completion {
     struct held_completion *next, *previous;
@@ -205,7 +205,7 @@ void io_wait_completions(PDRIVER_OBJECT driver)
     }
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /*
  * IofCompleteRequest - IoCompleteRequest: unwinds with the IoStatus that the driver has set.  PriorityBoost

@@ -40,7 +40,7 @@ static struct ke_lock device_lock; /* all lists here and every NextDevice chain 
 static struct io_device *devices;
 static struct io_link *links;
 
-/* ---- names ------------------------------------------------------------------------------------------ */
+/* ---- names -------------------------------------------------------------------------------------------- */
 
 static WCHAR fold(WCHAR unit)
 {
@@ -85,7 +85,7 @@ static BOOLEAN name_taken(PCUNICODE_STRING name)
     return FALSE;
 }
 
-/* ---- driver objects --------------------------------------------------------------------------------- */
+/* ---- driver objects ----------------------------------------------------------------------------------- */
 
 static NTSTATUS NTAPI refuse_request(PDEVICE_OBJECT device, PIRP irp)
 {
@@ -152,7 +152,7 @@ void io_driver_delete(PDRIVER_OBJECT driver)
     ex_free_pool(driver);
 }
 
-/* ---- devices ---------------------------------------------------------------------------------------- */
+/* ---- devices ------------------------------------------------------------------------------------------ */
 
 NTSTATUS io_create_device(PDRIVER_OBJECT driver, ULONG extension_bytes, PUNICODE_STRING name,
                           DEVICE_TYPE type, ULONG characteristics, BOOLEAN exclusive, PDEVICE_OBJECT *out,
@@ -277,7 +277,7 @@ size_t io_device_count(PDRIVER_OBJECT driver)
     return count;
 }
 
-/* ---- symbolic links --------------------------------------------------------------------------------- */
+/* ---- symbolic links ----------------------------------------------------------------------------------- */
 
 NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target)
 {
@@ -334,7 +334,7 @@ void io_symbolic_link_walk(void (*fn)(void *context, PCUNICODE_STRING link, PCUN
     ke_lock_release(&device_lock);
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /*
  * IoCreateDevice - a device object with DeviceExtensionSize zeroed bytes at DeviceExtension, the driver's

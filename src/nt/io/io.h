@@ -9,7 +9,7 @@
 
 #include <wdm.h>
 
-/* ---- IRPs ------------------------------------------------------------------------------------------- */
+/* ---- IRPs --------------------------------------------------------------------------------------------- */
 
 /* A zeroed IRP with `stack_size` locations, or NULL.  `caller` is the return address of the driver that
  * asked; NULL marks an IRP of the runtime itself, which the leak account does not charge to a driver.  IRQL
@@ -39,7 +39,7 @@ void io_unwind_request(PIRP irp);
 void io_set_completion_routine(PIRP irp, PIO_COMPLETION_ROUTINE routine, PVOID context, BOOLEAN on_success,
                                BOOLEAN on_error, BOOLEAN on_cancel);
 
-/* ---- cancellation ----------------------------------------------------------------------------------- */
+/* ---- cancellation ------------------------------------------------------------------------------------- */
 
 /* K-CANCEL-01, 02. */
 BOOLEAN io_cancel_irp(PIRP irp);
@@ -53,7 +53,7 @@ void io_release_cancel_spin_lock(KIRQL irql);
  * lock held, or with locks that are never taken under the cancel lock. */
 PDRIVER_CANCEL io_mark_irp_cancelled(PIRP irp);
 
-/* ---- driver and device objects ---------------------------------------------------------------------- */
+/* ---- driver and device objects ------------------------------------------------------------------------ */
 
 /* A driver object named \Driver\<name> whose registry path is <registry_path> (both narrow, copied).  Its
  * MajorFunction table answers STATUS_INVALID_DEVICE_REQUEST.  NULL when out of memory.  IRQL PASSIVE_LEVEL.

@@ -128,7 +128,7 @@ void io_mark_irp_pending(PIRP irp)
     OBSERVE(irp, OBSERVE_IRP_MARKED, irp, STATUS_PENDING);
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /*
  * IoAllocateIrp - an initialised IRP with StackSize zeroed locations, the caller's until IoFreeIrp; NULL when

@@ -93,8 +93,7 @@ void ke_assert_failed(const char *condition, const char *file, int line)
     host_abort();
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Stops everything with a code and four parameters.  Any IRQL, does not return.  (wdm KeBugCheckEx) */
 VOID KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,

@@ -155,9 +155,7 @@ void ke_drop_dpcs(unsigned processor)
     ke_lock_release(&queue->lock);
 }
 
-/* ---- flush
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- flush -------------------------------------------------------------------------------------------- */
 
 struct flush {
     uint32_t left; /* processors that have not come to our DPC yet: parking word */
@@ -194,8 +192,7 @@ void ke_flush_queued_dpcs(void)
         ke_park(&flush, &flush.left, left);
 }
 
-/* ---- settings
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------------------------------------- */
 
 void ke_initialize_dpc(PRKDPC dpc, PKDEFERRED_ROUTINE routine, PVOID context)
 {
@@ -228,8 +225,7 @@ void ke_set_target_processor_dpc(PRKDPC dpc, CCHAR number)
     dpc->Number = (USHORT)(DPC_TARGETED + (UCHAR)number);
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Makes *Dpc ready to be queued: Routine(Dpc, Context, argument1, argument2) at DISPATCH_LEVEL.  Any IRQL.
  * (wdm KeInitializeDpc) */

@@ -61,8 +61,7 @@ LONG ke_read_state_event(PRKEVENT event)
     return state;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Makes *Event a notification or synchronization event; the storage is the caller's.  (wdm KeInitializeEvent)
  */

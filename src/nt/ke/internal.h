@@ -14,7 +14,7 @@
 void ke_raw_acquire(struct ke_lock *lock);
 void ke_raw_release(struct ke_lock *lock);
 
-/* ---- dispatcher.c ---- */
+/* ---- dispatcher.c ------------------------------------------------------------------------------------- */
 
 struct ke_wait_block {
     LIST_ENTRY entry; /* in the object's WaitListHead */
@@ -43,7 +43,7 @@ void ke_test_waiters(DISPATCHER_HEADER *object, struct ke_thread **ready);
 void ke_unlink_wait(struct ke_wait *wait);
 void ke_initialize_header(DISPATCHER_HEADER *object, UCHAR type, size_t bytes, LONG state);
 
-/* ---- wait.c ---- */
+/* ---- wait.c ------------------------------------------------------------------------------------------- */
 
 /* When a wait ends: an absolute time of day follows the clock, anything else is monotonic. */
 struct ke_deadline {
@@ -63,7 +63,7 @@ void ke_check_may_wait(PVOID object, PLARGE_INTEGER timeout);
 /* For waits that are no dispatcher waits (run-down): parks while *word == expected, visible in reports. */
 void ke_park(const volatile void *object, const volatile uint32_t *word, uint32_t expected);
 
-/* ---- processor.c, timer.c, dpc.c ---- */
+/* ---- processor.c, timer.c, dpc.c ---------------------------------------------------------------------- */
 
 void ke_take_processor(struct ke_thread *thread);
 void ke_give_processor(struct ke_thread *thread);
@@ -79,7 +79,7 @@ BOOLEAN ke_queue_dpc(PKDPC dpc, PVOID argument1, PVOID argument2, void *caller);
 /* Expires what is due at host_now(); answers when it wants to be called again (host_now() units). */
 uint64_t ke_run_timers(unsigned processor);
 
-/* ---- spinlock.c ---- */
+/* ---- spinlock.c --------------------------------------------------------------------------------------- */
 
 void ke_note_locked(struct ke_thread *thread, const volatile void *lock);
 void ke_note_unlocked(struct ke_thread *thread, const volatile void *lock);

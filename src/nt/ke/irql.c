@@ -41,8 +41,7 @@ void ke_lower_irql(KIRQL new_irql)
     OBSERVE(irql, old, new_irql);
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* The calling thread's level.  Any IRQL.  (wdm KeGetCurrentIrql) */
 KIRQL KeGetCurrentIrql(VOID)

@@ -14,8 +14,7 @@
 #include "host/host.h"
 #include "nt/observe.h"
 
-/* ---- the thread object
- * --------------------------------------------------------------------------------------- */
+/* ---- the thread object -------------------------------------------------------------------------------- */
 
 struct rtl_frame; /* rtl/call.h */
 struct ke_wait;   /* wait.c: what a thread waits for */
@@ -90,15 +89,13 @@ void ke_bind_thread(struct ke_thread *thread, struct host_thread *host);
 void ke_end_thread(struct ke_thread *thread);
 void ke_destroy_thread(void *object); /* ob destroy routine of thread objects */
 
-/* ---- memory of the executive's own objects (not in any driver's account)
- * -------------------------------------- */
+/* ---- memory of the executive's own objects (not in any driver's account) ------------------------------ */
 
 /* Zeroed, 16-byte aligned; NULL when the host has no more.  Up to DISPATCH_LEVEL. */
 void *ke_allocate(size_t bytes);
 void ke_free(void *memory, size_t bytes);
 
-/* ---- bug checks
- * ---------------------------------------------------------------------------------------------- */
+/* ---- bug checks --------------------------------------------------------------------------------------- */
 
 typedef void (*ke_bugcheck_handler)(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4,
                                     void *caller);
@@ -117,8 +114,7 @@ void ke_assert_failed(const char *condition, const char *file, int line) __attri
 #define KE_ASSERT(condition)                                                                                 \
     (__builtin_expect(!!(condition), 1) ? (void)0 : ke_assert_failed(#condition, __FILE__, __LINE__))
 
-/* ---- IRQL
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- IRQL --------------------------------------------------------------------------------------------- */
 
 static inline KIRQL ke_current_irql(void)
 {
@@ -130,8 +126,7 @@ KIRQL ke_raise_irql(KIRQL new_irql);
 /* Higher than now: bug check 0xC4/0x31 (K-IRQL-03). */
 void ke_lower_irql(KIRQL old_irql);
 
-/* ---- processors
- * ---------------------------------------------------------------------------------------------- */
+/* ---- processors --------------------------------------------------------------------------------------- */
 
 #define KE_MAX_PROCESSORS 64
 
@@ -171,8 +166,7 @@ static inline int ke_on_processor_thread(void)
     return ke_current_thread()->is_processor;
 }
 
-/* ---- locks
- * --------------------------------------------------------------------------------------------------- */
+/* ---- locks -------------------------------------------------------------------------------------------- */
 
 /* The rooms' own lock: no IRQL, spins about 200 tries, then parks.  Zero = free.  Usable at any IRQL; nothing
  * that raises to DISPATCH_LEVEL, waits or calls a driver may be done under it.  The release is its last
@@ -229,8 +223,7 @@ void ex_release_rundown_protection_ex(PEX_RUNDOWN_REF ref, ULONG count);
 void ex_wait_for_rundown_protection_release(PEX_RUNDOWN_REF ref);
 void ex_rundown_completed(PEX_RUNDOWN_REF ref);
 
-/* ---- dispatcher objects and waits
- * ----------------------------------------------------------------------------- */
+/* ---- dispatcher objects and waits --------------------------------------------------------------------- */
 
 void ke_initialize_event(PRKEVENT event, EVENT_TYPE type, BOOLEAN state);
 /* Touches nothing of the event after the step that lets a waiter go (D-09).  IRQL <= DISPATCH_LEVEL. */
@@ -255,8 +248,7 @@ NTSTATUS ke_wait_for_multiple_objects(ULONG count, PVOID objects[], WAIT_TYPE ty
                                       PKWAIT_BLOCK wait_blocks);
 NTSTATUS ke_delay_execution_thread(KPROCESSOR_MODE mode, BOOLEAN alertable, PLARGE_INTEGER interval);
 
-/* ---- timers and DPCs
- * ----------------------------------------------------------------------------------------- */
+/* ---- timers and DPCs ---------------------------------------------------------------------------------- */
 
 void ke_initialize_timer(PKTIMER timer);
 void ke_initialize_timer_ex(PKTIMER timer, TIMER_TYPE type);
@@ -275,15 +267,13 @@ void ke_flush_queued_dpcs(void);
 void ke_set_importance_dpc(PRKDPC dpc, KDPC_IMPORTANCE importance);
 void ke_set_target_processor_dpc(PRKDPC dpc, CCHAR number);
 
-/* ---- time
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------------------------- */
 
 uint64_t ke_query_system_time(void);    /* 100 ns units since 1601-01-01, UTC */
 uint64_t ke_query_interrupt_time(void); /* 100 ns units since the runtime started */
 #define KE_TIME_INCREMENT 156250u       /* one tick, in 100 ns units */
 
-/* ---- priority
- * ------------------------------------------------------------------------------------------------ */
+/* ---- priority ----------------------------------------------------------------------------------------- */
 
 KPRIORITY ke_set_priority_thread(PKTHREAD thread, KPRIORITY priority);
 KPRIORITY ke_query_priority_thread(PKTHREAD thread);

@@ -47,8 +47,7 @@ LONG ke_read_state_mutex(PRKMUTEX mutex)
     return state;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* A free mutex; Level is not used.  (wdm KeInitializeMutex) */
 VOID KeInitializeMutex(PRKMUTEX Mutex, ULONG Level)

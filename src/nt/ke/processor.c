@@ -37,8 +37,7 @@ static struct {
     uint32_t waking; /* calls of poller->wake that may be under way: parking word of ke_stop */
 } control;
 
-/* ---- ownership
- * ----------------------------------------------------------------------------------------------- */
+/* ---- ownership ---------------------------------------------------------------------------------------- */
 
 static int try_processor(struct ke_processor *processor, struct ke_thread *thread)
 {
@@ -153,8 +152,7 @@ void ke_give_processor(struct ke_thread *thread)
     host_point(HOST_POINT_UNLOCK, &queue);
 }
 
-/* ---- the processor's own thread
- * -------------------------------------------------------------------------------- */
+/* ---- the processor's own thread ----------------------------------------------------------------------- */
 
 static void sleep_until(struct ke_processor *processor, unsigned number, uint64_t deadline)
 {
@@ -237,8 +235,7 @@ void ke_wake_processor(unsigned number)
         host_unpark(&control.waking, INT32_MAX);
 }
 
-/* ---- start and stop
- * -------------------------------------------------------------------------------------------- */
+/* ---- start and stop ----------------------------------------------------------------------------------- */
 
 static void processor_name(char *name, unsigned number)
 {
@@ -328,8 +325,7 @@ unsigned ke_home_processor(void)
     return ke_get_current_processor_number();
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 static void fill_number(PPROCESSOR_NUMBER number, unsigned index)
 {

@@ -5,8 +5,7 @@
  */
 #include "nt/ke/internal.h"
 
-/* ---- regions
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- regions ------------------------------------------------------------------------------------------ */
 
 static void check_irql(ULONG kind, void *caller)
 {
@@ -60,8 +59,7 @@ BOOLEAN ke_are_apcs_disabled(void)
     return ke_current_thread()->apc_disable > 0 || ke_are_all_apcs_disabled();
 }
 
-/* ---- fast mutexes: Count is 1 when free and falls by one for the holder and each waiter
- * -------------------------------- */
+/* ---- fast mutexes: Count is 1 when free and falls by one for the holder and each waiter --------------- */
 
 void ex_initialize_fast_mutex(PFAST_MUTEX mutex)
 {
@@ -171,8 +169,7 @@ void ex_release_fast_mutex_unsafe(PFAST_MUTEX mutex)
     fast_drop(mutex, __builtin_return_address(0));
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* No normal kernel APCs from here to the matching leave.  IRQL <= APC_LEVEL.  (ntddk KeEnterCriticalRegion)
  */

@@ -78,8 +78,7 @@ void ex_wait_for_rundown_protection_release(PEX_RUNDOWN_REF ref)
     }
 }
 
-/* ---- cache-aware: the same rules; there are too few processors here to make a count for each worth it
- * ------------ */
+/* ---- cache-aware: the same rules; there are too few processors here to make a count for each worth it ---- */
 
 struct _EX_RUNDOWN_REF_CACHE_AWARE {
     EX_RUNDOWN_REF ref;
@@ -90,8 +89,7 @@ static PEX_RUNDOWN_REF plain(PEX_RUNDOWN_REF_CACHE_AWARE ref)
     return &ref->ref;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* No grants, none refused.  Any IRQL.  (wdm ExInitializeRundownProtection) */
 VOID ExInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)

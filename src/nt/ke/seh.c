@@ -153,8 +153,7 @@ void *uwsk_seh_information(struct uwsk_seh_frame *frame)
     return &frame->pointers;
 }
 
-/* ---- WDK entries
- * ---------------------------------------------------------------------------------------------- */
+/* ---- WDK entries -------------------------------------------------------------------------------------- */
 
 /* Raises Status as an exception in the calling thread; never returns. Any IRQL. (nf-ntddk-exraisestatus) */
 DECLSPEC_NORETURN VOID ExRaiseStatus(NTSTATUS Status)

@@ -39,8 +39,7 @@ LONG ke_read_state_semaphore(PRKSEMAPHORE semaphore)
     return state;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* A semaphore with Count of at most Limit units.  (wdm KeInitializeSemaphore) */
 VOID KeInitializeSemaphore(PRKSEMAPHORE Semaphore, LONG Count, LONG Limit)

@@ -9,8 +9,7 @@
  */
 #include "nt/ke/internal.h"
 
-/* ---- what a thread holds
- * ------------------------------------------------------------------------------------------- */
+/* ---- what a thread holds ------------------------------------------------------------------------------ */
 
 void ke_note_locked(struct ke_thread *thread, const volatile void *lock)
 {
@@ -51,8 +50,7 @@ int ke_holds_spin_lock(const volatile void *lock)
     return ke_thread_holds(ke_current_thread(), lock);
 }
 
-/* ---- ordinary
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- ordinary ----------------------------------------------------------------------------------------- */
 
 static int try_take(PKSPIN_LOCK lock, ULONG_PTR word)
 {
@@ -203,9 +201,8 @@ void ke_release_spin_lock_for_dpc(PKSPIN_LOCK lock, KIRQL old_irql)
     release(lock, old_irql, __builtin_return_address(0));
 }
 
-/* ---- in-stack queued
- * ------------------------------------------------------------------------------------------------ First
- * come, first served: each waiter parks on its own handle.  While it waits, the low bit of the handle's
+/* ---- in-stack queued ----------------------------------------------------------------------------------
+ * First come, first served: each waiter parks on its own handle.  While it waits, the low bit of the handle's
  * pointer to the lock is set; clearing it hands the lock over and is the last touch of a handle, which lies
  * on a stack. */
 
@@ -326,8 +323,7 @@ void ke_release_in_stack_queued_spin_lock_from_dpc_level(PKLOCK_QUEUE_HANDLE han
     queue_drop(handle, __builtin_return_address(0));
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Makes *SpinLock free; once, before its first use.  Any IRQL.  (wdm KeInitializeSpinLock) */
 VOID KeInitializeSpinLock(PKSPIN_LOCK SpinLock)

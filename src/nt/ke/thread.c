@@ -9,8 +9,7 @@ static struct ke_thread *all_threads;
 static uint64_t last_id;
 static uint32_t hook_installed;
 
-/* ---- beginning
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- beginning ---------------------------------------------------------------------------------------- */
 
 static void copy_name(char *out, const char *name, size_t bytes)
 {
@@ -72,9 +71,7 @@ struct ke_thread *ke_adopt_thread(struct host_thread *host)
     return thread;
 }
 
-/* ---- end
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- end ---------------------------------------------------------------------------------------------- */
 
 /* Runs as the thread's last act: signals the object (K-THREAD-03) and drops the thread's own reference. After
  * that nothing of the executive's belongs to the calling host thread any more. */
@@ -122,8 +119,7 @@ void ke_each_thread(void (*fn)(void *context, const struct ke_thread *thread), v
     ke_raw_release(&threads_lock);
 }
 
-/* ---- priority: remembered, without effect
- * ------------------------------------------------------------------------------ */
+/* ---- priority: remembered, without effect ------------------------------------------------------------- */
 
 KPRIORITY ke_set_priority_thread(PKTHREAD thread, KPRIORITY priority)
 {
@@ -135,8 +131,7 @@ KPRIORITY ke_query_priority_thread(PKTHREAD thread)
     return __atomic_load_n(&((struct ke_thread *)thread)->priority, __ATOMIC_RELAXED);
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* The calling thread's object, not referenced.  Any IRQL.  (wdm KeGetCurrentThread) */
 PKTHREAD KeGetCurrentThread(VOID)

@@ -16,8 +16,7 @@ uint64_t ke_query_interrupt_time(void)
     return host_now() / 100;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* System time, 100 ns units since 1601-01-01 UTC; both are precise here.  Any IRQL.  (wdm KeQuerySystemTime)
  */

@@ -81,8 +81,7 @@ static struct wheel *wheel_of(unsigned processor)
     return wheel;
 }
 
-/* ---- the wheel
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the wheel ---------------------------------------------------------------------------------------- */
 
 static uint64_t due_tick(const KTIMER *timer)
 {
@@ -206,8 +205,7 @@ static uint64_t wheel_next(const struct wheel *wheel)
     return next;
 }
 
-/* ---- timers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- timers ------------------------------------------------------------------------------------------- */
 
 /* Under the lock: DueTime and Processor are set; returns the processor to wake, or KE_NO_PROCESSOR. */
 static int enqueue(KTIMER *timer, void *caller)
@@ -377,8 +375,7 @@ BOOLEAN ke_read_state_timer(PKTIMER timer)
     return state;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* A notification timer, not queued.  (wdm KeInitializeTimer) */
 VOID KeInitializeTimer(PKTIMER Timer)

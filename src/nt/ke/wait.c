@@ -3,8 +3,7 @@
  */
 #include "nt/ke/internal.h"
 
-/* ---- deadlines
- * ------------------------------------------------------------------------------------------------- */
+/* ---- deadlines ---------------------------------------------------------------------------------------- */
 
 void ke_make_deadline(struct ke_deadline *deadline, const LARGE_INTEGER *timeout)
 {
@@ -44,8 +43,7 @@ uint64_t ke_deadline_park(const struct ke_deadline *deadline)
     return host_now() + (left < KE_CLOCK_SLICE / 100 ? left * 100 : KE_CLOCK_SLICE);
 }
 
-/* ---- parking
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- parking ------------------------------------------------------------------------------------------ */
 
 void ke_check_may_wait(PVOID object, PLARGE_INTEGER timeout)
 {
@@ -97,8 +95,7 @@ static NTSTATUS park_until_ready(struct ke_thread *thread, const struct ke_deadl
     return thread->wait_status;
 }
 
-/* ---- waiting for objects
- * ------------------------------------------------------------------------------------------ */
+/* ---- waiting for objects ------------------------------------------------------------------------------ */
 
 /* Under the lock: an object that was never initialised would take the whole dispatcher down with it
  * (K-WAIT-10). */
@@ -223,8 +220,7 @@ NTSTATUS ke_delay_execution_thread(KPROCESSOR_MODE mode, BOOLEAN alertable, PLAR
     return STATUS_SUCCESS;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Waits for one object.  Timeout in 100 ns units, negative = relative, NULL = for ever, zero = only look.
  * IRQL <= APC_LEVEL, with a zero timeout <= DISPATCH_LEVEL.  STATUS_SUCCESS, STATUS_TIMEOUT.

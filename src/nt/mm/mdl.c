@@ -157,7 +157,7 @@ PVOID mm_mdl_address(PMDL mdl)
     return start_of(mdl);
 }
 
-/* ---- what a driver calls ---------------------------------------------------------------------------- */
+/* ---- what a driver calls ------------------------------------------------------------------------------ */
 
 /* MmSizeOfMdl - bytes of an MDL with its page array for [Base, Base+Length).  Any IRQL. */
 SIZE_T NTAPI MmSizeOfMdl(PVOID Base, SIZE_T Length)
@@ -259,7 +259,7 @@ VOID NTAPI MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
     mdl->MappedSystemVa = NULL;
 }
 
-/* ---- probing user ranges ---------------------------------------------------------------------------- */
+/* ---- probing user ranges ------------------------------------------------------------------------------ */
 
 #define USER_LIMIT 0x00007FFFFFFF0000ull
 

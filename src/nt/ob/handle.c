@@ -138,8 +138,7 @@ unsigned ob_handle_count(void)
     return count;
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* The object behind a handle, with a reference that is the caller's; ObjectType NULL = any.
  * STATUS_SUCCESS, STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH.  (wdm ObReferenceObjectByHandle) */

@@ -97,8 +97,7 @@ LONG_PTR ob_reference_count(PVOID object)
     return __atomic_load_n(&header_of(object, __builtin_return_address(0))->references, __ATOMIC_RELAXED);
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* One reference more, for the caller; returns the new count.  Any IRQL.  (wdm ObReferenceObject) */
 LONG_PTR ObfReferenceObject(PVOID Object)

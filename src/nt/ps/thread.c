@@ -134,8 +134,7 @@ NTSTATUS ps_terminate_system_thread(NTSTATUS status)
     end_now(thread, status); /* K-THREAD-02 */
 }
 
-/* ---- WDK
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* Starts StartRoutine(StartContext) on a new thread at PASSIVE_LEVEL inside a critical region.  *ThreadHandle
  * is the caller's, for ZwClose.  Attributes and process are not looked at.  PASSIVE_LEVEL. STATUS_SUCCESS,

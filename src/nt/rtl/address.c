@@ -13,8 +13,7 @@
 #define IPV4_UNITS 22 /* 255.255.255.255:65535, with its terminator */
 #define IPV6_UNITS 65 /* [ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%4294967295]:65535, likewise */
 
-/* ---- writing: into narrow text, which is then copied
- * --------------------------------------------------------- */
+/* ---- writing: into narrow text, which is then copied -------------------------------------------------- */
 
 static PSTR append_hex(PSTR at, ULONG value)
 {
@@ -164,8 +163,7 @@ static NTSTATUS deliver(void *target, BOOLEAN wide, const char *text, ULONG unit
     return STATUS_SUCCESS;
 }
 
-/* ---- reading: narrow or wide text, unit by unit
- * ----------------------------------------------------------------- */
+/* ---- reading: narrow or wide text, unit by unit ------------------------------------------------------- */
 
 struct reader {
     const void *text;
@@ -373,8 +371,7 @@ static NTSTATUS read_ipv6_whole(struct reader *reader, IN6_ADDR *address, PULONG
     return unit_at(reader, 0) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 }
 
-/* ---- what drivers call; ip2string.h tells what each does
- * -------------------------------------------------------- */
+/* ---- what drivers call; ip2string.h tells what each does ---------------------------------------------- */
 
 PSTR NTAPI RtlIpv4AddressToStringA(const IN_ADDR *Addr, PSTR S)
 {

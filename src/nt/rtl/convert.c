@@ -50,8 +50,7 @@ struct rtl_conversion rtl_utf8_to_utf16(WCHAR *target, size_t units, const char 
     return result;
 }
 
-/* ---- what drivers call: all at PASSIVE_LEVEL
- * ------------------------------------------------------------------- */
+/* ---- what drivers call: all at PASSIVE_LEVEL ---------------------------------------------------------- */
 
 /* Bytes that the converted string takes, with its terminator. */
 ULONG NTAPI RtlxUnicodeStringToAnsiSize(PCUNICODE_STRING UnicodeString)

@@ -80,8 +80,7 @@ static WCHAR narrow_unit(const void *text, size_t at)
     return ((const UCHAR *)text)[at];
 }
 
-/* ---- what drivers call
- * ---------------------------------------------------------------------------------------- */
+/* ---- what drivers call -------------------------------------------------------------------------------- */
 
 /* Upper-case digits, terminated when there is room.  STATUS_SUCCESS, STATUS_BUFFER_OVERFLOW (unchanged),
  * STATUS_INVALID_PARAMETER (base).  PASSIVE_LEVEL.  Page: RtlIntegerToUnicodeString (wdm). */

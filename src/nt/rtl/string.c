@@ -98,8 +98,7 @@ static NTSTATUS map(PUNICODE_STRING target, PCUNICODE_STRING source, BOOLEAN all
     return STATUS_SUCCESS;
 }
 
-/* ---- what drivers call
- * ---------------------------------------------------------------------------------------- */
+/* ---- what drivers call -------------------------------------------------------------------------------- */
 
 /* Any IRQL.  Page: RtlInitUnicodeString (wdm). */
 VOID NTAPI RtlInitUnicodeString(PUNICODE_STRING DestinationString, PCWSTR SourceString)

@@ -81,8 +81,7 @@ void address_refresh_local(struct transport_socket *socket)
         socket->local = local;
 }
 
-/* ---- who holds a port
- * --------------------------------------------------------------------------------------- */
+/* ---- who holds a port --------------------------------------------------------------------------------- */
 
 /* The IPv4 and the IPv6 addresses that a bind covers. */
 struct coverage {

@@ -19,8 +19,7 @@
 
 static const uint32_t registered_events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
-/* ---- attach and detach
- * -------------------------------------------------------------------------------------- */
+/* ---- attach and detach -------------------------------------------------------------------------------- */
 
 static void loop_close(struct epoll_loop *loop)
 {
@@ -103,8 +102,7 @@ static void epoll_detach(struct transport *transport)
     free(transport);
 }
 
-/* ---- waking
- * ------------------------------------------------------------------------------------------------- */
+/* ---- waking ------------------------------------------------------------------------------------------- */
 
 /* RUNNING -> NOTIFIED costs nothing: wait() sees it before it sleeps.  Only SLEEPING -> NOTIFIED writes,
  * once. */
@@ -125,8 +123,7 @@ void epoll_wake(struct transport *transport, unsigned loop)
     loop_wake(&transport->loops[loop]);
 }
 
-/* ---- the run list
- * ------------------------------------------------------------------------------------------- */
+/* ---- the run list ------------------------------------------------------------------------------------- */
 
 static void queue_locked(struct epoll_loop *loop, struct transport_socket *socket, uint32_t events)
 {
@@ -196,8 +193,7 @@ void loop_bury(struct transport_socket *socket)
         loop_wake(loop);
 }
 
-/* ---- back-off timers
- * ---------------------------------------------------------------------------------------- */
+/* ---- back-off timers ---------------------------------------------------------------------------------- */
 
 static void set_timer(struct transport_socket *socket, unsigned level, bool only_sooner)
 {
@@ -265,8 +261,7 @@ static void expire_timers(struct epoll_loop *loop)
     }
 }
 
-/* ---- wait and dispatch
- * -------------------------------------------------------------------------------------- */
+/* ---- wait and dispatch -------------------------------------------------------------------------------- */
 
 /* epoll_pwait2 with nanoseconds; where a sandbox refuses it, milliseconds, rounded up. */
 static int wait_for_events(struct epoll_loop *loop, uint64_t until)

@@ -163,8 +163,7 @@ int32_t epoll_get_option(struct transport_socket *socket, int option, uint64_t *
     return status;
 }
 
-/* ---- queries
- * ------------------------------------------------------------------------------------------------ */
+/* ---- queries ------------------------------------------------------------------------------------------ */
 
 static int64_t bytes(struct transport_socket *socket, unsigned long request)
 {

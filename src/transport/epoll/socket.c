@@ -30,8 +30,7 @@ static void mark_over(struct transport_op *op, int32_t status)
     op->inside.word[1] = (uint32_t)status;
 }
 
-/* ---- create, close
- * ------------------------------------------------------------------------------------------ */
+/* ---- create, close ------------------------------------------------------------------------------------ */
 
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
 {
@@ -112,8 +111,7 @@ unsigned epoll_loop_of(struct transport_socket *socket)
     return (unsigned)(socket->loop - socket->transport->loops);
 }
 
-/* ---- what the kernel says of the connection
- * ------------------------------------------------------------------ */
+/* ---- what the kernel says of the connection ----------------------------------------------------------- */
 
 int32_t socket_latch(struct transport_socket *socket, int32_t status)
 {
@@ -160,8 +158,7 @@ uint32_t socket_poll(struct transport_socket *socket)
     return events;
 }
 
-/* ---- shutdown, abort
- * ---------------------------------------------------------------------------------------- */
+/* ---- shutdown, abort ---------------------------------------------------------------------------------- */
 
 int32_t socket_finish_sending(struct transport_socket *socket)
 {
@@ -224,8 +221,7 @@ int32_t epoll_abort(struct transport_socket *socket)
     return status;
 }
 
-/* ---- operations
- * --------------------------------------------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------------------------------------- */
 
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_)
 {

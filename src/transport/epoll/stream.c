@@ -22,8 +22,7 @@ static bool would_block(int error)
     return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/* ---- listen, accept
- * ----------------------------------------------------------------------------------------- */
+/* ---- listen, accept ----------------------------------------------------------------------------------- */
 
 int32_t epoll_listen(struct transport_socket *socket, int backlog)
 {
@@ -117,8 +116,7 @@ int32_t epoll_accept(struct transport_socket *socket, struct transport_op *op)
     return socket_start(socket, op, stream_try_accept);
 }
 
-/* ---- connect
- * ------------------------------------------------------------------------------------------------ */
+/* ---- connect ------------------------------------------------------------------------------------------ */
 
 static int32_t connected(struct transport_socket *socket)
 {
@@ -190,8 +188,7 @@ int32_t epoll_connect(struct transport_socket *socket, struct transport_op *op)
     return socket_start(socket, op, try_connect);
 }
 
-/* ---- send and receive
- * --------------------------------------------------------------------------------------- */
+/* ---- send and receive --------------------------------------------------------------------------------- */
 
 /* The next segments of the op from op->bytes on, cut to `limit` bytes.  Returns their number, 0 when there
  * are none. */

@@ -41,7 +41,7 @@ static __declspec(noinline) void raise_deep(int depth, NTSTATUS status)
     room[1] = room[0];
 }
 
-/* ---- __except ---- */
+/* ---- __except ----------------------------------------------------------------------------------------- */
 
 static void except_basics(void)
 {
@@ -307,7 +307,7 @@ static void one_line(void)
 }
 /* clang-format on */
 
-/* ---- __finally ---- */
+/* ---- __finally ---------------------------------------------------------------------------------------- */
 
 static void finally_on_normal_end(void)
 {
@@ -633,7 +633,7 @@ static void try_in_finally(void)
     CHECK(traced(&t, "ibfh"));
 }
 
-/* ---- processor exceptions ---- */
+/* ---- processor exceptions ----------------------------------------------------------------------------- */
 
 static NTSTATUS record_code;
 static ULONG_PTR record_kind, record_address;
@@ -736,7 +736,7 @@ static void raises(void)
     CHECK(caught == 2);
 }
 
-/* ---- two threads at once ---- */
+/* ---- two threads at once ------------------------------------------------------------------------------ */
 
 static volatile LONG thread_rounds;
 
@@ -778,7 +778,7 @@ static void two_threads(void)
     CHECK(thread_rounds == 4000);
 }
 
-/* ---- what the executive raises ---- */
+/* ---- what the executive raises ------------------------------------------------------------------------ */
 
 static void bad_lock(void)
 {
