@@ -17,9 +17,6 @@
 #define WSK_BLOCK_LEAVING      0x57736b4c65617665ull /* WskDeregister waits: releases only */
 #define WSK_BLOCK_DEREGISTERED 0x57736b446572656cull
 
-#define WSK_LOWEST_VERSION  MAKE_WSK_VERSION(1, 0)
-#define WSK_HIGHEST_VERSION MAKE_WSK_VERSION(1, 0)
-
 LIST_ENTRY wsk_clients = {&wsk_clients, &wsk_clients};
 KSPIN_LOCK wsk_clients_lock;
 static KEVENT wsk_ready; /* notification: the provider NPI is available */
@@ -42,7 +39,11 @@ void wsk_registration_stop(void)
 /* client->lock held. */
 void wsk_client_quiet_locked(struct wsk_client *client)
 {
-    if (client->deregistering && client->captures == 0 && client->calls == 0 && client->open == 0)
+    if (!client->deregistering || client->calls != 0 || client->open != 0)
+        return;
+    if (client->binding != NULL)
+        wsk_npi_client_quiet_locked(client);
+    else if (client->captures == 0)
         ke_set_event(&client->quiet, IO_NO_INCREMENT, FALSE);
 }
 
@@ -82,6 +83,30 @@ static BOOLEAN block_is_registered(const WSK_REGISTRATION *registration)
     return found;
 }
 
+struct wsk_client *wsk_client_create(PWSK_REGISTRATION registration, PVOID context,
+                                     const WSK_CLIENT_DISPATCH *dispatch, void *caller)
+{
+    struct wsk_client *client = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *client, WSK_TAG_CLIENT);
+    KIRQL irql;
+
+    if (client == NULL)
+        return NULL;
+    ke_initialize_spin_lock(&client->lock);
+    InitializeListHead(&client->sockets);
+    InitializeListHead(&client->orphans);
+    InitializeListHead(&client->transport_changes);
+    ke_initialize_event(&client->quiet, NotificationEvent, FALSE);
+    ke_initialize_event(&client->leaving, NotificationEvent, FALSE);
+    client->registration = registration;
+    client->context = context;
+    client->dispatch = dispatch;
+    client->caller = caller;
+    irql = ke_acquire_spin_lock(&wsk_clients_lock);
+    InsertTailList(&wsk_clients, &client->link);
+    ke_release_spin_lock(&wsk_clients_lock, irql);
+    return client;
+}
+
 /* WskRegister: attaches a client (nf-wsk-wskregister).  WskClientNpi: copied, may live on the stack
  * (C-REG-05); its Dispatch must stay until WskDeregister.  WskRegistration: the driver's memory, contents
  * irrelevant (C-REG-02). PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_INVALID_PARAMETER,
@@ -89,31 +114,16 @@ static BOOLEAN block_is_registered(const WSK_REGISTRATION *registration)
 NTSTATUS WskRegister(PWSK_CLIENT_NPI WskClientNpi, PWSK_REGISTRATION WskRegistration)
 {
     struct wsk_client *client;
-    KIRQL irql;
 
     if (WskClientNpi == NULL || WskRegistration == NULL || WskClientNpi->Dispatch == NULL ||
         WskClientNpi->Dispatch->Reserved != 0)
         return STATUS_INVALID_PARAMETER;
     if (block_is_registered(WskRegistration))
         return STATUS_INVALID_PARAMETER; /* R-REG-05 */
-    client = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *client, WSK_TAG_CLIENT);
+    client = wsk_client_create(WskRegistration, WskClientNpi->ClientContext, WskClientNpi->Dispatch,
+                               __builtin_return_address(0));
     if (client == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    ke_initialize_spin_lock(&client->lock);
-    InitializeListHead(&client->sockets);
-    InitializeListHead(&client->orphans);
-    InitializeListHead(&client->transport_changes);
-    ke_initialize_event(&client->quiet, NotificationEvent, FALSE);
-    ke_initialize_event(&client->leaving, NotificationEvent, FALSE);
-    client->registration = WskRegistration;
-    client->context = WskClientNpi->ClientContext;
-    client->dispatch = WskClientNpi->Dispatch;
-    client->caller = __builtin_return_address(0);
-
-    irql = ke_acquire_spin_lock(&wsk_clients_lock);
-    InsertTailList(&wsk_clients, &client->link);
-    ke_release_spin_lock(&wsk_clients_lock, irql);
-
     ke_initialize_spin_lock(&WskRegistration->ReservedRegistrationLock);
     WskRegistration->ReservedRegistrationContext = client;
     WskRegistration->ReservedRegistrationState = WSK_BLOCK_REGISTERED;
@@ -122,7 +132,7 @@ NTSTATUS WskRegister(PWSK_CLIENT_NPI WskClientNpi, PWSK_REGISTRATION WskRegistra
 }
 
 /* Ends pended WSK_TRANSPORT_LIST_CHANGE IRPs (C-DEREG-06). */
-static void cancel_transport_changes(struct wsk_client *client)
+void wsk_client_cancel_transport_changes(struct wsk_client *client)
 {
     for (;;) {
         PIRP irp = NULL;
@@ -157,7 +167,7 @@ VOID WskDeregister(PWSK_REGISTRATION WskRegistration)
     wsk_client_quiet_locked(client);
     registration_unlock(WskRegistration, client, irql);
 
-    cancel_transport_changes(client);
+    wsk_client_cancel_transport_changes(client);
     ke_wait_for_single_object(&client->quiet, Executive, KernelMode, FALSE, NULL);
 
     irql = ke_acquire_spin_lock(&wsk_clients_lock);

@@ -32,8 +32,7 @@
 #define WSK_TAG_CLIENT     'CksW'
 #define WSK_TAG_INDICATION 'IksW'
 
-/* ---- settings of this run (wsk.c)
- * -------------------------------------------------------------------------- */
+/* ---- settings of this run (wsk.c) --------------------------------------------------------------------- */
 
 enum wsk_completion { WSK_COMPLETE_NATURAL, WSK_COMPLETE_ALWAYS_PEND, WSK_COMPLETE_INLINE };
 enum wsk_delivery { WSK_DELIVER_DISPATCH, WSK_DELIVER_PASSIVE, WSK_DELIVER_MIXED };
@@ -55,8 +54,7 @@ NTSTATUS wsk_start(const struct wsk_settings *settings);
 /* Ends it.  Needs that every client has deregistered; frees the quarantine. */
 void wsk_stop(void);
 
-/* ---- client and registration (register.c, client.c)
- * --------------------------------------------------------- */
+/* ---- client and registration (register.c, client.c) --------------------------------------------------- */
 
 struct wsk_socket;
 
@@ -80,6 +78,7 @@ struct wsk_client {
     LIST_ENTRY transport_changes; /* pended WSK_TRANSPORT_LIST_CHANGE IRPs */
     void *caller;                 /* who called WskRegister or NmrClientAttachProvider: for the account */
     HANDLE binding;               /* NMR style (npi_provider.c): the binding's handle; constant */
+    BOOLEAN last_call;            /* NMR style: the client's side has finished detaching */
     BOOLEAN detach_pending;       /* NMR style: ProviderDetachClient has returned STATUS_PENDING */
     struct ex_work detached;      /* NMR style: reports the end of the detachment */
 };
@@ -116,8 +115,7 @@ NTSTATUS WSKAPI wsk_control_client(PWSK_CLIENT Client, ULONG ControlCode, SIZE_T
                                    SIZE_T OutputSize, PVOID OutputBuffer, SIZE_T *OutputSizeReturned,
                                    PIRP Irp);
 
-/* ---- one operation = one IRP
- * -------------------------------------------------------------------------------- */
+/* ---- one operation = one IRP -------------------------------------------------------------------------- */
 
 enum wsk_op_kind {
     WSK_OP_SOCKET = 1,
@@ -198,8 +196,7 @@ static inline PIRP wsk_irp_of_link(PLIST_ENTRY link)
     return CONTAINING_RECORD(link, IRP, Tail.Overlay.ListEntry);
 }
 
-/* ---- socket
- * ------------------------------------------------------------------------------------------------- */
+/* ---- socket ------------------------------------------------------------------------------------------- */
 
 enum wsk_category { WSK_BASIC, WSK_LISTEN, WSK_CONNECTION, WSK_DATAGRAM, WSK_STREAM };
 
