@@ -15,13 +15,16 @@ enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 
+/* What a retained list counts at least: it pins a whole buffer of the transport, however few bytes are in it. */
+#define WSK_RECEIVE_LIST_CHARGE 1024u
+
 /* One buffer of data.  The head of a retained list stands in socket->receive.retained; its elements hang on
  * Next. */
 struct wsk_indication {
     WSK_DATA_INDICATION public; /* first: what the driver sees */
     LIST_ENTRY link;            /* in `data`; of a list's head: in `retained` or client->orphans */
     PVOID provided;             /* the transport's buffer */
-    SIZE_T total;               /* of a list's head: bytes of the whole list */
+    SIZE_T total;               /* of a retained list's head: what it counts towards the limit */
     union {
         MDL mdl;
         UCHAR room[sizeof(MDL) + 32 * sizeof(PFN_NUMBER)];
@@ -604,8 +607,6 @@ static struct wsk_indication *indicate_begin(struct wsk_socket *socket, SIZE_T *
         *bytes += next->public.Buffer.Length; /* R-RECVEV-08 */
     }
     socket->receive.data_bytes = 0;
-    if (head != NULL)
-        head->total = *bytes;
     return head;
 }
 
@@ -644,7 +645,8 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
         return;
     }
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
-        socket->receive.retained_bytes += bytes;
+        head->total = max(bytes, WSK_RECEIVE_LIST_CHARGE);
+        socket->receive.retained_bytes += head->total;
         InsertTailList(&socket->receive.retained, &head->link);
         OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, socket->client->caller);
         return;

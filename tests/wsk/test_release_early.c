@@ -78,3 +78,51 @@ TEST(release_races_with_the_callbacks_return, "R-REL-02 R-RECVEV-14 C-DATA-11", 
     peer_close(peer);
     test_barrier_free(keeper.barrier);
 }
+
+/* ---- many small lists ------------------------------------------------------------------------------------ */
+
+struct hoarder {
+    volatile LONG calls;
+    PWSK_DATA_INDICATION lists[128];
+};
+
+static NTSTATUS WSKAPI hoard(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
+                             SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
+{
+    struct hoarder *hoarder = SocketContext;
+
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(BytesIndicated);
+    UNREFERENCED_PARAMETER(BytesAccepted);
+    hoarder->lists[hoarder->calls] = DataIndication;
+    InterlockedIncrement(&hoarder->calls);
+    return STATUS_PENDING;
+}
+
+static const WSK_CLIENT_CONNECTION_DISPATCH hoard_events = {hoard, NULL, NULL};
+
+/* A list of one byte pins a whole buffer: so it counts 1 KiB of the 64 KiB, and 64 of them stop the receiving. */
+TEST(small_retained_lists_reach_the_limit, "R-RECVEV-14")
+{
+    struct hoarder hoarder = {0};
+    PWSK_SOCKET socket;
+    LONG i;
+    int peer;
+
+    socket = wt_connected(AF_INET, &hoarder, &hoard_events, &peer);
+    peer_set_nodelay(peer);
+    EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
+    for (i = 1; i <= 64; i++) {
+        peer_send(peer, "x", 1);
+        EXPECT_SOON(hoarder.calls == i);
+    }
+    peer_send(peer, "y", 1);
+    test_sleep_ms(30); /* time for a callback that must not come */
+    EXPECT_EQ(hoarder.calls, 64);
+    EXPECT_STATUS(wt_release(socket, hoarder.lists[0]), STATUS_SUCCESS);
+    EXPECT_SOON(hoarder.calls == 65);
+    for (i = 1; i < 65; i++)
+        EXPECT_STATUS(wt_release(socket, hoarder.lists[i]), STATUS_SUCCESS);
+    wt_close_now(socket);
+    peer_close(peer);
+}
