@@ -1,6 +1,6 @@
 /* abort(): what the peer sees in every state, and how it ends what is inside. */
 #include "net.h"
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 
 #include <netinet/tcp.h>
 #include <stdlib.h>

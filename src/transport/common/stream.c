@@ -1,7 +1,7 @@
 /*
  * stream.c - TCP: listen, accept, connect, send, receive.  Everything runs under socket->lock.
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
@@ -24,7 +24,7 @@ static bool would_block(int error)
 
 /* ---- listen, accept ----------------------------------------------------------------------------------- */
 
-int32_t epoll_listen(struct transport_socket *socket, int backlog)
+int32_t common_listen(struct transport_socket *socket, int backlog)
 {
     int32_t status = STATUS_SUCCESS;
     pthread_mutex_lock(&socket->lock);
@@ -42,7 +42,7 @@ int32_t epoll_listen(struct transport_socket *socket, int backlog)
 
 /* Errors of a connection that died in the queue, or that accept(2) says to treat like EAGAIN and try again.
  */
-static bool try_accept_again(int error)
+bool stream_accept_again(int error)
 {
     switch (error) {
     case EINTR:
@@ -67,24 +67,12 @@ static void reset_and_close(int fd)
     close(fd);
 }
 
-int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op)
+int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op, int fd,
+                        const struct sockaddr_storage *peer, socklen_t length)
 {
     struct transport *transport = socket->transport;
-    struct sockaddr_storage peer, local;
-    socklen_t length;
-    int fd;
-
-    if (socket->fatal)
-        return socket->fatal;
-    if (socket->phase != PHASE_LISTENING)
-        return STATUS_INVALID_DEVICE_STATE;
-    do {
-        length = sizeof(peer);
-        fd = accept4(socket->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    } while (fd < 0 && try_accept_again(errno));
-    if (fd < 0) /* out of descriptors: the connection stays in the queue for the next accept */
-        return would_block(errno) ? STATUS_PENDING : transport_errno_status(errno);
-    address_from_linux(&peer, length, &op->address);
+    struct sockaddr_storage local;
+    address_from_linux(peer, length, &op->address);
     length = sizeof(local);
     if (getsockname(fd, (struct sockaddr *)&local, &length) == 0)
         address_from_linux(&local, length, &op->local);
@@ -110,7 +98,26 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
     return STATUS_SUCCESS;
 }
 
-int32_t epoll_accept(struct transport_socket *socket, struct transport_op *op)
+int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op)
+{
+    struct sockaddr_storage peer;
+    socklen_t length;
+    int fd;
+
+    if (socket->fatal)
+        return socket->fatal;
+    if (socket->phase != PHASE_LISTENING)
+        return STATUS_INVALID_DEVICE_STATE;
+    do {
+        length = sizeof(peer);
+        fd = accept4(socket->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && stream_accept_again(errno));
+    if (fd < 0) /* out of descriptors: the connection stays in the queue for the next accept */
+        return would_block(errno) ? STATUS_PENDING : transport_errno_status(errno);
+    return stream_accepted(socket, op, fd, &peer, length);
+}
+
+int32_t common_accept(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind == TRANSPORT_ACCEPT);
     return socket_start(socket, op, stream_try_accept);
@@ -182,7 +189,7 @@ int32_t stream_continue_connect(struct transport_socket *socket, struct transpor
     }
 }
 
-int32_t epoll_connect(struct transport_socket *socket, struct transport_op *op)
+int32_t common_connect(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind == TRANSPORT_CONNECT);
     return socket_start(socket, op, try_connect);
@@ -190,12 +197,10 @@ int32_t epoll_connect(struct transport_socket *socket, struct transport_op *op)
 
 /* ---- send and receive --------------------------------------------------------------------------------- */
 
-/* The next segments of the op from op->bytes on, cut to `limit` bytes.  Returns their number, 0 when there
- * are none. */
-static size_t next_segments(struct transport_op *op, struct transport_segment *out, size_t limit,
-                            size_t *total)
+size_t stream_segments(struct transport_op *op, struct transport_segment *out, size_t count, size_t limit,
+                       size_t *total)
 {
-    size_t count = op->segments(op, op->bytes, out, limit == 1 ? 1 : SEGMENTS);
+    count = op->segments(op, op->bytes, out, limit == 1 ? 1 : count);
     size_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         if (out[i].length >= limit - sum) {
@@ -209,8 +214,7 @@ static size_t next_segments(struct transport_op *op, struct transport_segment *o
     return sum ? count : 0;
 }
 
-/* Why a send or receive failed; remembered when it ends the connection. */
-static int32_t failed(struct transport_socket *socket, int error)
+int32_t stream_failed(struct transport_socket *socket, int error)
 {
     int32_t status = transport_errno_status(error);
     return transport_errno_is_fatal(error) ? socket_latch(socket, status) : status;
@@ -243,7 +247,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
             limit = 1;
         struct transport_segment segments[SEGMENTS];
         size_t total;
-        size_t count = next_segments(op, segments, limit, &total);
+        size_t count = stream_segments(op, segments, SEGMENTS, limit, &total);
         if (count == 0)
             return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
         struct msghdr message = {.msg_iov = (struct iovec *)segments, .msg_iovlen = count};
@@ -251,7 +255,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
-            return would_block(errno) ? STATUS_PENDING : failed(socket, errno);
+            return would_block(errno) ? STATUS_PENDING : stream_failed(socket, errno);
         }
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
@@ -275,7 +279,7 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
     return status;
 }
 
-int32_t epoll_send(struct transport_socket *socket, struct transport_op *op)
+int32_t common_send(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind == TRANSPORT_SEND);
     return socket_start(socket, op, stream_try_send);
@@ -292,13 +296,13 @@ static ssize_t receive_once(int fd, struct iovec *segments, size_t count)
     return received < 0 ? -errno : received;
 }
 
-/* What a receive of no bytes means: nothing there, the peer's FIN, or the end of the connection. */
-static int32_t received_nothing(struct transport_socket *socket, ssize_t received)
+/* Nothing there, the peer's FIN, or the end of the connection. */
+int32_t stream_received_nothing(struct transport_socket *socket, ssize_t received)
 {
     if (received < 0) {
         if (would_block((int)-received))
             return socket->fatal ? socket->fatal : STATUS_PENDING;
-        int32_t status = failed(socket, (int)-received);
+        int32_t status = stream_failed(socket, (int)-received);
         return socket->fatal ? socket->fatal : status;
     }
     if (socket->fatal) /* its error was read before: the kernel now answers as if it were a FIN */
@@ -317,7 +321,7 @@ static int32_t receive_provided(struct transport_socket *socket, struct transpor
     ssize_t received = receive_once(socket->fd, &segment, 1);
     if (received <= 0) { /* an idle socket keeps no buffer */
         buffer_unget(segment.iov_base);
-        return received_nothing(socket, received);
+        return stream_received_nothing(socket, received);
     }
     op->provided = segment.iov_base;
     op->bytes = (size_t)received;
@@ -336,14 +340,15 @@ int32_t stream_try_receive(struct transport_socket *socket, struct transport_op 
     while (op->bytes < length) {
         struct transport_segment segments[SEGMENTS];
         size_t total;
-        size_t count = next_segments(op, segments, length - op->bytes, &total);
+        size_t count = stream_segments(op, segments, SEGMENTS, length - op->bytes, &total);
         if (count == 0)
             return op->bytes ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
         ssize_t received = receive_once(socket->fd, (struct iovec *)segments, count);
         if (received <= 0) {
             if (op->bytes == 0)
-                return received_nothing(socket, received);
-            received_nothing(socket, received); /* latched for the next receive; these bytes are not lost */
+                return stream_received_nothing(socket, received);
+            stream_received_nothing(socket,
+                                    received); /* latched for the next receive; these bytes are not lost */
             return STATUS_SUCCESS;
         }
         op->bytes += (size_t)received;
@@ -353,7 +358,7 @@ int32_t stream_try_receive(struct transport_socket *socket, struct transport_op 
     return STATUS_SUCCESS;
 }
 
-int32_t epoll_receive(struct transport_socket *socket, struct transport_op *op)
+int32_t common_receive(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind == TRANSPORT_RECEIVE);
     if (op->length == 0) /* that is what WATCH_READABLE is for */

@@ -5,16 +5,16 @@
  *
  * - Peer FIN, reset, readable: the event bits themselves.
  *
- * - FIN acknowledged: the kernel wakes everyone on FIN_WAIT1 -> FIN_WAIT2 and on the way to CLOSE; TCP_INFO then
- *   says which it was.
+ * - FIN acknowledged: the kernel wakes everyone on FIN_WAIT1 -> FIN_WAIT2 and on the way to CLOSE; TCP_INFO
+ * then says which it was.
  *
- * - Sent: TCP_NOTSENT_LOWAT 1 makes EPOLLOUT mean "nothing unsent".  It comes with an ACK, so when the pacing timer
- *   sends the last byte it is late by a round trip: a timer from 3.2 ms on is the net below it.
+ * - Sent: TCP_NOTSENT_LOWAT 1 makes EPOLLOUT mean "nothing unsent".  It comes with an ACK, so when the pacing
+ * timer sends the last byte it is late by a round trip: a timer from 3.2 ms on is the net below it.
  *
  * - Acknowledged: no event tells it for bytes already sent.  Any event of the socket makes us look (an answer
  *   carries the ACK), and a timer from 0.1 ms on, doubling up to 102 ms.
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
@@ -60,7 +60,8 @@ static int32_t try_fin_acked(struct transport_socket *socket)
         return STATUS_SUCCESS;
     case TCP_CLOSE:
         /* Both FINs acknowledged, or a reset that nobody has read yet. */
-        socket_poll(socket);
+        if (socket_reason_is_coming(socket, socket_poll(socket)))
+            return STATUS_PENDING;
         return socket->fatal ? socket->fatal : STATUS_SUCCESS;
     default:
         return STATUS_PENDING;
@@ -75,7 +76,7 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
     case TRANSPORT_WATCH_READABLE:
         if (socket_poll(socket) & EPOLLIN) {
             /* Without data this is the FIN, or a reset. */
-            if (socket->fatal && epoll_query(socket, TRANSPORT_READABLE) <= 0)
+            if (socket->fatal && common_query(socket, TRANSPORT_READABLE) <= 0)
                 return socket->fatal;
             return STATUS_SUCCESS;
         }
@@ -104,12 +105,12 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
         assert(!"a watch");
     }
     /* Nothing is left in the queue: because it went out, or because a reset threw it away? */
-    if (!socket->fatal)
-        socket_poll(socket);
+    if (!socket->fatal && socket_reason_is_coming(socket, socket_poll(socket)))
+        return STATUS_PENDING;
     return socket->fatal;
 }
 
-int32_t epoll_watch(struct transport_socket *socket, struct transport_op *op)
+int32_t common_watch(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind >= TRANSPORT_WATCH_PEER_FIN && op->kind <= TRANSPORT_WATCH_READABLE);
     return socket_start(socket, op, watch_try);

@@ -1,7 +1,7 @@
 /*
  * option.c - socket options in Windows' units, and what waits in the queues.
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "transport/errno_status.h"
 
 #include <errno.h>
@@ -147,7 +147,7 @@ static int32_t get_locked(struct transport_socket *socket, int option, uint64_t 
     return STATUS_SUCCESS;
 }
 
-int32_t epoll_set_option(struct transport_socket *socket, int option, uint64_t value)
+int32_t common_set_option(struct transport_socket *socket, int option, uint64_t value)
 {
     pthread_mutex_lock(&socket->lock);
     int32_t status = set_locked(socket, option, value);
@@ -155,7 +155,7 @@ int32_t epoll_set_option(struct transport_socket *socket, int option, uint64_t v
     return status;
 }
 
-int32_t epoll_get_option(struct transport_socket *socket, int option, uint64_t *value)
+int32_t common_get_option(struct transport_socket *socket, int option, uint64_t *value)
 {
     pthread_mutex_lock(&socket->lock);
     int32_t status = get_locked(socket, option, value);
@@ -181,7 +181,7 @@ int64_t option_unacked(struct transport_socket *socket)
     return bytes(socket, SIOCOUTQ);
 }
 
-int64_t epoll_query(struct transport_socket *socket, int what)
+int64_t common_query(struct transport_socket *socket, int what)
 {
     /* No lock: the descriptor lives until close(), and the number is old when the caller gets it anyway. */
     switch (what) {

@@ -7,7 +7,7 @@
  * of other processes are refused by the kernel (unless they are bound with SO_REUSEADDR and not listening
  * yet).
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "transport/errno_status.h"
 
 #include <errno.h>
@@ -184,7 +184,7 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
     return STATUS_SUCCESS;
 }
 
-int32_t epoll_bind(struct transport_socket *socket, const struct transport_address *local)
+int32_t common_bind(struct transport_socket *socket, const struct transport_address *local)
 {
     int32_t status;
     pthread_mutex_lock(&socket->lock);
@@ -201,7 +201,7 @@ int32_t epoll_bind(struct transport_socket *socket, const struct transport_addre
     return status;
 }
 
-int32_t epoll_address(struct transport_socket *socket, int remote, struct transport_address *out)
+int32_t common_address(struct transport_socket *socket, int remote, struct transport_address *out)
 {
     int32_t status = STATUS_SUCCESS;
     pthread_mutex_lock(&socket->lock);

@@ -1,5 +1,10 @@
 /*
- * internal.h - the epoll transport's structures and the reasons why its races are harmless.
+ * internal.h - what the back ends for Linux share: structures, and the reasons why their races are harmless.
+ *
+ * Both back ends make the same system calls on the same sockets, and both have an epoll set per loop for what
+ * is only watched: a descriptor in an epoll set is not held open by it, so close() always gives everything
+ * back.  They differ in how a loop sleeps and in who carries out an operation that would block: struct engine
+ * says it.
  *
  * Locks, in the order in which they are taken
  *   socket->lock     the socket's system calls, its operations and latches; held for non-blocking calls only
@@ -15,7 +20,8 @@
  *
  * Cancel against completion.  Whoever clears socket->ops[kind] under socket->lock owns the op's end.  The
  * loop clears it and then calls complete(); cancel() clears it and answers 1; when it finds the slot empty
- * (or with another op) it answers 0, because the loop has called or will call complete().
+ * (or with another op) it answers 0, because the loop has called or will call complete().  An op that the
+ * kernel carries out (socket->in_ring) cannot be taken back: cancel() asks for its end and answers 0.
  *
  * Close against the loop.  A loop learns of a socket in two ways: epoll_wait (pointer in the event) and its
  * run list.  close() takes the socket off the epoll set and the run list, but epoll_wait may just then have
@@ -24,8 +30,8 @@
  * the start of wait(): then no dispatch is running, the last batch of events has been moved to the run list
  * (closed sockets left out), and the next epoll_wait cannot return them any more.
  */
-#ifndef UWSK_TRANSPORT_EPOLL_INTERNAL_H
-#define UWSK_TRANSPORT_EPOLL_INTERNAL_H
+#ifndef UWSK_TRANSPORT_COMMON_INTERNAL_H
+#define UWSK_TRANSPORT_COMMON_INTERNAL_H
 
 #include "transport/transport.h"
 
@@ -57,6 +63,7 @@ enum {
 /* What a socket is to be looked at for: epoll's own bits and these. */
 #define EVENT_TRY   (1u << 24) /* continue everything that is held */
 #define EVENT_TIMER (1u << 25)
+#define EVENT_RING  (1u << 26) /* for the engine: hand over, results, a cancel */
 
 struct link {
     struct link *next;
@@ -91,14 +98,21 @@ static inline void link_remove(struct link *item) /* harmless when not in a list
 #define LINK_OWNER(link_, type, member) ((type *)((char *)(link_)-offsetof(type, member)))
 
 struct buffer;
+struct loop;
+
+/* Carries out as much of an op as is possible now; STATUS_PENDING when it would block.  socket->lock is held.
+ */
+typedef int32_t (*try_function)(struct transport_socket *socket, struct transport_op *op);
 
 enum loop_state { LOOP_RUNNING, LOOP_SLEEPING, LOOP_NOTIFIED };
 
-struct epoll_loop {
+struct loop {
     struct transport *transport;
+    void *engine; /* the engine's own */
     int epoll_fd;
     int event_fd;
-    _Atomic int state; /* enum loop_state: a wake costs a system call only when the loop sleeps */
+    _Atomic uintptr_t owner; /* the thread that drives the loop, 0 before its first wait() */
+    _Atomic int state;       /* enum loop_state: a wake costs a system call only when the loop sleeps */
 
     pthread_mutex_t lock;
     struct link run;                  /* sockets with pending events */
@@ -112,10 +126,37 @@ struct epoll_loop {
     struct buffer *buffers;
     unsigned buffer_count;
 
-    struct epoll_event events[EVENT_BATCH]; /* the loop's thread only */
+    /* The loop's thread only. */
+    struct transport_socket *drained; /* its receive is being completed and took all that was there */
+    int event_count;
+    struct epoll_event events[EVENT_BATCH];
+};
+
+/* What differs between the back ends. */
+struct engine {
+    size_t socket_size; /* of a structure that begins with struct transport_socket */
+    uint32_t events;    /* what a socket in the epoll set is watched for besides what its ops need */
+    int (*loop_open)(struct loop *loop); /* 0 or an errno; the loop's descriptors are open */
+    void (*loop_close)(struct loop *loop);
+    /* Sleeps until something happens or the time has come (0: not at all); leaves events in loop->events. */
+    void (*sleep)(struct loop *loop, uint64_t until);
+    /* loop->lock is held: puts what sleep() found besides loop->events on the run list. */
+    void (*collect)(struct loop *loop);
+    /* socket->lock is held, the op is in its slot and would block: sees to it that the loop hears of it. */
+    int32_t (*hold)(struct transport_socket *socket, struct transport_op *op);
+    /* The rest runs on the loop's thread within a step, or for recall() anywhere, under socket->lock.
+     * results() takes the reasons for the connection's end from what the kernel has carried out, before any
+     * op is looked at, and returns the events, with what follows from them. */
+    uint32_t (*results)(struct transport_socket *socket, uint32_t events);
+    /* Continues a held op; `worth`: an event came for which a try is worth its system call. */
+    int32_t (*proceed)(struct transport_socket *socket, struct transport_op *op, try_function try_,
+                       bool worth);
+    /* Asks the kernel to end the op of this kind, which it carries out. */
+    void (*recall)(struct transport_socket *socket, int kind);
 };
 
 struct transport {
+    const struct engine *engine;
     struct transport_config config;
     _Atomic unsigned next_loop; /* accepted sockets go round */
     _Atomic long sockets;       /* open ones */
@@ -123,23 +164,24 @@ struct transport {
     pthread_mutex_t bind;
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
-    struct epoll_loop loops[];
+    struct loop loops[];
 };
 
 enum phase { PHASE_NEW, PHASE_LISTENING, PHASE_CONNECTING, PHASE_CONNECTED };
 
 struct transport_socket {
     struct transport *transport;
-    struct epoll_loop *loop;
+    struct loop *loop;
     int family; /* TRANSPORT_AF_* */
 
     pthread_mutex_t lock;
     int fd; /* -1 once closed */
     enum phase phase;
     struct transport_op *ops[OP_KINDS];
-    int32_t fatal;   /* why the connection is over; 0 while it is not.  The first reason stays. */
-    bool registered; /* in the epoll set */
-    bool known;      /* the loop may hold a pointer to it */
+    unsigned in_ring;  /* bit per kind: the kernel carries that op out */
+    uint32_t interest; /* what the epoll set watches; 0 = it does not know the socket */
+    int32_t fatal;     /* why the connection is over; 0 while it is not.  The first reason stays. */
+    bool known;        /* the loop may hold a pointer to it */
     bool bound;
     bool peer_fin;
     bool fin_wanted; /* shutdown() waits for the send that is inside */
@@ -166,13 +208,27 @@ struct transport_socket {
     struct transport_socket *grave_next;
 };
 
-/* ---- epoll.c ----------------------------------------------------------------------------------------------
- */
+/* ---- loop.c ------------------------------------------------------------------------------------------- */
 
+int32_t loop_attach(const struct engine *engine, const struct transport_config *config,
+                    struct transport **out);
+void loop_detach(struct transport *transport);
+void loop_wait(struct transport *transport, unsigned loop, uint64_t deadline_ns);
+int loop_dispatch(struct transport *transport, unsigned loop);
+void loop_wake(struct transport *transport, unsigned loop);
+/* True on the thread that drives the loop. */
+static inline bool loop_is_mine(struct loop *loop)
+{
+    return atomic_load_explicit(&loop->owner, memory_order_relaxed) == (uintptr_t)pthread_self();
+}
+/* The same as loop_queue(), loop->lock held and from collect(). */
+void loop_queue_locked(struct loop *loop, struct transport_socket *socket, uint32_t events);
 /* Puts the socket on its loop's run list for these events and wakes the loop.  socket->lock may be held. */
 void loop_queue(struct transport_socket *socket, uint32_t events);
-/* Adds the socket to the epoll set once; socket->lock is held.  STATUS_SUCCESS or why not. */
-int32_t loop_register(struct transport_socket *socket);
+/* Has the epoll set watch for what this op needs; socket->lock is held.  STATUS_SUCCESS or why not. */
+int32_t loop_register(struct transport_socket *socket, struct transport_op *op);
+/* An event nobody waits for: watches for it no longer.  socket->lock is held. */
+void loop_unwatch(struct transport_socket *socket, uint32_t events);
 /* Polls again, so that an event is queued if it is ready now and will be queued when it becomes so. */
 void loop_repoll(struct transport_socket *socket);
 /* EVENT_TIMER for the socket after the level's interval, or sooner if one is set already. */
@@ -181,10 +237,8 @@ void loop_arm_timer(struct transport_socket *socket, unsigned level);
 void loop_rearm_timer(struct transport_socket *socket);
 /* The loop forgets the socket; it is freed as soon as nobody can hold it.  Closed, off the epoll set. */
 void loop_bury(struct transport_socket *socket);
-void epoll_wake(struct transport *transport, unsigned loop);
 
-/* ---- socket.c ---------------------------------------------------------------------------------------------
- */
+/* ---- socket.c ----------------------------------------------------------------------------------------- */
 
 /* Wraps a descriptor; NULL when there is no memory (the descriptor stays the caller's). */
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family);
@@ -199,39 +253,55 @@ void socket_fold(struct transport_socket *socket, uint32_t events);
 uint32_t socket_poll(struct transport_socket *socket);
 /* The state in TCP_INFO (TCP_ESTABLISHED ...), -1 when unknown. */
 int socket_tcp_state(struct transport_socket *socket);
-/* Common part of every starting function: checks, tries inline unless NO_INLINE, holds what would block.
- * try_() returns STATUS_PENDING when it would block. */
-typedef int32_t (*try_function)(struct transport_socket *socket, struct transport_op *op);
+/* Common part of every starting function: checks, tries inline unless NO_INLINE, holds what would block. */
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_);
+/* The op was tried and would block: no use to try again before an event says so. */
+bool socket_would_block(const struct transport_op *op);
+void socket_set_would_block(struct transport_op *op, bool would_block);
+/* This receive took all that was there: one that is started while it is being completed need not be tried. */
+void socket_set_drained(struct transport_op *op);
+/* The connection is dead and its error was taken by an op that the kernel carries out: that op will tell why.
+ */
+bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events);
 /* Sends our FIN now or when the send that is inside is over; socket->lock is held. */
 int32_t socket_finish_sending(struct transport_socket *socket);
 
-int32_t epoll_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
-                   struct transport_socket **out);
-int32_t epoll_shutdown(struct transport_socket *socket);
-int32_t epoll_abort(struct transport_socket *socket);
-void epoll_close(struct transport_socket *socket);
-int epoll_cancel(struct transport_socket *socket, struct transport_op *op);
-unsigned epoll_loop_of(struct transport_socket *socket);
+int32_t common_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
+                    struct transport_socket **out);
+int32_t common_shutdown(struct transport_socket *socket);
+int32_t common_abort(struct transport_socket *socket);
+void common_close(struct transport_socket *socket);
+int common_cancel(struct transport_socket *socket, struct transport_op *op);
+unsigned common_loop_of(struct transport_socket *socket);
 
-/* ---- stream.c ---------------------------------------------------------------------------------------------
- */
+/* ---- stream.c ----------------------------------------------------------------------------------------- */
 
-int32_t epoll_listen(struct transport_socket *socket, int backlog);
-int32_t epoll_accept(struct transport_socket *socket, struct transport_op *op);
-int32_t epoll_connect(struct transport_socket *socket, struct transport_op *op);
-int32_t epoll_send(struct transport_socket *socket, struct transport_op *op);
-int32_t epoll_receive(struct transport_socket *socket, struct transport_op *op);
+int32_t common_listen(struct transport_socket *socket, int backlog);
+int32_t common_accept(struct transport_socket *socket, struct transport_op *op);
+int32_t common_connect(struct transport_socket *socket, struct transport_op *op);
+int32_t common_send(struct transport_socket *socket, struct transport_op *op);
+int32_t common_receive(struct transport_socket *socket, struct transport_op *op);
 /* Continue a held op; STATUS_PENDING while it would block. */
 int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_continue_connect(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_try_receive(struct transport_socket *socket, struct transport_op *op);
+/* The same in parts, for an engine that has the kernel do the middle one. */
+bool stream_accept_again(int error); /* try again: that connection died in the queue */
+int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op, int fd,
+                        const struct sockaddr_storage *peer, socklen_t length);
+/* The next segments of the op from op->bytes on, at most `count`, cut to `limit` bytes.  Returns their
+ * number, 0 when there are none. */
+size_t stream_segments(struct transport_op *op, struct transport_segment *out, size_t count, size_t limit,
+                       size_t *total);
+/* Why a send or receive failed; remembered when it ends the connection. */
+int32_t stream_failed(struct transport_socket *socket, int error);
+/* What a receive of no bytes means: 0 or a negative errno. */
+int32_t stream_received_nothing(struct transport_socket *socket, ssize_t received);
 
-/* ---- watch.c ----------------------------------------------------------------------------------------------
- */
+/* ---- watch.c ------------------------------------------------------------------------------------------ */
 
-int32_t epoll_watch(struct transport_socket *socket, struct transport_op *op);
+int32_t common_watch(struct transport_socket *socket, struct transport_op *op);
 /* Looks whether what is watched has happened; STATUS_PENDING when not. */
 int32_t watch_try(struct transport_socket *socket, struct transport_op *op);
 /* The op of this kind is held now: sees to it that the loop hears of it (nothing to do for most kinds). */
@@ -239,8 +309,7 @@ void watch_begin(struct transport_socket *socket, int kind);
 /* Makes the kernel report when nothing is unsent (on) or lets it buffer freely again (off). */
 void watch_sent_events(struct transport_socket *socket, bool on);
 
-/* ---- address.c --------------------------------------------------------------------------------------------
- */
+/* ---- address.c ---------------------------------------------------------------------------------------- */
 
 int32_t address_to_linux(const struct transport_address *address, struct sockaddr_storage *out,
                          socklen_t *length);
@@ -252,27 +321,35 @@ bool address_can_be_reached(const struct transport_address *address);
 void address_refresh_local(struct transport_socket *socket);
 /* Gives the port back to others of this transport. */
 void address_release_port(struct transport_socket *socket);
-int32_t epoll_bind(struct transport_socket *socket, const struct transport_address *local);
-int32_t epoll_address(struct transport_socket *socket, int remote, struct transport_address *out);
+int32_t common_bind(struct transport_socket *socket, const struct transport_address *local);
+int32_t common_address(struct transport_socket *socket, int remote, struct transport_address *out);
 
-/* ---- option.c ---------------------------------------------------------------------------------------------
- */
+/* ---- option.c ----------------------------------------------------------------------------------------- */
 
-int32_t epoll_set_option(struct transport_socket *socket, int option, uint64_t value);
-int32_t epoll_get_option(struct transport_socket *socket, int option, uint64_t *value);
-int64_t epoll_query(struct transport_socket *socket, int what);
+int32_t common_set_option(struct transport_socket *socket, int option, uint64_t value);
+int32_t common_get_option(struct transport_socket *socket, int option, uint64_t *value);
+int64_t common_query(struct transport_socket *socket, int what);
 /* Bytes not sent yet (SIOCOUTQNSD) or not acknowledged (SIOCOUTQ); -1 when unknown. */
 int64_t option_unsent(struct transport_socket *socket);
 int64_t option_unacked(struct transport_socket *socket);
 
-/* ---- buffer.c ---------------------------------------------------------------------------------------------
- */
+/* ---- buffer.c ----------------------------------------------------------------------------------------- */
 
-void *
-buffer_get(struct epoll_loop *loop); /* PROVIDED_SIZE bytes, aligned to 64; NULL when there is no memory */
-void buffer_unget(void *provided);   /* not handed out after all */
-void buffer_drain(struct epoll_loop *loop); /* frees the cache */
-void epoll_recycle(struct transport *transport, void *provided);
-size_t epoll_provided_size(struct transport *transport);
+/* PROVIDED_SIZE bytes, aligned to 64; NULL when there is no memory. */
+void *buffer_get(struct loop *loop);
+void buffer_unget(void *provided);    /* not handed out after all */
+void buffer_drain(struct loop *loop); /* frees the cache */
+void common_recycle(struct transport *transport, void *provided);
+size_t common_provided_size(struct transport *transport);
+
+/* The part of a back end's table that is the same for all. */
+#define COMMON_TRANSPORT_OPS                                                                                 \
+    .version = TRANSPORT_VERSION, .detach = loop_detach, .wait = loop_wait, .dispatch = loop_dispatch,       \
+    .wake = loop_wake, .open = common_open, .bind = common_bind, .listen = common_listen,                    \
+    .accept = common_accept, .connect = common_connect, .send = common_send, .receive = common_receive,      \
+    .watch = common_watch, .cancel = common_cancel, .recycle = common_recycle,                               \
+    .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
+    .close = common_close, .address = common_address, .set_option = common_set_option,                       \
+    .get_option = common_get_option, .query = common_query, .loop_of = common_loop_of
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * socket.c - a socket's life and the life of an operation on it: start, hold, continue, cancel.
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <ntstatus.h>
 
@@ -24,6 +25,21 @@ static bool is_over(const struct transport_op *op)
     return op->inside.word[0] != 0;
 }
 
+bool socket_would_block(const struct transport_op *op)
+{
+    return op->inside.word[2] != 0;
+}
+
+void socket_set_would_block(struct transport_op *op, bool would_block)
+{
+    op->inside.word[2] = would_block;
+}
+
+void socket_set_drained(struct transport_op *op)
+{
+    op->inside.word[3] = 1;
+}
+
 static void mark_over(struct transport_op *op, int32_t status)
 {
     op->inside.word[0] = 1;
@@ -34,7 +50,7 @@ static void mark_over(struct transport_op *op, int32_t status)
 
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
 {
-    struct transport_socket *socket = calloc(1, sizeof(*socket));
+    struct transport_socket *socket = calloc(1, transport->engine->socket_size);
     if (!socket)
         return NULL;
     pthread_mutexattr_t attributes;
@@ -60,8 +76,8 @@ void socket_free(struct transport_socket *socket)
     free(socket);
 }
 
-int32_t epoll_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
-                   struct transport_socket **out)
+int32_t common_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
+                    struct transport_socket **out)
 {
     if (host_fault(HOST_FAULT_TRANSPORT))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -89,14 +105,14 @@ int32_t epoll_open(struct transport *transport, unsigned loop, int family, int t
     return STATUS_SUCCESS;
 }
 
-void epoll_close(struct transport_socket *socket)
+void common_close(struct transport_socket *socket)
 {
     struct transport *transport = socket->transport;
     pthread_mutex_lock(&socket->lock);
     for (int kind = 0; kind < OP_KINDS; kind++)
         assert(!socket->ops[kind] && "close: no operation is inside");
     /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
-    if (socket->registered)
+    if (socket->interest)
         epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
     close(socket->fd);
     socket->fd = -1;
@@ -106,7 +122,7 @@ void epoll_close(struct transport_socket *socket)
     atomic_fetch_sub(&transport->sockets, 1);
 }
 
-unsigned epoll_loop_of(struct transport_socket *socket)
+unsigned common_loop_of(struct transport_socket *socket)
 {
     return (unsigned)(socket->loop - socket->transport->loops);
 }
@@ -142,8 +158,16 @@ void socket_fold(struct transport_socket *socket, uint32_t events)
     }
     /* A reset shuts the receiving direction, too.  The kernel writes the error first and poll reads it last:
      * RDHUP without ERR is a FIN, unless an earlier call has taken the error (and latched it). */
-    if ((events & EPOLLRDHUP) && socket->fatal == 0)
+    if ((events & EPOLLRDHUP) && socket->fatal == 0 && !socket_reason_is_coming(socket, events))
         socket->peer_fin = true;
+}
+
+bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events)
+{
+    /* Both directions are over and no error is left: a FIN each, or a transfer in the kernel has taken the
+     * error with it.  Either way that transfer is over, too, and its result tells. */
+    return socket->fatal == 0 && (events & EPOLLHUP) &&
+           (socket->in_ring & (1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_SEND));
 }
 
 uint32_t socket_poll(struct transport_socket *socket)
@@ -171,7 +195,7 @@ int32_t socket_finish_sending(struct transport_socket *socket)
     return socket->fatal ? socket->fatal : transport_errno_status(error);
 }
 
-int32_t epoll_shutdown(struct transport_socket *socket)
+int32_t common_shutdown(struct transport_socket *socket)
 {
     int32_t status;
     pthread_mutex_lock(&socket->lock);
@@ -190,7 +214,7 @@ int32_t epoll_shutdown(struct transport_socket *socket)
     return status;
 }
 
-int32_t epoll_abort(struct transport_socket *socket)
+int32_t common_abort(struct transport_socket *socket)
 {
     int32_t status = STATUS_SUCCESS;
     pthread_mutex_lock(&socket->lock);
@@ -211,7 +235,9 @@ int32_t epoll_abort(struct transport_socket *socket)
     bool any = false;
     for (int kind = 0; kind < OP_KINDS; kind++) {
         struct transport_op *op = socket->ops[kind];
-        if (op && !is_over(op))
+        if (socket->in_ring & (1u << kind))
+            socket->transport->engine->recall(socket, kind); /* its result is the reason latched above */
+        else if (op && !is_over(op))
             mark_over(op, STATUS_CONNECTION_ABORTED);
         any = any || op;
     }
@@ -230,7 +256,7 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     op->bytes = 0;
     op->provided = NULL;
     op->accepted = NULL;
-    op->inside.word[0] = op->inside.word[1] = 0;
+    memset(&op->inside, 0, sizeof(op->inside));
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
@@ -241,16 +267,24 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
      * FIN. */
     if (op->kind == TRANSPORT_SEND && !socket->fatal && (socket->fin_sent || socket->fin_wanted))
         status = STATUS_INVALID_DEVICE_STATE;
+    /* A receive that is started while one is completed that took all there was. */
+    else if (op->kind == TRANSPORT_RECEIVE && !no_inline && loop_is_mine(socket->loop) &&
+             socket->loop->drained == socket && !socket->fatal)
+        socket_set_would_block(op, true);
     /* A connect must leave at once; the others can as well be tried by the loop. */
-    else if (!no_inline || op->kind == TRANSPORT_CONNECT)
+    else if (!no_inline || op->kind == TRANSPORT_CONNECT) {
         status = try_(socket, op);
+        socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
+    }
     if (no_inline && status != STATUS_PENDING) {
         mark_over(op, status);
         status = STATUS_PENDING;
     }
     if (status == STATUS_PENDING) {
         socket->ops[op->kind] = op;
-        int32_t refused = is_over(op) ? STATUS_SUCCESS : loop_register(socket);
+        int32_t refused = STATUS_SUCCESS;
+        if (!is_over(op))
+            refused = socket->transport->engine->hold(socket, op);
         if (refused) {
             socket->ops[op->kind] = NULL;
             status = refused;
@@ -267,13 +301,17 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     return status;
 }
 
-int epoll_cancel(struct transport_socket *socket, struct transport_op *op)
+int common_cancel(struct transport_socket *socket, struct transport_op *op)
 {
     int taken = 0;
     pthread_mutex_lock(&socket->lock);
     for (int kind = 0; kind < OP_KINDS; kind++) {
         if (socket->ops[kind] != op)
             continue; /* compared, not read: an op that is over may be freed memory */
+        if (socket->in_ring & (1u << kind)) {
+            socket->transport->engine->recall(socket, kind);
+            break;
+        }
         socket->ops[kind] = NULL;
         taken = 1;
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
@@ -304,8 +342,19 @@ static const struct {
 };
 enum { STEPS = sizeof(step_order) / sizeof(step_order[0]) };
 
+/* What nobody waits for any more need not be reported any more: else each arrival of data would be. */
+static void drop_interest(struct transport_socket *socket, uint32_t events)
+{
+    if ((events & EPOLLIN) && !(events & (EPOLLRDHUP | EPOLLHUP)) && !socket->ops[TRANSPORT_WATCH_READABLE] &&
+        !socket->ops[TRANSPORT_WATCH_ACKED])
+        loop_unwatch(socket, EPOLLIN);
+}
+
 void socket_step(struct transport_socket *socket, uint32_t events)
 {
+    const struct engine *engine = socket->transport->engine;
+    struct loop *loop = socket->loop;
+    struct transport_op *drained = NULL;
     struct {
         struct transport_op *op;
         int32_t status;
@@ -318,6 +367,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         return;
     }
     socket->again = false;
+    events = engine->results(socket, events);
     socket_fold(socket, events);
     for (int i = 0; i < STEPS; i++) {
         struct transport_op *op = socket->ops[step_order[i].kind];
@@ -326,16 +376,20 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         int32_t status = STATUS_PENDING;
         if (is_over(op))
             status = (int32_t)op->inside.word[1];
-        else if (socket->fatal || (events & (step_order[i].events | EVENT_TRY)))
-            status = step_order[i].try_(socket, op);
+        else
+            status = engine->proceed(socket, op, step_order[i].try_,
+                                     socket->fatal || (events & (step_order[i].events | EVENT_TRY)));
         if (status == STATUS_PENDING)
             continue;
         socket->ops[step_order[i].kind] = NULL; /* from here on cancel() answers 0 */
+        if (op->inside.word[3])
+            drained = op;
         over[count].op = op;
         over[count++].status = status;
         if (step_order[i].kind == TRANSPORT_SEND && socket->fin_wanted)
             socket_finish_sending(socket);
     }
+    drop_interest(socket, events);
     if (socket->ops[TRANSPORT_WATCH_ACKED] || socket->ops[TRANSPORT_WATCH_SENT]) {
         if (events & EVENT_TIMER)
             loop_rearm_timer(socket);
@@ -343,7 +397,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     /* A reason found by the last tries ends the ops that were looked at before them, in the next step. */
     bool found = socket->fatal && count < STEPS;
     for (int kind = 0; found && kind < OP_KINDS; kind++)
-        socket->again = socket->again || socket->ops[kind];
+        socket->again = socket->again || (socket->ops[kind] && !(socket->in_ring & (1u << kind)));
     if (socket->again)
         loop_queue(socket, EVENT_TRY);
     pthread_mutex_unlock(&socket->lock);
@@ -351,7 +405,9 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     /* No lock is held and the socket is not touched any more: a completion may start, cancel and close. */
     for (int i = 0; i < count; i++) {
         struct transport_op *op = over[i].op;
+        loop->drained = op == drained ? socket : NULL;
         op->status = over[i].status;
         op->complete(op, over[i].status, op->bytes);
     }
+    loop->drained = NULL;
 }

@@ -1,7 +1,7 @@
 /*
  * buffer.c - provided buffers: one size, taken when data is there, cached per loop up to a limit.
  */
-#include "transport/epoll/internal.h"
+#include "transport/common/internal.h"
 #include "host/host.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 /* In front of what the owner sees; one cache line, so that the data is aligned to 64. */
 struct buffer {
     struct buffer *next;
-    struct epoll_loop *home;
+    struct loop *home;
     uint32_t magic;
     bool out;
     char pad[64 - 2 * sizeof(void *) - sizeof(uint32_t) - sizeof(bool) - 3];
@@ -32,7 +32,7 @@ static void buffer_free(struct buffer *buffer)
     free(buffer);
 }
 
-void *buffer_get(struct epoll_loop *loop)
+void *buffer_get(struct loop *loop)
 {
     pthread_mutex_lock(&loop->buffer_lock);
     struct buffer *buffer = loop->buffers;
@@ -58,7 +58,7 @@ void *buffer_get(struct epoll_loop *loop)
 void buffer_unget(void *provided)
 {
     struct buffer *buffer = buffer_of(provided);
-    struct epoll_loop *loop = buffer->home;
+    struct loop *loop = buffer->home;
     buffer->out = false;
     atomic_fetch_sub(&loop->transport->buffers_out, 1);
     host_memory_poison(buffer + 1, PROVIDED_SIZE); /* a late reader is a bug of the owner: let ASan name it */
@@ -74,20 +74,20 @@ void buffer_unget(void *provided)
         buffer_free(buffer);
 }
 
-void epoll_recycle(struct transport *transport, void *provided)
+void common_recycle(struct transport *transport, void *provided)
 {
     assert(buffer_of(provided)->home->transport == transport);
     (void)transport;
     buffer_unget(provided);
 }
 
-size_t epoll_provided_size(struct transport *transport)
+size_t common_provided_size(struct transport *transport)
 {
     (void)transport;
     return PROVIDED_SIZE;
 }
 
-void buffer_drain(struct epoll_loop *loop)
+void buffer_drain(struct loop *loop)
 {
     while (loop->buffers) {
         struct buffer *buffer = loop->buffers;

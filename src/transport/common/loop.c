@@ -1,0 +1,357 @@
+/*
+ * loop.c - the loops: collecting events, the run list, back-off timers, waking, freeing what was closed.
+ *
+ * wait() only collects: each event is or-ed into its socket's pending mask and the socket is put on the run
+ * list. dispatch() takes sockets off the run list one step at a time, in order, so that no connection starves
+ * another.
+ */
+#include "transport/common/internal.h"
+#include "transport/errno_status.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <ntstatus.h>
+
+/* ---- attach and detach -------------------------------------------------------------------------------- */
+
+static void close_loop(struct loop *loop)
+{
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    if (loop->event_fd >= 0)
+        close(loop->event_fd);
+    pthread_mutex_destroy(&loop->lock);
+    pthread_mutex_destroy(&loop->buffer_lock);
+}
+
+static int open_loop(struct loop *loop, struct transport *transport)
+{
+    loop->transport = transport;
+    pthread_mutex_init(&loop->lock, NULL);
+    pthread_mutex_init(&loop->buffer_lock, NULL);
+    link_init(&loop->run);
+    for (unsigned level = 0; level < TIMER_LEVELS; level++)
+        link_init(&loop->timers[level]);
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->event_fd < 0)
+        return errno;
+    return transport->engine->loop_open(loop);
+}
+
+int32_t loop_attach(const struct engine *engine, const struct transport_config *config,
+                    struct transport **out)
+{
+    unsigned loops = config->loops ? config->loops : 1;
+    struct transport *transport = calloc(1, sizeof(*transport) + loops * sizeof(transport->loops[0]));
+    if (!transport)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    transport->engine = engine;
+    transport->config = *config;
+    pthread_mutex_init(&transport->bind, NULL);
+    for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
+        link_init(&transport->ports[bucket]);
+
+    int error = 0;
+    while (transport->loop_count < loops && error == 0)
+        error = open_loop(&transport->loops[transport->loop_count++], transport);
+    if (error) {
+        for (unsigned i = 0; i + 1 < transport->loop_count; i++) /* the last one is not open */
+            engine->loop_close(&transport->loops[i]);
+        for (unsigned i = 0; i < transport->loop_count; i++)
+            close_loop(&transport->loops[i]);
+        pthread_mutex_destroy(&transport->bind);
+        free(transport);
+        return transport_errno_status(error);
+    }
+    *out = transport;
+    return STATUS_SUCCESS;
+}
+
+static void empty_graveyard(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    struct transport_socket *dead = loop->graveyard;
+    loop->graveyard = NULL;
+    loop->graveyard_count = 0;
+    pthread_mutex_unlock(&loop->lock);
+    while (dead) {
+        struct transport_socket *next = dead->grave_next;
+        socket_free(dead);
+        dead = next;
+    }
+}
+
+void loop_detach(struct transport *transport)
+{
+    assert(atomic_load(&transport->sockets) == 0 && "detach: every socket was closed");
+    assert(atomic_load(&transport->buffers_out) == 0 && "detach: every provided buffer was given back");
+    for (unsigned i = 0; i < transport->loop_count; i++) {
+        struct loop *loop = &transport->loops[i];
+        empty_graveyard(loop);
+        assert(link_empty(&loop->run) && loop->timer_count == 0);
+        transport->engine->loop_close(loop);
+        buffer_drain(loop);
+        close_loop(loop);
+    }
+    pthread_mutex_destroy(&transport->bind);
+    free(transport);
+}
+
+/* ---- waking ------------------------------------------------------------------------------------------- */
+
+/* RUNNING -> NOTIFIED costs nothing: wait() sees it before it sleeps.  Only SLEEPING -> NOTIFIED writes,
+ * once. */
+static void wake(struct loop *loop)
+{
+    if (atomic_exchange(&loop->state, LOOP_NOTIFIED) != LOOP_SLEEPING)
+        return;
+    uint64_t one = 1;
+    ssize_t written;
+    do
+        written = write(loop->event_fd, &one, sizeof(one));
+    while (written < 0 && errno == EINTR);
+}
+
+void loop_wake(struct transport *transport, unsigned loop)
+{
+    assert(loop < transport->loop_count);
+    wake(&transport->loops[loop]);
+}
+
+/* After work was queued or a timer set: the loop's own thread looks at both before it sleeps. */
+static void nudge(struct loop *loop)
+{
+    if (!loop_is_mine(loop))
+        wake(loop);
+}
+
+/* ---- the run list ------------------------------------------------------------------------------------- */
+
+void loop_queue_locked(struct loop *loop, struct transport_socket *socket, uint32_t events)
+{
+    if (socket->closed)
+        return; /* a stale event */
+    if (socket->pending == 0)
+        link_append(&loop->run, &socket->run);
+    socket->pending |= events;
+}
+
+void loop_queue(struct transport_socket *socket, uint32_t events)
+{
+    struct loop *loop = socket->loop;
+    socket->known = true;
+    pthread_mutex_lock(&loop->lock);
+    loop_queue_locked(loop, socket, events);
+    pthread_mutex_unlock(&loop->lock);
+    nudge(loop);
+}
+
+/* What may tell that an op of this kind can go on.  EPOLLERR and EPOLLHUP are always reported. */
+static const uint32_t events_of[OP_KINDS] = {
+    [TRANSPORT_ACCEPT] = EPOLLIN,
+    [TRANSPORT_CONNECT] = EPOLLOUT,
+    [TRANSPORT_SEND] = EPOLLOUT,
+    [TRANSPORT_RECEIVE] = EPOLLIN,
+    [TRANSPORT_WATCH_SENT] = EPOLLOUT,
+    [TRANSPORT_WATCH_ACKED] = EPOLLIN | EPOLLOUT,
+    [TRANSPORT_WATCH_FIN_ACKED] = EPOLLOUT,
+    [TRANSPORT_WATCH_READABLE] = EPOLLIN,
+};
+
+static int32_t change_interest(struct transport_socket *socket, uint32_t interest)
+{
+    struct epoll_event event = {.events = interest, .data.ptr = socket};
+    int how = socket->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    /* Both report what is ready at this moment, so nothing before it is missed. */
+    if (epoll_ctl(socket->loop->epoll_fd, how, socket->fd, &event) < 0)
+        return transport_errno_status(errno);
+    socket->interest = interest;
+    return STATUS_SUCCESS;
+}
+
+int32_t loop_register(struct transport_socket *socket, struct transport_op *op)
+{
+    uint32_t interest =
+        socket->interest | EPOLLRDHUP | EPOLLET | socket->transport->engine->events | events_of[op->kind];
+    if (socket->interest == interest)
+        return STATUS_SUCCESS;
+    /* The kernel hands the pointer to the loop's thread; what it points to is handed over by the lock that
+     * thread takes before it looks. */
+    pthread_mutex_lock(&socket->loop->lock);
+    socket->known = true;
+    pthread_mutex_unlock(&socket->loop->lock);
+    return change_interest(socket, interest);
+}
+
+void loop_unwatch(struct transport_socket *socket, uint32_t events)
+{
+    uint32_t interest = socket->interest & ~(events & ~socket->transport->engine->events);
+    if (socket->interest != interest)
+        change_interest(socket, interest); /* if not: one event too many */
+}
+
+void loop_repoll(struct transport_socket *socket)
+{
+    int32_t status = change_interest(socket, socket->interest);
+    assert(status == STATUS_SUCCESS);
+    (void)status;
+}
+
+void loop_bury(struct transport_socket *socket)
+{
+    struct loop *loop = socket->loop;
+    if (!socket->known) {
+        socket_free(socket);
+        return;
+    }
+    pthread_mutex_lock(&loop->lock);
+    socket->closed = true;
+    socket->pending = 0;
+    link_remove(&socket->run);
+    if (!link_empty(&socket->timer)) {
+        link_remove(&socket->timer);
+        loop->timer_count--;
+    }
+    socket->grave_next = loop->graveyard;
+    loop->graveyard = socket;
+    bool full = ++loop->graveyard_count == GRAVEYARD_LIMIT;
+    pthread_mutex_unlock(&loop->lock);
+    /* socket may be gone here: the loop's thread may have passed through wait(). */
+    if (full)
+        nudge(loop);
+}
+
+/* ---- back-off timers ---------------------------------------------------------------------------------- */
+
+static void set_timer(struct transport_socket *socket, unsigned level, bool only_sooner)
+{
+    struct loop *loop = socket->loop;
+    if (level >= TIMER_LEVELS)
+        level = TIMER_LEVELS - 1;
+    socket->known = true;
+    pthread_mutex_lock(&loop->lock);
+    bool set = !link_empty(&socket->timer);
+    if (set && only_sooner && socket->timer_level <= level) {
+        pthread_mutex_unlock(&loop->lock);
+        return;
+    }
+    if (set)
+        link_remove(&socket->timer);
+    else
+        loop->timer_count++;
+    /* The clock is read under the lock: so each level's list stays in order. */
+    socket->timer_level = level;
+    socket->timer_deadline = host_now() + (TIMER_UNIT_NS << level);
+    link_append(&loop->timers[level], &socket->timer);
+    bool sooner = socket->timer_deadline < loop->sleep_until;
+    pthread_mutex_unlock(&loop->lock);
+    if (sooner)
+        nudge(loop);
+}
+
+void loop_arm_timer(struct transport_socket *socket, unsigned level)
+{
+    set_timer(socket, level, true);
+}
+
+void loop_rearm_timer(struct transport_socket *socket)
+{
+    /* Only the loop's thread expires and re-arms, so the level of an expired timer stands still. */
+    set_timer(socket, socket->timer_level + 1, true);
+}
+
+static uint64_t next_timer(struct loop *loop)
+{
+    uint64_t next = HOST_FOREVER;
+    for (unsigned level = 0; loop->timer_count && level < TIMER_LEVELS; level++) {
+        if (link_empty(&loop->timers[level]))
+            continue;
+        struct transport_socket *first = LINK_OWNER(loop->timers[level].next, struct transport_socket, timer);
+        if (first->timer_deadline < next)
+            next = first->timer_deadline;
+    }
+    return next;
+}
+
+static void expire_timers(struct loop *loop)
+{
+    uint64_t now = loop->timer_count ? host_now() : 0;
+    for (unsigned level = 0; loop->timer_count && level < TIMER_LEVELS; level++) {
+        while (!link_empty(&loop->timers[level])) {
+            struct transport_socket *first =
+                LINK_OWNER(loop->timers[level].next, struct transport_socket, timer);
+            if (first->timer_deadline > now)
+                break;
+            link_remove(&first->timer);
+            loop->timer_count--;
+            loop_queue_locked(loop, first, EVENT_TIMER);
+        }
+    }
+}
+
+/* ---- wait and dispatch -------------------------------------------------------------------------------- */
+
+void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns)
+{
+    assert(index < transport->loop_count);
+    struct loop *loop = &transport->loops[index];
+    atomic_store_explicit(&loop->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
+    empty_graveyard(loop);
+
+    pthread_mutex_lock(&loop->lock);
+    uint64_t until = next_timer(loop);
+    if (deadline_ns < until)
+        until = deadline_ns;
+    if (!link_empty(&loop->run))
+        until = 0; /* collect what else there is, but do not sleep */
+    loop->sleep_until = until;
+    pthread_mutex_unlock(&loop->lock);
+
+    /* Who queues work or sets an earlier timer after the look above sets NOTIFIED: then this exchange fails.
+     */
+    int running = LOOP_RUNNING;
+    if (until != 0 && !atomic_compare_exchange_strong(&loop->state, &running, LOOP_SLEEPING))
+        until = 0;
+    loop->event_count = 0;
+    transport->engine->sleep(loop, until);
+    /* A wake between here and the end of this function counts for this wait or, if it comes later, for the
+     * next. */
+    atomic_exchange(&loop->state, LOOP_RUNNING);
+
+    pthread_mutex_lock(&loop->lock);
+    loop->sleep_until = 0;
+    transport->engine->collect(loop);
+    for (int i = 0; i < loop->event_count; i++) {
+        if (loop->events[i].data.ptr)
+            loop_queue_locked(loop, loop->events[i].data.ptr, loop->events[i].events);
+    }
+    expire_timers(loop);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+int loop_dispatch(struct transport *transport, unsigned index)
+{
+    assert(index < transport->loop_count);
+    struct loop *loop = &transport->loops[index];
+    for (int steps = 0; steps < DISPATCH_STEPS; steps++) {
+        pthread_mutex_lock(&loop->lock);
+        if (link_empty(&loop->run)) {
+            pthread_mutex_unlock(&loop->lock);
+            return 0;
+        }
+        struct transport_socket *socket = LINK_OWNER(loop->run.next, struct transport_socket, run);
+        link_remove(&socket->run);
+        uint32_t events = socket->pending;
+        socket->pending = 0;
+        pthread_mutex_unlock(&loop->lock);
+        socket_step(socket, events);
+    }
+    pthread_mutex_lock(&loop->lock);
+    int more = !link_empty(&loop->run);
+    pthread_mutex_unlock(&loop->lock);
+    return more;
+}
