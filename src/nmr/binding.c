@@ -62,8 +62,7 @@ static void at_passive_level(struct nmr_binding *binding, void (*fn)(void *conte
         ex_queue_worker(&binding->work, fn, binding);
 }
 
-/* ---- detaching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- detaching -------------------------------------------------------------------------------------- */
 
 /* nmr_lock held. */
 static BOOLEAN both_detached(const struct nmr_binding *binding)
@@ -222,8 +221,7 @@ void nmr_detach_complete(HANDLE handle, enum nmr_role role, void *caller)
         at_passive_level(binding, finish);
 }
 
-/* ---- attaching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- attaching -------------------------------------------------------------------------------------- */
 
 /* nmr_lock held: the next binding that this module's registration has to offer. */
 static struct nmr_binding *next_offer(struct nmr_module *module)
@@ -301,7 +299,6 @@ static struct nmr_binding *ask(HANDLE handle, PVOID client_context, void *caller
     if (wanted) {
         binding->state = NMR_ASKING;
         binding->side[NMR_CLIENT].context = client_context;
-        binding->caller = caller;
     }
     ke_release_spin_lock(&nmr_lock, irql);
     if (state == NMR_ASKING || state == NMR_ACCEPTED)
@@ -347,14 +344,14 @@ NTSTATUS nmr_attach(HANDLE handle, PVOID client_context, const VOID *client_disp
     return status; /* R-NMR-17 */
 }
 
-void *nmr_binding_caller(HANDLE handle)
+void *nmr_binding_client(HANDLE handle)
 {
     KIRQL irql = ke_acquire_spin_lock(&nmr_lock);
     struct nmr_binding *binding = find(handle);
-    void *caller = binding != NULL ? binding->caller : NULL;
+    void *client = binding != NULL ? (void *)binding->side[NMR_CLIENT].module->client_attach : NULL;
 
     ke_release_spin_lock(&nmr_lock, irql);
-    return caller;
+    return client;
 }
 
 void nmr_watch_client(HANDLE handle, void (*fn)(void *context), void *context)
@@ -369,8 +366,7 @@ void nmr_watch_client(HANDLE handle, void (*fn)(void *context), void *context)
     ke_release_spin_lock(&nmr_lock, irql);
 }
 
-/* ---- entries
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------------------- */
 
 /* NmrClientAttachProvider (nf-netioddk-nmrclientattachprovider): asks the provider that ClientAttachProvider
  * was told of, from inside that callback; after a failure again, if the client likes.  ClientDispatch stays

@@ -22,8 +22,7 @@ void nmr_module_check_gone(struct nmr_module *module)
     ke_set_event(&module->gone, IO_NO_INCREMENT, FALSE);
 }
 
-/* ---- registering
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- registering ------------------------------------------------------------------------------------ */
 
 /* nmr_lock held: the two are to be introduced to each other. */
 static BOOLEAN is_counterpart(const struct nmr_module *module, const struct nmr_module *other)
@@ -111,7 +110,9 @@ static NTSTATUS register_module(const struct nmr_module *like, PHANDLE handle, v
     module->references = 2; /* the table's and ours */
     module->npi = *module->instance->NpiId;
     module->handle = nmr_new_handle(module->role == NMR_CLIENT ? NMR_HANDLE_CLIENT : NMR_HANDLE_PROVIDER);
-    OBSERVE(born, OBSERVE_REGISTRATION, module->handle, NMR_TAG_MODULE, sizeof *module, caller);
+    /* Its code tells whose it is, also when the driver has jumped to us instead of calling. */
+    OBSERVE(born, OBSERVE_REGISTRATION, module->handle, NMR_TAG_MODULE, sizeof *module,
+            caller != NULL ? (void *)module->detach : NULL);
     *handle = module->handle; /* before anybody can see the module (R-NMR-10) */
     if (!enter_with_bindings(module)) {
         *handle = NULL;
@@ -156,8 +157,7 @@ NTSTATUS nmr_register_provider(PNPI_PROVIDER_CHARACTERISTICS characteristics, PV
     return register_module(&module, handle, caller);
 }
 
-/* ---- deregistering
- * -------------------------------------------------------------------------------------------------- */
+/* ---- deregistering ---------------------------------------------------------------------------------- */
 
 /* nmr_lock held.  The kind is part of the handle. */
 static struct nmr_module *find(HANDLE handle, enum nmr_role role)
@@ -236,8 +236,7 @@ void nmr_count(ULONG *module_count, ULONG *binding_count)
     ke_release_spin_lock(&nmr_lock, irql);
 }
 
-/* ---- entries
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------------------- */
 
 /* NmrRegisterClient (nf-netioddk-nmrregisterclient): enters the client side of an NPI and offers it every
  * provider that is there.  The characteristics stay the caller's, valid until deregistration is complete.

@@ -6,7 +6,7 @@
  * identifiers (C-NMR-01, C-NMR-12).
  *
  * The functions are the snake_case forms of those in netioddk.h and mean the same; `caller` is the address
- * that reports and bug checks name, NULL = the runtime itself.
+ * that bug checks name, NULL = the runtime itself.
  */
 #ifndef UWSK_NMR_H
 #define UWSK_NMR_H
@@ -36,8 +36,9 @@ NTSTATUS nmr_attach(HANDLE handle, PVOID client_context, const VOID *client_disp
 /* IRQL <= DISPATCH_LEVEL: the detach callback of this side had returned STATUS_PENDING, or is about to. */
 void nmr_detach_complete(HANDLE handle, enum nmr_role role, void *caller);
 
-/* Who called NmrClientAttachProvider: for a provider's reports, inside ProviderAttachClient. */
-void *nmr_binding_caller(HANDLE handle);
+/* Whose binding it is, for a provider's reports: the client's ClientAttachProvider.  (A return address would not
+ * do: a driver may end with a jump to us.)  NULL: no such binding. */
+void *nmr_binding_client(HANDLE handle);
 
 /* For a provider that has to know when its client has made its last call (C-DEREG-16), inside
  * ProviderAttachClient: fn(context) is called once, when the client's side has finished detaching, at

@@ -138,7 +138,6 @@ struct nmr_binding {
     struct nmr_side side[NMR_ROLES];
     struct nmr_module *younger;   /* the module whose registration offers it */
     struct nmr_binding *next;     /* in a list of one thread: to be detached, or to be freed */
-    void *caller;                 /* of NmrClientAttachProvider */
     void (*watch)(void *context); /* the provider's, or NULL: nmr_watch_client */
     void *watch_context;
     UCHAR state;      /* enum nmr_binding_state */

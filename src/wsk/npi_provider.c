@@ -33,8 +33,7 @@ static void last_call_over(void *context)
     ke_release_spin_lock(&client->lock, irql);
 }
 
-/* ---- a client comes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- a client comes --------------------------------------------------------------------------------- */
 
 /* ProviderAttachClient.  ClientDispatch: a WSK_CLIENT_DISPATCH; the binding context serves as the client's
  * context.  STATUS_SUCCESS; STATUS_NOINTERFACE: a version that is not offered, the client may ask again with
@@ -55,7 +54,7 @@ static NTSTATUS NTAPI attach_client(HANDLE NmrBindingHandle, PVOID ProviderConte
         return STATUS_INVALID_PARAMETER;
     if (dispatch->Version < WSK_LOWEST_VERSION || dispatch->Version > WSK_HIGHEST_VERSION)
         return STATUS_NOINTERFACE;
-    client = wsk_client_create(NULL, ClientBindingContext, dispatch, nmr_binding_caller(NmrBindingHandle));
+    client = wsk_client_create(NULL, ClientBindingContext, dispatch, nmr_binding_client(NmrBindingHandle));
     if (client == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     irql = ke_acquire_spin_lock(&client->lock);
@@ -68,8 +67,7 @@ static NTSTATUS NTAPI attach_client(HANDLE NmrBindingHandle, PVOID ProviderConte
     return STATUS_SUCCESS;
 }
 
-/* ---- a client goes
- * -------------------------------------------------------------------------------------------------- */
+/* ---- a client goes ---------------------------------------------------------------------------------- */
 
 static void detach_over(void *context)
 {
@@ -119,8 +117,7 @@ static VOID NTAPI cleanup_client(PVOID ProviderBindingContext)
     ex_free_pool(client);
 }
 
-/* ---- the provider
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the provider ----------------------------------------------------------------------------------- */
 
 static const NPI_MODULEID module_id = {
     .Length = sizeof(NPI_MODULEID),

@@ -76,7 +76,7 @@ struct wsk_client {
     const WSK_CLIENT_DISPATCH *dispatch;
     ULONG static_events;          /* WSK_SET_STATIC_EVENT_CALLBACKS */
     LIST_ENTRY transport_changes; /* pended WSK_TRANSPORT_LIST_CHANGE IRPs */
-    void *caller;                 /* who called WskRegister or NmrClientAttachProvider: for the account */
+    void *caller;                 /* who called WskRegister, or the NMR style client: for the account */
     HANDLE binding;               /* NMR style (npi_provider.c): the binding's handle; constant */
     BOOLEAN last_call;            /* NMR style: the client's side has finished detaching */
     BOOLEAN detach_pending;       /* NMR style: ProviderDetachClient has returned STATUS_PENDING */

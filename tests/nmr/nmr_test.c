@@ -35,9 +35,7 @@ void nmr_teardown(void)
     EXPECT_EQ(blocks, 0);
 }
 
-/* ---- ties
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- ties ------------------------------------------------------------------------------------------- */
 
 static struct tie *tie_create(struct party *party, HANDLE handle)
 {
@@ -133,8 +131,7 @@ static VOID cleanup(PVOID context)
     ExFreePoolWithTag(tie, TAG);
 }
 
-/* ---- attaching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- attaching -------------------------------------------------------------------------------------- */
 
 static NTSTATUS NTAPI attach_provider(HANDLE binding, PVOID context, PNPI_REGISTRATION_INSTANCE instance)
 {
@@ -196,8 +193,7 @@ static NTSTATUS NTAPI attach_client(HANDLE binding, PVOID context, PNPI_REGISTRA
     return STATUS_SUCCESS;
 }
 
-/* ---- parties
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- parties ---------------------------------------------------------------------------------------- */
 
 void party_init(struct party *party, BOOLEAN is_provider, const NPIID *npi)
 {
@@ -260,9 +256,7 @@ struct tie *party_tie(struct party *party)
     return found;
 }
 
-/* ---- calls
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------------------------------ */
 
 static void wait_main(void *argument)
 {

@@ -263,8 +263,7 @@ TEST(leaves_only_its_own_bindings, "C-NMR-17 C-NMR-18 R-NMR-24")
     party_leave(&clients[2]);
 }
 
-/* ---- leaving while being attached
- * ------------------------------------------------------------------------------------ */
+/* ---- leaving while being attached ------------------------------------------------------------------- */
 
 static void leave_now(struct party *party, HANDLE binding)
 {

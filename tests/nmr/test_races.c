@@ -48,8 +48,7 @@ static void run(struct runner *runner, long rounds, void (*step)(struct runner *
     runner->thread = test_thread_start(run_main, runner);
 }
 
-/* ---- both sides deregister at once
- * ---------------------------------------------------------------------------------- */
+/* ---- both sides deregister at once ------------------------------------------------------------------ */
 
 static void leave_step(struct runner *runner, long round)
 {
@@ -89,8 +88,7 @@ TEST(both_sides_deregister, "C-DEREG-14 C-NMR-18 C-NMR-22 C-NMR-24 R-NMR-29 R-NM
     test_barrier_free(barrier);
 }
 
-/* ---- both sides register at once
- * ------------------------------------------------------------------------------------ */
+/* ---- both sides register at once -------------------------------------------------------------------- */
 
 static void enter_step(struct runner *runner, long round)
 {
@@ -127,8 +125,7 @@ TEST(both_sides_register, "R-NMR-11 C-NMR-03 C-REG-27", TEST_TIMEOUT(120))
     test_barrier_free(barrier);
 }
 
-/* ---- attaching against deregistering
- * -------------------------------------------------------------------------------- */
+/* ---- attaching against deregistering ---------------------------------------------------------------- */
 
 static void dawdle(struct party *party, HANDLE binding)
 {
@@ -173,9 +170,7 @@ TEST(attach_against_deregister, "C-NMR-11 C-NMR-18 C-NMR-24 R-NMR-33", TEST_TIME
     test_barrier_free(barrier);
 }
 
-/* ---- a crowd
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- a crowd ---------------------------------------------------------------------------------------- */
 
 static void crowd_step(struct runner *runner, long round)
 {

@@ -147,8 +147,7 @@ static void connect_to(PWSK_SOCKET socket, int *peer)
     peer_close(listener);
 }
 
-/* ---- on threads of their own
- * ------------------------------------------------------------------------------------------ */
+/* ---- on threads of their own ------------------------------------------------------------------------ */
 
 static void wait_main(void *argument)
 {
@@ -190,8 +189,7 @@ static void returns(struct client *client)
     EXPECT(client->order_detach < client->order_cleanup && client->order_cleanup < client->order_over);
 }
 
-/* ---- attaching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- attaching -------------------------------------------------------------------------------------- */
 
 TEST(nmr_style_client_is_attached_at_once,
      "C-REG-23 C-REG-26 C-REG-27 C-REG-28 R-REG-13 C-DEREG-12 C-DEREG-22")
@@ -325,8 +323,7 @@ TEST(wsk_refuses_what_is_missing, "C-NMR-10 R-NMR-22")
     EXPECT_STATUS(NmrWaitForClientDeregisterComplete(handle), STATUS_SUCCESS);
 }
 
-/* ---- detaching
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- detaching -------------------------------------------------------------------------------------- */
 
 TEST(detachment_waits_for_the_sockets, "R-NMR-28 C-DEREG-12 C-DEREG-17 C-DEREG-19 C-NMR-22 C-NMR-24",
      TEST_MODES(WT_MODES))
