@@ -16,8 +16,10 @@
  * call.
  *  - At most one receive, one send, one connect, one accept and one watch of each kind per socket are inside.
  *  - cancel(socket, op) answers 1 when it took the operation back (complete() is not and will not be called)
- * and 0 when complete() has been called, is being called or will be called soon, with whatever result won.
- * Cancelling an op that is not inside is allowed and answers 0.
+ * and 0 when complete() has been called, is being called or will be called soon, with whatever result won:
+ * STATUS_CANCELLED when the cancel did.  Then op->bytes still says what a send had handed over, and a receive
+ * has taken nothing (one that has taken bytes succeeds).  Cancelling an op that is not inside is allowed and
+ * answers 0.
  *  - A partial transfer is never lost: receive that ends early reports its bytes in op->bytes.
  *  - close() needs that no operation is inside any more.  It gives address and descriptor back before it
  * returns; the socket must not be used afterwards.
@@ -27,6 +29,7 @@
  * ...), and so does every later one; only a receive first gives what came before a reset, and WATCH_PEER_FIN
  * succeeds when the FIN came first.  A send then has in op->bytes what was handed over.
  *  - A connect that failed may be tried again on the same socket; a connect that was taken back may not.
+ *  - A loop belongs to one thread, the first that calls wait() for it.
  *  - All functions may be called from any thread, at any IRQL up to DISPATCH_LEVEL, and never block, but for
  *    wait().
  */
@@ -185,5 +188,7 @@ struct transport_ops {
 };
 
 extern const struct transport_ops transport_epoll;
+extern const struct transport_ops
+    transport_uring; /* attach() answers STATUS_NOT_SUPPORTED where it cannot work */
 
 #endif

@@ -4,7 +4,9 @@
  *
  * Modes (TEST_MATRIX): "pumped" loops are driven by the test itself, so nothing happens unless it says so;
  * "threads" gives each loop a thread.  "natural" lets calls finish inline, "no-inline" sets
- * TRANSPORT_NO_INLINE on every op, "one-byte" turns on transport_config.one_byte.
+ * TRANSPORT_NO_INLINE on every op, "one-byte" turns on transport_config.one_byte.  "epoll", "uring" and
+ * "uring-plain" (without the features that a kernel may lack) choose the back end; where io_uring is refused
+ * the tests of it end at once, with a note, and uring_is_there says why.
  */
 #ifndef TEST_TRANSPORT_NET_H
 #define TEST_TRANSPORT_NET_H
@@ -19,7 +21,10 @@
 #include <string.h>
 #include <ntstatus.h>
 
-#define NET_MODES "pumped/natural pumped/no-inline pumped/one-byte threads/natural threads/no-inline"
+#define NET_EACH(way) "epoll/" way " uring/" way " +uring-plain/" way
+#define NET_PUMPED    NET_EACH("pumped/natural") " " NET_EACH("pumped/no-inline")
+#define NET_THREADS   NET_EACH("threads/natural") " " NET_EACH("threads/no-inline")
+#define NET_MODES     NET_PUMPED " " NET_EACH("pumped/one-byte") " " NET_THREADS
 
 extern const struct transport_ops *net;
 extern struct transport *transport;
@@ -28,6 +33,9 @@ void net_up(void);               /* fixture: attach, one loop pumped or two loop
 void net_down(void);             /* fixture: stop, detach (which checks that nothing is left) */
 void net_pump(int milliseconds); /* pumped: one wait and dispatch of every loop; threads: sleep 1 ms */
 int net_is_pumped(void);
+/* The kernel carries out receives, sends and accepts that would block: such an op is not taken back but
+ * ended. */
+int net_carries_out(void);
 
 /* Like EXPECT_SOON, but drives the loops. */
 #define EXPECT_PUMPED(condition)                                                                             \
@@ -61,7 +69,7 @@ int32_t io_wait(struct io *io);
 int32_t io_run(struct transport_socket *socket, struct io *io);
 /* Nothing for so long: still inside. */
 void io_expect_pending(struct io *io, int milliseconds);
-/* Takes it back; the test fails when that is too late. */
+/* Takes it back, or has it end as cancelled; the test fails when that is too late. */
 void io_cancel(struct transport_socket *socket, struct io *io);
 
 struct transport_address net_address(int family, int port); /* loopback; family PEER_INET, PEER_INET6 */

@@ -167,6 +167,7 @@ TEST(abort_ends_what_is_inside, "")
     char byte;
     struct transport_socket *socket = net_connected_narrow(&peer);
     struct io ios[OP_KINDS];
+    int taken = 0;
     net_fill(socket, &ios[TRANSPORT_SEND], big, big_length());
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
     for (int kind = TRANSPORT_RECEIVE; kind < OP_KINDS; kind++) {
@@ -177,14 +178,15 @@ TEST(abort_ends_what_is_inside, "")
     if (net_is_pumped()) {
         for (int kind = TRANSPORT_SEND; kind < OP_KINDS; kind++)
             EXPECT_EQ(atomic_load(&ios[kind].over), 0);
-        io_cancel(socket, &ios[TRANSPORT_RECEIVE]);
+        taken = net->cancel(socket, &ios[TRANSPORT_RECEIVE].op);
+        EXPECT(taken || net_carries_out());
     }
     for (int kind = TRANSPORT_SEND; kind < OP_KINDS; kind++) {
-        if (kind != TRANSPORT_RECEIVE || !net_is_pumped())
+        if (kind != TRANSPORT_RECEIVE || !taken)
             EXPECT_STATUS(io_wait(&ios[kind]), STATUS_CONNECTION_ABORTED);
     }
     peer_drain_to_reset(peer);
-    EXPECT_EQ(atomic_load(&ios[TRANSPORT_RECEIVE].completions), net_is_pumped() ? 0 : 1);
+    EXPECT_EQ(atomic_load(&ios[TRANSPORT_RECEIVE].completions), taken ? 0 : 1);
     net->close(socket);
     peer_close(peer);
 }

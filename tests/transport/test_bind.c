@@ -2,7 +2,7 @@
 #include "net.h"
 
 TEST_FIXTURE(net_up, net_down);
-TEST_MATRIX("pumped/natural");
+TEST_MATRIX(NET_EACH("pumped/natural"));
 
 static int32_t try_bind(int family, int port, int any, int dual, struct transport_socket **out)
 {

@@ -6,7 +6,7 @@
 #include <sys/time.h>
 
 TEST_FIXTURE(net_up, net_down);
-TEST_MATRIX("pumped/natural");
+TEST_MATRIX(NET_EACH("pumped/natural"));
 
 static char sink[65536]; /* what a peer reads and nobody looks at */
 

@@ -2,7 +2,7 @@
 #include "net.h"
 
 TEST_FIXTURE(net_up, net_down);
-TEST_MATRIX("pumped/natural");
+TEST_MATRIX(NET_EACH("pumped/natural"));
 
 static uint64_t get(struct transport_socket *socket, int option)
 {

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 
 TEST_FIXTURE(net_up, net_down);
-TEST_MATRIX("pumped/natural threads/natural");
+TEST_MATRIX(NET_EACH("pumped/natural") " " NET_EACH("threads/natural"));
 
 enum { CONNECTIONS = 2000 };
 

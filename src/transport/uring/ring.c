@@ -1,0 +1,232 @@
+/*
+ * ring.c - the loop's thread and its ring: submitting, sleeping, reaping results, the buffers that the kernel
+ * takes.
+ */
+#include "transport/uring/internal.h"
+#include "host/host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* ---- reaping ------------------------------------------------------------------------------------------ */
+
+static void take_result(struct ring *ring, const struct io_uring_cqe *cqe)
+{
+    bool ended = !(cqe->flags & IORING_CQE_F_MORE); /* a multishot poll to be armed again */
+    if (cqe->user_data >= RESULT_INTERNAL) {
+        struct uring_socket *socket = (struct uring_socket *)(uintptr_t)(cqe->user_data & ~15ull);
+        struct slot *slot = &socket->slots[cqe->user_data & 15];
+        assert(!slot->done);
+        slot->result = cqe->res;
+        slot->flags = cqe->flags;
+        slot->done = true;
+        if (!socket->listed) {
+            socket->listed = true;
+            socket->next_done = ring->done;
+            ring->done = socket;
+        }
+    } else if (cqe->user_data == RESULT_EPOLL) {
+        ring->epoll_ready = true;
+        ring->epoll_polled = !ended;
+    } else if (cqe->user_data == RESULT_WAKE)
+        ring->wake_polled = !ended;
+}
+
+static unsigned reap(struct ring *ring)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&ring->uring, head, cqe)
+    {
+        take_result(ring, cqe);
+        count++;
+    }
+    io_uring_cq_advance(&ring->uring, count);
+    ring->reaped += count;
+    return count;
+}
+
+/* Results may exist that the kernel has not shown yet; it may also say so when it has shown the last one. */
+static bool more_results(struct ring *ring)
+{
+    return IO_URING_READ_ONCE(*ring->uring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
+
+void ring_collect(struct loop *loop)
+{
+    struct ring *ring = loop->engine;
+    struct uring_socket *socket = ring->done, *before = NULL;
+    while (socket) { /* the list is newest first; who was ready first comes first */
+        struct uring_socket *next = socket->next_done;
+        socket->next_done = before;
+        before = socket;
+        socket = next;
+    }
+    ring->done = NULL;
+    for (socket = before; socket; socket = socket->next_done) {
+        socket->listed = false;
+        loop_queue_locked(loop, &socket->common, EVENT_RING);
+    }
+}
+
+/* ---- submitting and sleeping -------------------------------------------------------------------------- */
+
+struct io_uring_sqe *ring_entry(struct ring *ring)
+{
+    struct io_uring_sqe *entry;
+    while (!(entry = io_uring_get_sqe(&ring->uring))) {
+        if (io_uring_submit(&ring->uring) < 0) { /* no room for results, or no memory for now */
+            io_uring_get_events(&ring->uring);
+            reap(ring);
+        }
+    }
+    return entry;
+}
+
+struct message *ring_message(struct ring *ring, struct io_uring_sqe *entry)
+{
+    return &ring->messages[entry - ring->uring.sq.sqes];
+}
+
+static void arm(struct ring *ring, int fd, uint64_t result)
+{
+    struct io_uring_sqe *entry = ring_entry(ring);
+    io_uring_prep_poll_multishot(entry, fd, POLLIN);
+    io_uring_sqe_set_data64(entry, result);
+}
+
+/* Submits, and waits for a result until the time has come. */
+static void enter(struct ring *ring, uint64_t until)
+{
+    for (;;) {
+        struct io_uring_cqe *cqe;
+        uint64_t now = until == 0 || until == HOST_FOREVER ? 0 : host_now();
+        int result;
+        if (until <= now && until != HOST_FOREVER)
+            result = io_uring_submit_and_get_events(&ring->uring);
+        else if (until == HOST_FOREVER)
+            result = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, NULL, NULL);
+        else {
+            struct __kernel_timespec timeout = {.tv_sec = (long long)((until - now) / 1000000000),
+                                                .tv_nsec = (long long)((until - now) % 1000000000)};
+            result = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
+        }
+        assert((result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY ||
+                result == -EAGAIN || result == -ENOMEM) &&
+               "io_uring_enter");
+        if (until <= now || reap(ring) || ring->reaped)
+            return;
+    }
+}
+
+void ring_sleep(struct loop *loop, uint64_t until)
+{
+    struct ring *ring = loop->engine;
+    if (!ring->running) {
+        int error = uring_enable(&ring->uring, ring->features);
+        assert(error == 0 && "a loop has one thread");
+        (void)error;
+        ring->running = true;
+    }
+    if (!ring->epoll_polled) {
+        arm(ring, loop->epoll_fd, RESULT_EPOLL);
+        ring->epoll_polled = true;
+    }
+    if (!ring->wake_polled) {
+        arm(ring, loop->event_fd, RESULT_WAKE); /* each write is one result; the counter is never read */
+        ring->wake_polled = true;
+    }
+    ring->reaped = 0;
+    enter(ring, ring->epoll_ready || ring->done ? 0 : until);
+    reap(ring);
+    bool progress = true;
+    while (progress && more_results(ring) && ring->reaped < REAP_LIMIT) {
+        io_uring_get_events(&ring->uring);
+        progress = reap(ring) > 0;
+    }
+    if (ring->epoll_ready) {
+        int count;
+        do
+            count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, 0);
+        while (count < 0 && errno == EINTR);
+        assert(count >= 0);
+        loop->event_count = count;
+        ring->epoll_ready = count == EVENT_BATCH; /* the poll tells of new events only */
+    }
+}
+
+/* ---- buffers ------------------------------------------------------------------------------------------ */
+
+/* What lies ready for the kernel is not out: nobody has to give it back. */
+static void lay_ready(struct loop *loop, unsigned id)
+{
+    struct ring *ring = loop->engine;
+    ring->buffer[id] = buffer_get(loop);
+    if (!ring->buffer[id]) {
+        ring->buffers_missing++;
+        return;
+    }
+    atomic_fetch_sub(&loop->transport->buffers_out, 1);
+    io_uring_buf_ring_add(ring->buffers, ring->buffer[id], PROVIDED_SIZE, (unsigned short)id,
+                          io_uring_buf_ring_mask(RING_BUFFERS), 0);
+    io_uring_buf_ring_advance(ring->buffers, 1);
+}
+
+bool ring_buffers_ready(struct loop *loop)
+{
+    struct ring *ring = loop->engine;
+    if (ring->buffers || ring->buffers_refused)
+        return !ring->buffers_refused;
+    ring->buffers_refused = true;
+    if (!(ring->features & URING_BUFFERS))
+        return false;
+    void *memory = mmap(NULL, RING_BUFFERS * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    struct io_uring_buf_reg registration = {
+        .ring_addr = (uintptr_t)memory, .ring_entries = RING_BUFFERS, .bgid = RING_GROUP};
+    if (io_uring_register_buf_ring(&ring->uring, &registration, 0) < 0) {
+        munmap(memory, RING_BUFFERS * sizeof(struct io_uring_buf));
+        return false;
+    }
+    ring->buffers = memory;
+    io_uring_buf_ring_init(ring->buffers);
+    for (unsigned id = 0; id < RING_BUFFERS; id++)
+        lay_ready(loop, id);
+    ring->buffers_refused = false;
+    return true;
+}
+
+void *ring_take_buffer(struct loop *loop, uint32_t flags)
+{
+    struct ring *ring = loop->engine;
+    unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+    void *taken = ring->buffer[id];
+    assert(id < RING_BUFFERS && taken);
+    atomic_fetch_add(&loop->transport->buffers_out, 1);
+    lay_ready(loop, id);
+    if (ring->buffers_missing && ring->buffer[id]) { /* there is memory again */
+        ring->buffers_missing = 0;
+        for (id = 0; id < RING_BUFFERS; id++) {
+            if (!ring->buffer[id])
+                lay_ready(loop, id);
+        }
+    }
+    return taken;
+}
+
+void ring_free_buffers(struct loop *loop)
+{
+    struct ring *ring = loop->engine;
+    for (unsigned id = 0; id < RING_BUFFERS; id++) {
+        if (!ring->buffer[id])
+            continue;
+        atomic_fetch_add(&loop->transport->buffers_out, 1);
+        buffer_unget(ring->buffer[id]);
+    }
+    if (ring->buffers)
+        munmap(ring->buffers, RING_BUFFERS * sizeof(struct io_uring_buf));
+}

@@ -1,0 +1,370 @@
+/* Operations that wait inside for long: their place in the kernel, the buffers they hold, and how they end
+ * together. On the epoll transport the loop carries them out, on io_uring the kernel. */
+#include "net.h"
+#include "transport/common/internal.h"
+
+#include <stdlib.h>
+
+TEST_FIXTURE(net_up, net_down);
+TEST_MATRIX(NET_MODES);
+
+static char big[4000000];
+
+static size_t big_length(void)
+{
+    return test_mode_has("one-byte") ? 400000 : sizeof(big);
+}
+
+static void fill_pattern(char *memory, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        memory[i] = (char)(i * 7 + i / 251);
+}
+
+/* After close() the port is another's at once, whatever was inside before. */
+TEST(close_gives_the_port_back_at_once, "C-CLOSE-45")
+{
+    for (int round = 0; round < 20; round++) {
+        int port = 0, target = 0, peer;
+        struct transport_socket *listener = net_listener(PEER_INET, &port);
+        struct io accept;
+        io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
+        EXPECT_STATUS(io_start(listener, &accept), STATUS_PENDING);
+        if (round % 2)
+            net_pump(1);
+        io_cancel(listener, &accept);
+        net->close(listener);
+        EXPECT_EQ(peer_port_is_free(PEER_INET, port), 1);
+
+        static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_WATCH_PEER_FIN, TRANSPORT_WATCH_RESET,
+                                    TRANSPORT_WATCH_READABLE};
+        struct transport_socket *socket = net_open(PEER_INET);
+        struct transport_address address = net_address(PEER_INET, port);
+        struct io connect, ios[4];
+        char byte;
+        int plain = peer_listen(PEER_INET, &target);
+        EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
+        io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
+        connect.op.address = net_address(PEER_INET, target);
+        EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
+        peer = peer_accept(plain);
+        for (int i = 0; i < 4; i++) {
+            io_init(&ios[i], kinds[i], &byte, 1);
+            EXPECT_STATUS(io_start(socket, &ios[i]), STATUS_PENDING);
+        }
+        if (round % 2)
+            net_pump(1);
+        for (int i = 3; i >= 0; i--)
+            io_cancel(socket, &ios[i]);
+        EXPECT_STATUS(net->abort(socket), STATUS_SUCCESS);
+        EXPECT_EQ(peer_port_is_free(PEER_INET, port), 0);
+        net->close(socket);
+        EXPECT_EQ(peer_port_is_free(PEER_INET, port), 1);
+        peer_expect_reset(peer);
+        peer_close(peer);
+        peer_close(plain);
+    }
+}
+
+/* More segments than go to the kernel at once. */
+TEST(receive_into_a_long_chain, "")
+{
+    enum { LENGTH = 13 * 300 };
+    int peer;
+    char in[LENGTH];
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    struct io receive;
+    fill_pattern(big, LENGTH);
+    for (int round = 0; round < 3; round++) {
+        memset(in, 0, sizeof(in));
+        io_init(&receive, TRANSPORT_RECEIVE, in, LENGTH);
+        receive.piece = 13;
+        EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+        io_expect_pending(&receive, 5);
+        peer_send(peer, big, LENGTH);
+        EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+        EXPECT(receive.bytes > 0);
+        net_receive_all(socket, in + receive.bytes, LENGTH - receive.bytes);
+        EXPECT(memcmp(in, big, LENGTH) == 0);
+    }
+    net->close(socket);
+    peer_close(peer);
+}
+
+/* A cancelled send has gone as far as it says. */
+TEST(cancelled_send_tells_its_bytes, "")
+{
+    int peer;
+    struct transport_socket *socket = net_connected_narrow(&peer);
+    struct io send;
+    fill_pattern(big, big_length());
+    net_fill(socket, &send, big, big_length());
+    io_cancel(socket, &send);
+    size_t gone = send.op.bytes;
+    EXPECT(gone > 0 && gone < big_length());
+    /* The next one goes on where it ended. */
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_SEND_BUFFER, 1000000), STATUS_SUCCESS);
+    io_init(&send, TRANSPORT_SEND, big + gone, 20000);
+    io_start(socket, &send);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
+    size_t got = 0;
+    static char in[sizeof(big)];
+    while (got < gone + 20000) {
+        long part = peer_receive(peer, in + got, sizeof(in) - got, 1);
+        EXPECT(part > 0 || part == -2);
+        got += part > 0 ? (size_t)part : 0;
+        net_pump(0);
+    }
+    EXPECT_STATUS(io_wait(&send), STATUS_SUCCESS);
+    peer_expect_fin(peer);
+    EXPECT_EQ(got, gone + 20000);
+    EXPECT(memcmp(in, big, got) == 0);
+    net->close(socket);
+    peer_close(peer);
+}
+
+/* Whoever finds the reset first, everyone tells it, and no one takes it for a FIN. */
+TEST(reset_with_transfers_in_both_directions, "", TEST_TIMEOUT(90))
+{
+    for (int round = 0; round < 10; round++) {
+        static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_WATCH_PEER_FIN, TRANSPORT_WATCH_SENT,
+                                    TRANSPORT_WATCH_ACKED, TRANSPORT_WATCH_RESET};
+        int peer;
+        char byte;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io send, late, ios[5];
+        net_fill(socket, &send, big, big_length());
+        for (int i = 0; i < 5; i++) {
+            io_init(&ios[i], kinds[i], &byte, 1);
+            EXPECT_STATUS(io_start(socket, &ios[i]), STATUS_PENDING);
+        }
+        net_pump(1);
+        peer_reset(peer);
+        if (round % 2) { /* asked at the very moment */
+            net->cancel(socket, &ios[1].op);
+            if (atomic_load(&ios[1].completions) == 0) {
+                io_init(&late, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+                io_start(socket, &late);
+                EXPECT_STATUS(io_wait(&late), STATUS_CONNECTION_RESET);
+                atomic_store(&ios[1].over, 1);
+                ios[1].status = STATUS_CONNECTION_RESET;
+            }
+        }
+        for (int i = 0; i < 5; i++)
+            EXPECT_STATUS(io_wait(&ios[i]), STATUS_CONNECTION_RESET);
+        EXPECT_STATUS(io_wait(&send), STATUS_CONNECTION_RESET);
+        net->close(socket);
+    }
+}
+
+/* The peer's FIN ends the receive and leaves the send alone. */
+TEST(fin_with_transfers_in_both_directions, "")
+{
+    int peer;
+    char byte;
+    struct transport_socket *socket = net_connected_narrow(&peer);
+    struct io send, receive, fin, reset;
+    net_fill(socket, &send, big, big_length());
+    io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+    io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    io_init(&reset, TRANSPORT_WATCH_RESET, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+    EXPECT_STATUS(io_start(socket, &fin), STATUS_PENDING);
+    EXPECT_STATUS(io_start(socket, &reset), STATUS_PENDING);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS); /* waits for the send */
+    net_pump(2);
+    peer_shutdown(peer);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+    EXPECT_EQ(receive.bytes, 0);
+    EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+    io_expect_pending(&send, 20);
+    unsigned long total = 0;
+    while (!atomic_load(&send.over)) {
+        long got = peer_receive(peer, big, sizeof(big), 1);
+        EXPECT(got > 0 || got == -2);
+        total += got > 0 ? (unsigned long)got : 0;
+        net_pump(0);
+    }
+    EXPECT_STATUS(send.status, STATUS_SUCCESS);
+    EXPECT_EQ(total + peer_drain_to_fin(peer), big_length());
+    io_expect_pending(&reset, 5); /* both FINs: no reset */
+    io_cancel(socket, &reset);
+    net->close(socket);
+    peer_close(peer);
+}
+
+enum { IDLE = 200 };
+
+/* Sockets that wait for data hold no buffer; more of them than buffers lie ready get theirs nevertheless. */
+TEST(idle_receives_hold_no_buffer, "")
+{
+    static struct transport_socket *sockets[IDLE];
+    static struct io receives[IDLE];
+    static int peers[IDLE];
+    for (int i = 0; i < IDLE; i++) {
+        sockets[i] = net_connected(PEER_INET, &peers[i]);
+        io_init(&receives[i], TRANSPORT_RECEIVE, NULL, 100);
+        receives[i].op.flags |= TRANSPORT_PROVIDE;
+        EXPECT_STATUS(io_start(sockets[i], &receives[i]), STATUS_PENDING);
+    }
+    net_pump(5);
+    net_pump(5);
+    EXPECT_EQ(atomic_load(&transport->buffers_out), 0);
+    for (int i = 0; i < IDLE; i++) {
+        char byte = (char)i;
+        peer_send(peers[i], &byte, 1);
+    }
+    for (int i = 0; i < IDLE; i++) {
+        EXPECT_STATUS(io_wait(&receives[i]), STATUS_SUCCESS);
+        EXPECT_EQ(receives[i].bytes, 1);
+        EXPECT_EQ(*(char *)receives[i].op.provided, (char)i);
+    }
+    EXPECT_EQ(atomic_load(&transport->buffers_out), IDLE);
+    for (int i = 0; i < IDLE; i++)
+        net->recycle(transport, receives[i].op.provided);
+    /* Taken back, ended by a FIN, ended by a reset: no buffer either. */
+    for (int i = 0; i < IDLE; i++) {
+        io_init(&receives[i], TRANSPORT_RECEIVE, NULL, 100);
+        receives[i].op.flags |= TRANSPORT_PROVIDE;
+        EXPECT_STATUS(io_start(sockets[i], &receives[i]), STATUS_PENDING);
+    }
+    net_pump(5);
+    for (int i = 0; i < IDLE; i++) {
+        if (i % 3 == 0)
+            io_cancel(sockets[i], &receives[i]);
+        else if (i % 3 == 1)
+            peer_shutdown(peers[i]);
+        else
+            peer_reset(peers[i]);
+        if (i % 3)
+            EXPECT_STATUS(io_wait(&receives[i]), i % 3 == 1 ? STATUS_SUCCESS : STATUS_CONNECTION_RESET);
+        EXPECT_EQ(receives[i].op.provided == NULL, 1);
+        net->close(sockets[i]);
+        if (i % 3 != 2)
+            peer_close(peers[i]);
+    }
+    EXPECT_EQ(atomic_load(&transport->buffers_out), 0);
+}
+
+struct echo {
+    struct io io;
+    struct transport_socket *socket;
+    char memory[64];
+    size_t total;
+};
+
+/* Receive, send it back, receive, as far as it goes; called for an op that is over. */
+static void echo_on(struct echo *echo)
+{
+    for (;;) {
+        EXPECT_STATUS(echo->io.op.status, STATUS_SUCCESS);
+        size_t bytes = echo->io.op.bytes;
+        int kind = echo->io.op.kind;
+        if (bytes == 0) {
+            atomic_store(&echo->io.over, 1);
+            return;
+        }
+        if (kind == TRANSPORT_SEND)
+            echo->total += bytes;
+        io_init(&echo->io, kind == TRANSPORT_SEND ? TRANSPORT_RECEIVE : TRANSPORT_SEND, echo->memory,
+                kind == TRANSPORT_SEND ? sizeof(echo->memory) : bytes);
+        echo->io.then = (void (*)(struct io *))echo_on;
+        if (io_start(echo->socket, &echo->io) == STATUS_PENDING)
+            return;
+    }
+}
+
+/* A receive that is started while one is being completed misses nothing, however the data comes. */
+TEST(echo_from_completions, "")
+{
+    int peer;
+    char in[64];
+    struct echo *echo = calloc(1, sizeof(*echo));
+    size_t total = 0;
+    echo->socket = net_connected(PEER_INET, &peer);
+    peer_set_nodelay(peer);
+    io_init(&echo->io, TRANSPORT_RECEIVE, echo->memory, sizeof(echo->memory));
+    echo->io.then = (void (*)(struct io *))echo_on;
+    EXPECT_STATUS(net->set_option(echo->socket, TRANSPORT_OPTION_NODELAY, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(io_start(echo->socket, &echo->io), STATUS_PENDING);
+    for (long round = 0, rounds = test_scale(50000); round < rounds; round++) {
+        size_t length = 1 + (size_t)round % 60, got = 0;
+        fill_pattern(big, length);
+        if (round % 3 == 0 && length > 1) { /* in two parts, the second one at the wrong moment */
+            peer_send(peer, big, 1);
+            if (round % 2)
+                net_pump(0);
+            peer_send(peer, big + 1, length - 1);
+        } else
+            peer_send(peer, big, length);
+        while (got < length) {
+            if (net_is_pumped())
+                net_pump(1);
+            long part = peer_receive(peer, in + got, length - got, net_is_pumped() ? 0 : 10000);
+            EXPECT(part > 0 || (net_is_pumped() && part == -2));
+            got += part > 0 ? (size_t)part : 0;
+        }
+        EXPECT(memcmp(in, big, length) == 0);
+        total += length;
+    }
+    peer_shutdown(peer);
+    EXPECT_PUMPED(atomic_load(&echo->io.over));
+    EXPECT_EQ(echo->total, total);
+    net->close(echo->socket);
+    peer_close(peer);
+    free(echo);
+}
+
+struct connector {
+    int port;
+    _Atomic long go;
+    long rounds;
+    _Atomic int peer;
+};
+
+static void connect_on_demand(void *argument)
+{
+    struct connector *connector = argument;
+    for (long i = 0; i < connector->rounds; i++) {
+        while (atomic_load(&connector->go) <= i)
+            host_yield();
+        atomic_store(&connector->peer, peer_connect(PEER_INET, connector->port, 5000));
+    }
+}
+
+/* Either the accept has the connection or the next one gets it. */
+TEST(cancel_races_with_accept, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
+{
+    struct connector connector = {.rounds = test_scale(5000), .peer = -1};
+    struct transport_socket *listener = net_listener(PEER_INET, &connector.port);
+    struct test_thread *thread = test_thread_start(connect_on_demand, &connector);
+    long taken = 0;
+    for (long i = 0; i < connector.rounds; i++) {
+        struct io accept;
+        io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
+        EXPECT_STATUS(io_start(listener, &accept), STATUS_PENDING);
+        atomic_store(&connector.go, i + 1);
+        for (long spin = i % 64 * 100; spin > 0; spin--)
+            host_cpu_relax();
+        int back = net->cancel(listener, &accept.op);
+        if (!back)
+            io_wait(&accept);
+        if (back || (net_carries_out() && accept.status == STATUS_CANCELLED)) {
+            taken++;
+            EXPECT(accept.op.accepted == NULL);
+            io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
+            io_run(listener, &accept);
+        }
+        EXPECT_STATUS(accept.op.status, STATUS_SUCCESS);
+        int peer;
+        while ((peer = atomic_exchange(&connector.peer, -1)) < 0)
+            host_yield();
+        EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peer));
+        net->abort(accept.op.accepted);
+        net->close(accept.op.accepted);
+        peer_close(peer);
+    }
+    test_thread_join(thread);
+    TEST_NOTE("%ld of %ld taken back", taken, connector.rounds);
+    net->close(listener);
+}
