@@ -109,6 +109,29 @@ TEST(one_side_pends, "R-NMR-29 R-NMR-33 C-NMR-22")
     }
 }
 
+static void complete_both(struct tie *tie)
+{
+    struct tie *client = tie->other;
+
+    tie_complete(tie); /* its own, which has not returned yet */
+    tie_complete(client);
+    EXPECT_EQ(read_long(&tie->cleaned), 0);
+    EXPECT_EQ(read_long(&client->cleaned), 0);
+}
+
+TEST(no_cleanup_before_a_detach_callback_has_returned, "R-NMR-29 C-NMR-22 C-DEREG-19")
+{
+    struct party client, provider;
+
+    tie_up(&client, &provider);
+    client.detach = provider.detach = PARTY_PENDING;
+    provider.on_detach = complete_both;
+    EXPECT_STATUS(party_deregister(&client), STATUS_PENDING);
+    party_wait(&client);
+    expect_over(&client, &provider);
+    party_leave(&provider);
+}
+
 TEST(modules_without_cleanup, "R-NMR-29 R-NMR-30", TEST_ONCE)
 {
     struct party client, provider;
