@@ -26,6 +26,14 @@ check-full: deps
 	@$(MAKE) --no-print-directory all
 	@tools/check.sh --full $(BUILD)
 
+# QUICK=1: half a minute instead of two.
+bench:
+	@tools/install-deps.sh bench
+	@$(MAKE) --no-print-directory configure
+	@cmake -S . -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) --target bench
+	@python3 bench/bench.py $(BUILD) $(if $(QUICK),--quick)
+
 rules: deps
 	@$(MAKE) --no-print-directory all
 	@tools/rules.sh $(BUILD)
@@ -36,4 +44,4 @@ install: all
 clean:
 	@rm -rf build build-debug build-asan build-tsan build-clang
 
-.PHONY: all configure deps demo check check-full rules install clean
+.PHONY: all configure deps demo check check-full bench rules install clean

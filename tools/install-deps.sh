@@ -1,10 +1,12 @@
 #!/bin/sh
 # Installs the Debian packages that building, testing and the demo need, if any is missing.
+# `install-deps.sh bench`: those of `make bench`, too.
 # Not root and something missing: says what to install, status 1.  Nothing missing: silent and quick.
 set -eu
 
 packages="cmake ninja-build gcc g++ libc6-dev clang-14 libclang-rt-14-dev clang-format-14 check liburing-dev
 libdw-dev libcjson-dev pkg-config python3 curl netcat-openbsd socat gdb iproute2"
+[ "${1-}" != bench ] || packages="$packages libuv1-dev util-linux"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     missing=

@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""What uwsk costs beside its peers: `bench.py BUILD-FOLDER [--quick] [--only ROW,...]`.
+
+Starts every server once, pinned to one CPU, and then drives each of them in turn, round after round, from the
+other CPU. Prints the medians with their spread, the ratio to the best peer, and the worst ratio. Loopback only;
+everything that it starts ends with it.
+"""
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+PEERS = ("epoll", "io_uring", "libuv")
+SERVER_CPU, CLIENT_CPU = 0, 1
+AIM = 1.15
+MESSAGE, STREAM = 64, 65536
+PIDFD_GETFD = 438
+
+quick = "--quick" in sys.argv
+only = set(sys.argv[sys.argv.index("--only") + 1].split(",")) if "--only" in sys.argv else None
+build = os.path.abspath(sys.argv[1])
+bench = os.path.join(build, "bench")
+uwsk = os.path.join(build, "uwsk")
+SECONDS, ROUNDS = (0.1, 3) if quick else (0.4, 5)
+
+libc = ctypes.CDLL(None, use_errno=True)
+started = []
+
+
+def start(command, **options):
+    process = subprocess.Popen(command, text=True, **options)
+    started.append(process)
+    return process
+
+
+def stop(process, seconds=15):
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    started.remove(process)
+    return process.returncode
+
+
+def stop_all():
+    for process in list(started):
+        stop(process)
+
+
+# ---- the sockets of a server: cubic is set from here, so that no side needs an option of its own ---------------
+
+@contextlib.contextmanager
+def sockets_of(pid):
+    """Duplicates of the process's TCP sockets. Closed at the end: a duplicate keeps a connection alive."""
+    pidfd = os.pidfd_open(pid)
+    copies = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                if not os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"):
+                    continue
+            except FileNotFoundError:
+                continue
+            fd = libc.syscall(PIDFD_GETFD, pidfd, int(name), 0)
+            if fd >= 0:
+                copies.append(socket.socket(fileno=fd))
+        yield [copy for copy in copies if copy.type & socket.SOCK_STREAM and copy.family != socket.AF_UNIX]
+    finally:
+        for copy in copies:
+            copy.close()
+        os.close(pidfd)
+
+
+def cubic(pid):
+    with sockets_of(pid) as copies:
+        for copy in copies:
+            if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
+
+
+def probe(pid, port):
+    """One echo; then what the server's end of that connection says of itself."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"x" * MESSAGE)
+        got = 0
+        while got < MESSAGE:
+            part = connection.recv(MESSAGE)
+            if not part:
+                raise SystemExit(f"bench: no echo on port {port}")
+            got += len(part)
+        with sockets_of(pid) as copies:
+            for copy in copies:
+                try:
+                    if copy.getpeername()[1] != connection.getsockname()[1]:
+                        continue
+                except OSError:
+                    continue
+                name = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).split(b"\0")[0].decode()
+                return name, bool(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    raise SystemExit(f"bench: the server's socket on port {port} was not found")
+
+
+def wait_for(port, process, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            return False
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
+# ---- servers ----------------------------------------------------------------------------------------------------
+
+class Server:
+    def __init__(self, name, process, port):
+        self.name, self.process, self.port = name, process, port
+
+
+def pinned(command):
+    return ["taskset", "-c", str(SERVER_CPU)] + command
+
+
+def run_driver(driver, *options):
+    log = open(os.path.join(bench, f"{driver}.log"), "w")
+    return start(pinned([uwsk, "run", "--processors", "1", *options, os.path.join(bench, f"{driver}.so")]),
+                 stdout=log, stderr=subprocess.STDOUT)
+
+
+def transports():
+    text = subprocess.run([uwsk, "run", "--help"], capture_output=True, text=True).stdout
+    line = re.search(r"--transport NAME\s+(.*)", text)
+    return ["epoll"] + (["uring"] if line and "uring" in line.group(1) else [])
+
+
+class Servers:
+    """Starts what fits; a peer that does not start is said to be missing."""
+
+    def __init__(self):
+        self.by_name = {}
+
+    def add(self, name, process, *ports):
+        for label, port in ports:
+            if not wait_for(port, process):
+                print(f"  {name}: did not start", flush=True)
+                if process.poll() is not None and process in started:
+                    started.remove(process)
+                return
+        cubic(process.pid)
+        for label, port in ports:
+            control, nodelay = probe(process.pid, port)
+            print(f"  {label:<22} port {port}  {control}, TCP_NODELAY {'on' if nodelay else 'OFF'}", flush=True)
+            self.by_name[label] = Server(label, process, port)
+
+    def program(self, name, file, port):
+        path = os.path.join(bench, file)
+        if os.path.exists(path):
+            self.add(name, start(pinned([path, str(port)])), (name, port))
+        else:
+            print(f"  {name}: not built")
+
+    def stop(self):
+        for process in {server.process for server in self.by_name.values()}:
+            status = stop(process)
+            if status not in (0, -signal.SIGINT):
+                print(f"bench: a server ended with status {status}", flush=True)
+        self.by_name = {}
+
+
+# ---- measuring --------------------------------------------------------------------------------------------------
+
+def drive(server, kind, connections, size):
+    out = subprocess.run([os.path.join(bench, "client"), kind, str(server.port), str(connections), str(size),
+                          str(SECONDS), str(server.process.pid), str(CLIENT_CPU)],
+                         capture_output=True, text=True, timeout=60)
+    if out.returncode != 0:
+        status = server.process.poll()
+        gone = "" if status is None else f" (it ended with status {status})"
+        raise SystemExit(f"bench: {server.name}: {out.stderr.strip()}{gone}")
+    operations, seconds, server_ns, client_ns = (float(word) for word in out.stdout.split())
+    operations = max(operations, 1)
+    return server_ns / operations / 1000, operations / seconds
+
+
+def spread(values):
+    middle = statistics.median(values)
+    return (max(values) - min(values)) / 2 / middle * 100 if middle else 0
+
+
+worst = []
+
+
+def row(title, servers, kind, connections, size, reference=PEERS):
+    if only and title.split(":")[0] not in only:
+        return
+    cpu = {name: [] for name in servers}
+    rate = {name: [] for name in servers}
+    for _ in range(ROUNDS):
+        for name, server in servers.items():
+            cost, speed = drive(server, kind, connections, size)
+            cpu[name].append(cost)
+            rate[name].append(speed)
+            time.sleep(0.02)  # the server ends the connections of this turn before the next turn is measured
+    peers = {name: statistics.median(cpu[name]) for name in servers if name in reference}
+    best = min(peers, key=peers.get) if peers else None
+    print(f"\n{title}", flush=True)
+    for name in servers:
+        cost = statistics.median(cpu[name])
+        ratio = ""
+        if best and name not in reference:
+            value = cost / peers[best]
+            ratio = f"  {value:5.2f} x {best}"
+            worst.append((value, title, name, best))
+        print(f"  {name:<22} {cost:9.2f} us/op +-{spread(cpu[name]):3.0f} %  "
+              f"{statistics.median(rate[name]):9.0f} op/s +-{spread(rate[name]):3.0f} %{ratio}", flush=True)
+
+
+def prices():
+    if only and "price" not in only:
+        return
+    sink = start(["taskset", "-c", str(CLIENT_CPU), os.path.join(bench, "client"), "sink", "15030"])
+    wait_for(15030, sink)
+    result = {"uwsk": {}, "peer": {}}
+    for _ in range(1 if quick else 3):
+        driver = start(pinned([uwsk, "run", "--processors", "1", os.path.join(bench, "bench_price.so")]),
+                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for line in driver.stdout:
+            words = line.split("price ")[-1].split()
+            if words and words[0] == "end":
+                break
+            if len(words) == 2:
+                result["uwsk"].setdefault(words[0], []).append(int(words[1]) / 1000)
+        stop(driver)
+        driver.stdout.close()
+        peer = os.path.join(bench, "price_peer")
+        if os.path.exists(peer):
+            out = subprocess.run(pinned([peer, "15030"]), capture_output=True, text=True, timeout=60).stdout
+            for _, name, value in (line.split() for line in out.splitlines()):
+                result["peer"].setdefault(name, []).append(int(value) / 1000)
+    stop(sink)
+    print("\nsingle things: time each (idle: per connection); the peers: malloc, memset and free; raw io_uring; close(2)")
+    for name, values in result["uwsk"].items():
+        cost = statistics.median(values)
+        text = f"  {name:<22} {cost:9.2f} us    +-{spread(values):3.0f} %"
+        if result["peer"].get(name):
+            beside = statistics.median(result["peer"][name])
+            text += f"  peer {beside:9.2f} us  {cost / beside:5.2f} x"
+        print(text, flush=True)
+
+
+def echo_rows():
+    servers = Servers()
+    for transport in transports():
+        options = () if transport == "epoll" else ("--transport", transport)
+        servers.add("uwsk " + transport, run_driver("bench_echo", *options),
+                    (f"uwsk {transport} events", 15007), (f"uwsk {transport} receive", 15008))
+        # The ports are the driver's own: one transport at a time, each with the peers beside it.
+        servers.program("epoll", "server_epoll", 15010)
+        servers.program("io_uring", "server_uring", 15011)
+        servers.program("libuv", "server_uv", 15012)
+        suffix = "" if transport == "epoll" else f" (transport {transport})"
+        row(f"1: one connection, 64 bytes{suffix}", servers.by_name, "echo", 1, MESSAGE)
+        row(f"64: 64 connections, 64 bytes{suffix}", servers.by_name, "echo", 64, MESSAGE)
+        row(f"1000: 1,000 connections, 64 bytes{suffix}", servers.by_name, "echo", 1000, MESSAGE)
+        row(f"churn: connect, echo, close; 16 at a time{suffix}", servers.by_name, "churn", 16, MESSAGE)
+        row(f"stream: 4 connections, 64 KiB{suffix}", servers.by_name, "echo", 4, STREAM)
+        servers.stop()
+
+
+def synchronous_rows():
+    if only and "sync" not in only:
+        return
+    servers = Servers()
+    servers.add("uwsk threads", run_driver("bench_sync"), ("uwsk threads", 15020))
+    servers.program("blocking", "server_block", 15021)
+    row("sync: one connection, a PASSIVE thread with synchronous calls", servers.by_name, "echo", 1, MESSAGE,
+        ("blocking",))
+    row("sync: 64 connections, a thread each", servers.by_name, "echo", 64, MESSAGE, ("blocking",))
+    servers.stop()
+
+
+def send_complete_rows():
+    if only and "send-complete" not in only:
+        return
+    print("\nwhat --send-complete costs (64 connections, 64 bytes, WskReceive)")
+    costs = {}
+    for _ in range(1 if quick else 3):
+        for when in ("sent", "acked", "copied"):
+            process = run_driver("bench_echo", "--send-complete", when)
+            if not wait_for(15008, process):
+                raise SystemExit("bench: the driver did not start")
+            cubic(process.pid)
+            costs.setdefault(when, []).append(drive(Server(when, process, 15008), "echo", 64, MESSAGE))
+            stop(process)
+    for when, values in costs.items():
+        cpu = [value[0] for value in values]
+        rate = [value[1] for value in values]
+        print(f"  {when:<22} {statistics.median(cpu):9.2f} us/op +-{spread(cpu):3.0f} %  "
+              f"{statistics.median(rate):9.0f} op/s", flush=True)
+
+
+def main():
+    begin = time.monotonic()
+    if len(os.sched_getaffinity(0)) < 2:
+        raise SystemExit("bench: two CPUs are needed, one for the server and one for the client")
+    print(f"server on CPU {SERVER_CPU}, client on CPU {CLIENT_CPU}; {ROUNDS} interleaved rounds of {SECONDS} s; "
+          f"load before: {os.getloadavg()[0]:.1f}")
+    print("us/op: CPU time of the server's process for each operation; +-: half of the range")
+    try:
+        echo_rows()
+        synchronous_rows()
+        send_complete_rows()
+        prices()
+    finally:
+        stop_all()
+    if worst:
+        value, title, name, best = max(worst)
+        over = sorted((entry for entry in worst if entry[0] > AIM), reverse=True)
+        print(f"\nworst ratio: {value:.2f} x {best} ({name}; {title}); above {AIM}: "
+              f"{len(over)} of {len(worst)} (docs/performance.md says why)")
+    print(f"{time.monotonic() - begin:.0f} s")
+
+
+main()
