@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "elf.h"
 #include "dialect_pass.h"
 #include "seh_pass.h"
+#include "wpp.h"
 
 static const char help[] =
     "usage: uwsk cc [option ...] -o DRIVER.so FILE ...\n"
@@ -26,10 +28,13 @@ static const char help[] =
     "                   compiler that uwsk was built with. $CC is left alone: it may well be `uwsk cc`.\n"
     "  --show           print the lines, run none\n"
     "  --no-check-long  do not look for plain `long` where its size matters\n"
+    "  --wpp-func FUNC  a trace function as in `begin_wpp config`: "
+    "'Trace{LEVEL=TRACE_LEVEL_ERROR}(MSG,...)'\n"
     "  --help\n"
     "\n"
     "__try, __except, __finally, __leave and what else only MSVC takes are rewritten before the compiler\n"
     "sees them (docs/dialect.md).\n"
+    "A source that includes \"name.tmh\" gets one made: its WPP messages are trace lines of `uwsk run`.\n"
     "-fsanitize=... is passed on; the driver is then linked with libc, as sanitizers need.\n"
     "Exit status: the compiler's, 2 for wrong usage.\n";
 
@@ -50,6 +55,7 @@ struct job {
     struct cc_list depend_options; /* -MT ..., -MP, -MG */
     bool depend_target;
     struct cc_list text; /* options for the preprocessor */
+    struct cc_list wpp;  /* trace functions of --wpp-func */
     struct cc_list code; /* for the compiler; the linker gets them, too */
     struct cc_list link; /* for the linker, with the libraries in their order */
     struct input *input;
@@ -195,7 +201,7 @@ static bool compiler_option(struct job *job, int argc, char **argv, int *i)
 static int parse(struct job *job, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        const char *a = argv[i];
+        const char *a = argv[i], *wpp = NULL;
         const char **value = NULL;
         if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
             fputs(help, stdout);
@@ -208,6 +214,10 @@ static int parse(struct job *job, int argc, char **argv)
             job->wanted_compiler = a + strlen("--compiler=");
         } else if (strcmp(a, "--compiler") == 0) {
             value = &job->wanted_compiler;
+        } else if (starts(a, "--wpp-func=")) {
+            cc_list_add(&job->wpp, a + strlen("--wpp-func="));
+        } else if (strcmp(a, "--wpp-func") == 0) {
+            value = &wpp;
         } else if (strcmp(a, "--explore") == 0) {
             return usage("unknown option %s", a);
         } else if (strcmp(a, "-c") == 0) {
@@ -236,6 +246,8 @@ static int parse(struct job *job, int argc, char **argv)
                 return usage("%s needs a value", a);
             *value = argv[++i];
         }
+        if (wpp)
+            cc_list_add(&job->wpp, wpp);
         if (job->language && strcmp(job->language, "c") != 0 && strcmp(job->language, "c++") != 0 &&
             strcmp(job->language, "none") != 0 && !starts(job->language, "assembler"))
             return usage("-x %s: a driver is c or c++", job->language);
@@ -262,6 +274,23 @@ static int check(const struct job *job)
             return 1;
         }
     return 0;
+}
+
+static void free_job(struct job *job)
+{
+    cc_list_free(&job->text);
+    cc_list_free(&job->wpp);
+    cc_list_free(&job->code);
+    cc_list_free(&job->link);
+    cc_list_free(&job->depend_options);
+    for (size_t i = 0; i < job->inputs; i++)
+        free(job->input[i].path);
+    free(job->input);
+    free(job->compiler.c);
+    free(job->compiler.cplusplus);
+    free(job->layout.include);
+    free(job->layout.library);
+    free(job->scratch);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------ */
@@ -365,11 +394,70 @@ static void add_source(struct cc_list *line, const struct input *in, const char 
     cc_list_add(line, in->path);
 }
 
-/* -MF and -MT as the compiler would choose them, had it done everything in one step. */
-static void add_depend(struct cc_list *line, const struct job *job, const struct input *in)
+/* The .tmh files that a source includes (wpp.c), in a folder that lasts as long as the compilation. */
+struct tmh {
+    char *folder; /* NULL: the source includes none */
+    struct cc_list made;
+};
+
+static void tmh_end(struct job *job, struct tmh *tmh)
+{
+    if (!tmh->folder)
+        return;
+    for (size_t i = 0; i < tmh->made.count; i++)
+        unlink(tmh->made.item[i]);
+    cc_list_drop(&job->text, 2);
+    rmdir(tmh->folder);
+    cc_list_free(&tmh->made);
+    free(tmh->folder);
+    tmh->folder = NULL;
+}
+
+/* Makes them, and adds the -I for them behind the driver's own. False after a message; tmh_end in any case. */
+static bool tmh_begin(struct job *job, const struct input *in, char *folder, struct tmh *tmh)
+{
+    struct wpp_job wpp = {.text = &job->text, .functions = &job->wpp};
+    char *error = NULL;
+    *tmh = (struct tmh){0};
+    if (!wpp_wanted(in->path, &wpp)) {
+        free(folder);
+        return true;
+    }
+    if (!job->show && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        error = cc_printf("%s: %s", folder, strerror(errno));
+    else if (!job->show)
+        wpp_generate(in->path, folder, &wpp, &tmh->made, &error);
+    if (job->show) {
+        fputs("uwsk cc --tmh ", stdout);
+        print_word(in->path);
+        putchar(' ');
+        print_word(folder);
+        for (size_t i = 0; i < job->text.count; i++) {
+            putchar(' ');
+            print_word(job->text.item[i]);
+        }
+        for (size_t i = 0; i < job->wpp.count; i++) {
+            fputs(" --wpp-func ", stdout);
+            print_word(job->wpp.item[i]);
+        }
+        putchar('\n');
+    }
+    tmh->folder = folder;
+    cc_list_add(&job->text, "-I");
+    cc_list_add(&job->text, folder);
+    if (!error)
+        return true;
+    fprintf(stderr, "uwsk cc: %s\n", error);
+    free(error);
+    return false;
+}
+
+/* -MF and -MT as the compiler would choose them, had it done everything in one step. The file's name, or NULL;
+ * free it. */
+static char *add_depend(struct cc_list *line, const struct job *job, const struct input *in)
 {
     if (!job->depend)
-        return;
+        return NULL;
     char *name = stem(in->path);
     char *object = job->stage != STAGE_LINK && job->output ? cc_strdup(job->output) : cc_printf("%s.o", name);
     char *object_stem = stem(object);
@@ -387,7 +475,7 @@ static void add_depend(struct cc_list *line, const struct job *job, const struct
     free(name);
     free(object);
     free(object_stem);
-    free(file);
+    return file;
 }
 
 /* The rewrites of a preprocessed text: inline functions, then __try. SEH_REWRITTEN: *out is the text to
@@ -460,37 +548,47 @@ static void look(const struct job *job, const struct input *in, bool *rewritten,
     char *text = cc_printf("%s/uwsk-cc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     struct cc_list line = {0};
     struct job quiet = *job;
+    struct tmh tmh = {0};
     quiet.show = quiet.check_long = false;
+    quiet.text = (struct cc_list){0};
+    cc_list_add_all(&quiet.text, &job->text);
     *rewritten = false;
     int file = mkstemp(text);
     if (file >= 0) {
         close(file);
-        preprocess_line(&line, job, in);
+        tmh_begin(&quiet, in, cc_printf("%s.wpp", text), &tmh);
+        preprocess_line(&line, &quiet, in);
         cc_list_add(&line, "-w");
         cc_list_add(&line, "-o");
         cc_list_add(&line, text);
         add_source(&line, in, job->language);
         if (run(&quiet, &line) == 0)
             pass(&quiet, in, text, NULL, rewritten, weak);
+        tmh_end(&quiet, &tmh);
         unlink(text);
     }
+    cc_list_free(&quiet.text);
     cc_list_free(&line);
     free(text);
 }
 
 /* Preprocesses and rewrites. `text` gets the preprocessed, `plain` the rewritten text. */
-static int preprocess(struct job *job, const struct input *in, const char *text, const char *plain,
-                      bool *rewritten, struct cc_list *weak)
+static int preprocess(struct job *job, const struct input *in, const struct tmh *tmh, const char *text,
+                      const char *plain, bool *rewritten, struct cc_list *weak)
 {
     struct cc_list line = {0};
     preprocess_line(&line, job, in);
-    add_depend(&line, job, in);
+    char *depend_file = add_depend(&line, job, in);
     cc_list_add(&line, "-o");
     cc_list_add(&line, text);
     add_source(&line, in, job->language);
     int status = 0;
     if (!job->show) {
         status = run(job, &line);
+        if (status == 0 && depend_file && tmh->folder && !wpp_clean_dependencies(depend_file, tmh->folder)) {
+            fprintf(stderr, "uwsk cc: %s: %s\n", depend_file, strerror(errno));
+            status = 1;
+        }
         if (status == 0)
             status = pass(job, in, text, plain, rewritten, weak);
     } else {
@@ -508,6 +606,7 @@ static int preprocess(struct job *job, const struct input *in, const char *text,
         }
     }
     cc_list_free(&line);
+    free(depend_file);
     return status;
 }
 
@@ -600,6 +699,28 @@ static int pass_alone(int argc, char **argv)
     return status;
 }
 
+/* `uwsk cc --tmh SOURCE FOLDER [option ...]`: makes the source's .tmh files in a folder, made if need be. */
+static int tmh_alone(int argc, char **argv)
+{
+    struct job job = {0};
+    struct cc_list made = {0};
+    char *error = NULL;
+    if (argc < 4)
+        return usage("%s SOURCE FOLDER [option ...]", "--tmh");
+    int status = parse(&job, argc - 3, argv + 3);
+    struct wpp_job wpp = {.text = &job.text, .functions = &job.wpp};
+    if (status == 0 && mkdir(argv[3], 0777) != 0 && errno != EEXIST)
+        error = cc_printf("%s: %s", argv[3], strerror(errno));
+    else if (status == 0)
+        wpp_generate(argv[2], argv[3], &wpp, &made, &error);
+    if (error)
+        fprintf(stderr, "uwsk cc: %s\n", error);
+    cc_list_free(&made);
+    free_job(&job);
+    free(error);
+    return status ? status : error != NULL;
+}
+
 /* One source to one object (or assembly text). */
 static int compile(struct job *job, const struct input *in, const char *output)
 {
@@ -608,12 +729,15 @@ static int compile(struct job *job, const struct input *in, const char *output)
     char *plain = scratch_file(job, in->path, cplusplus ? ".ii" : ".i");
     int status = 0;
     struct cc_list line = {0}, weak = {0};
+    struct tmh tmh = {0};
     if (in->kind == INPUT_ASSEMBLER) {
         cc_list_add(&line, job->compiler.c);
         cc_list_add_all(&line, &job->text);
         cc_list_add_all(&line, &job->code);
     } else {
-        status = preprocess(job, in, text, plain, &rewritten, &weak);
+        status = tmh_begin(job, in, scratch_file(job, in->path, ".wpp"), &tmh) ? 0 : 1;
+        if (status == 0)
+            status = preprocess(job, in, &tmh, text, plain, &rewritten, &weak);
         begin_line(&line, job, cplusplus, !rewritten);
         if (weak.count > 0 && !job->compiler.clang) {
             /* The copy that is kept may be another object's: its use of registers and stack is not this
@@ -638,6 +762,7 @@ static int compile(struct job *job, const struct input *in, const char *output)
         unlink(text);
         unlink(plain);
     }
+    tmh_end(job, &tmh);
     cc_list_free(&line);
     cc_list_free(&weak);
     free(text);
@@ -645,15 +770,37 @@ static int compile(struct job *job, const struct input *in, const char *output)
     return status;
 }
 
+/* The dependencies that -M and -MM print name no .tmh: it will not be there. `file` NULL: standard output. */
+static int clean_dependencies(const struct tmh *tmh, const char *printed, const char *file)
+{
+    size_t length;
+    char *text = NULL;
+    bool fine = wpp_clean_dependencies(file ? file : printed, tmh->folder);
+    if (fine && !file) {
+        text = cc_read_file(printed, &length);
+        fine = text && fwrite(text, 1, length, stdout) == length;
+    }
+    if (!fine)
+        fprintf(stderr, "uwsk cc: %s: %s\n", file ? file : printed, strerror(errno));
+    free(text);
+    return fine ? 0 : 1;
+}
+
 /* -E, -M, -MM, and questions such as --version: the compiler's own business. */
 static int pass_through(struct job *job)
 {
     int status = 0;
+    if (job->inputs > 0 && !make_scratch(job))
+        return 1;
     for (size_t i = 0; i < (job->inputs ? job->inputs : 1) && status == 0; i++) {
         struct cc_list line = {0};
         const struct input *in = job->inputs ? &job->input[i] : NULL;
         if (in && in->kind != INPUT_C && in->kind != INPUT_CPLUSPLUS)
             continue;
+        struct tmh tmh = {0};
+        char *printed = NULL;
+        if (in && !tmh_begin(job, in, scratch_file(job, in->path, ".wpp"), &tmh))
+            status = 1;
         if (in)
             begin_line(&line, job, in->kind == INPUT_CPLUSPLUS, true);
         else
@@ -673,12 +820,26 @@ static int pass_through(struct job *job)
         if (job->output) {
             cc_list_add(&line, "-o");
             cc_list_add(&line, job->output);
+        } else if (tmh.folder && job->dependencies_only && !job->depend_file && !job->show) {
+            printed = scratch_file(job, in->path, ".d");
+            cc_list_add(&line, "-o");
+            cc_list_add(&line, printed);
         }
         if (in)
             add_source(&line, in, job->language);
-        status = run(job, &line);
+        const char *file = job->depend_file ? job->depend_file : job->dependencies_only ? job->output : NULL;
+        if (status == 0)
+            status = run(job, &line);
+        if (status == 0 && tmh.folder && !job->show && (file || printed))
+            status = clean_dependencies(&tmh, printed, file);
+        if (printed)
+            unlink(printed);
+        tmh_end(job, &tmh);
+        free(printed);
         cc_list_free(&line);
     }
+    if (job->inputs > 0 && !job->show)
+        rmdir(job->scratch);
     return status;
 }
 
@@ -745,28 +906,14 @@ static int build(struct job *job)
     return status;
 }
 
-static void free_job(struct job *job)
-{
-    cc_list_free(&job->text);
-    cc_list_free(&job->code);
-    cc_list_free(&job->link);
-    cc_list_free(&job->depend_options);
-    for (size_t i = 0; i < job->inputs; i++)
-        free(job->input[i].path);
-    free(job->input);
-    free(job->compiler.c);
-    free(job->compiler.cplusplus);
-    free(job->layout.include);
-    free(job->layout.library);
-    free(job->scratch);
-}
-
 int cli_cc(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--pass") == 0)
         return pass_alone(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--weaken") == 0)
         return weaken_alone(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "--tmh") == 0)
+        return tmh_alone(argc, argv);
     struct job job = {.check_long = true};
     int status = parse(&job, argc, argv);
     char *error = NULL;

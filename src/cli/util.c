@@ -74,6 +74,14 @@ void cc_list_add_all(struct cc_list *list, const struct cc_list *more)
         cc_list_add(list, more->item[i]);
 }
 
+void cc_list_drop(struct cc_list *list, size_t count)
+{
+    while (count-- > 0 && list->count > 0) {
+        free(list->item[--list->count]);
+        list->item[list->count] = NULL;
+    }
+}
+
 void cc_list_free(struct cc_list *list)
 {
     for (size_t i = 0; i < list->count; i++)

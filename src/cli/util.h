@@ -26,6 +26,8 @@ struct cc_list {
 };
 void cc_list_add(struct cc_list *list, const char *item);
 void cc_list_add_all(struct cc_list *list, const struct cc_list *more);
+/* Takes the last `count` off. */
+void cc_list_drop(struct cc_list *list, size_t count);
 void cc_list_free(struct cc_list *list);
 
 /* The whole file, 0-ended; NULL with errno set. The caller frees it. */

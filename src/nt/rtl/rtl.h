@@ -31,6 +31,9 @@ struct rtl_conversion {
 struct rtl_conversion rtl_utf16_to_utf8(char *target, size_t bytes, const WCHAR *source, size_t units);
 struct rtl_conversion rtl_utf8_to_utf16(WCHAR *target, size_t units, const char *source, size_t bytes);
 
+/* 100 ns since 1601 as a date. */
+void rtl_time_to_time_fields(const LARGE_INTEGER *time, PTIME_FIELDS fields);
+
 /* "STATUS_CANCELLED"; NULL for a value that ntstatus.h does not name. */
 const char *rtl_status_name(NTSTATUS status);
 /* What the value says in a few words, or its severity when nothing is known of it.  Never NULL, static. */

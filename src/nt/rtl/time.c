@@ -29,8 +29,7 @@ static LONGLONG days_to_year(LONGLONG year)
     return years * 365 + years / 4 - years / 100 + years / 400;
 }
 
-/* Page: RtlTimeToTimeFields (wdm).  Weekday 0 is Sunday. */
-VOID NTAPI RtlTimeToTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS TimeFields)
+void rtl_time_to_time_fields(const LARGE_INTEGER *Time, PTIME_FIELDS TimeFields)
 {
     ULONGLONG time = (ULONGLONG)Time->QuadPart;
     ULONG milliseconds = (ULONG)(time / (SECOND / 1000) % 86400000);
@@ -51,6 +50,12 @@ VOID NTAPI RtlTimeToTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS TimeFields)
     TimeFields->Minute = (CSHORT)(milliseconds / 60000 % 60);
     TimeFields->Second = (CSHORT)(milliseconds / 1000 % 60);
     TimeFields->Milliseconds = (CSHORT)(milliseconds % 1000);
+}
+
+/* Page: RtlTimeToTimeFields (wdm).  Weekday 0 is Sunday. */
+VOID NTAPI RtlTimeToTimeFields(PLARGE_INTEGER Time, PTIME_FIELDS TimeFields)
+{
+    rtl_time_to_time_fields(Time, TimeFields);
 }
 
 /* FALSE when the fields name no time from 1601 on; the weekday is not looked at.  Page: RtlTimeFieldsToTime
