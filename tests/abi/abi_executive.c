@@ -1,0 +1,50 @@
+/*
+ * abi_executive.c - locks, queues, tables and timers of the executive have the Windows x64 layout, in C and in
+ * C++ (abi_executive.cpp).  The values come from the same sources as those of abi_base.h.
+ */
+#include "abi_base.h"
+
+/* ---- locks (K-SPIN-13, K-MUTEX-02) -------------------------------------------------------------------- */
+BASE_SIZE(EX_SPIN_LOCK, 4);
+BASE_SIZE(EX_PUSH_LOCK, 8);
+BASE_SIZE(KGUARDED_MUTEX, 0x38);
+BASE_SIZE(OWNER_ENTRY, 0x10);
+BASE_AT(OWNER_ENTRY, TableSize, 0x08);
+BASE_SIZE(ERESOURCE, 0x68);
+BASE_AT(ERESOURCE, OwnerTable, 0x10);
+BASE_AT(ERESOURCE, ActiveCount, 0x18);
+BASE_AT(ERESOURCE, Flag, 0x1A);
+BASE_AT(ERESOURCE, SharedWaiters, 0x20);
+BASE_AT(ERESOURCE, ExclusiveWaiters, 0x28);
+BASE_AT(ERESOURCE, OwnerEntry, 0x30);
+BASE_AT(ERESOURCE, ActiveEntries, 0x40);
+BASE_AT(ERESOURCE, ContentionCount, 0x44);
+BASE_AT(ERESOURCE, NumberOfSharedWaiters, 0x48);
+BASE_AT(ERESOURCE, NumberOfExclusiveWaiters, 0x4C);
+BASE_AT(ERESOURCE, Reserved2, 0x50);
+BASE_AT(ERESOURCE, Address, 0x58);
+BASE_AT(ERESOURCE, SpinLock, 0x60);
+
+/* ---- remove locks and cancel-safe queues (K-RMLK, K-CANCEL-17) ---------------------------------------- */
+BASE_SIZE(IO_REMOVE_LOCK_COMMON_BLOCK, 0x20);
+BASE_AT(IO_REMOVE_LOCK_COMMON_BLOCK, IoCount, 0x04);
+BASE_AT(IO_REMOVE_LOCK_COMMON_BLOCK, RemoveEvent, 0x08);
+BASE_SIZE(IO_REMOVE_LOCK_DBG_BLOCK, 0x58);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, MaxLockedTicks, 0x08);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, AllocateTag, 0x10);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, LockList, 0x18);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, Spin, 0x28);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, Reserved1, 0x34);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, Reserved2, 0x48);
+BASE_AT(IO_REMOVE_LOCK_DBG_BLOCK, Blocks, 0x50);
+BASE_SIZE(IO_REMOVE_LOCK, 0x78); /* a debug build's */
+BASE_SIZE(IO_CSQ, 0x40);
+BASE_AT(IO_CSQ, CsqInsertIrp, 0x08);
+BASE_AT(IO_CSQ, CsqCompleteCanceledIrp, 0x30);
+BASE_AT(IO_CSQ, ReservePointer, 0x38);
+BASE_SIZE(IO_CSQ_IRP_CONTEXT, 0x18);
+BASE_AT(IO_CSQ_IRP_CONTEXT, Irp, 0x08);
+BASE_AT(IO_CSQ_IRP_CONTEXT, Csq, 0x10);
+BASE_VALUE(IO_TYPE_CSQ_IRP_CONTEXT, 1);
+BASE_VALUE(IO_TYPE_CSQ, 2);
+BASE_VALUE(IO_TYPE_CSQ_EX, 3);
