@@ -103,3 +103,35 @@ TEST(wpp_steps_are_shown, "T-07", TEST_MODES("gcc/O2 clang/O0"))
     EXPECT_EXIT(tool_run("%s run --for 0 shown.so", TOOLCHAIN_UWSK), 0);
     expect_lines();
 }
+
+static void expect_events(void)
+{
+    EXPECT(!tool_says("Never") && !tool_says("TooEarly"));
+    EXPECT_SAYS("TraceLogging Echo.Driver.Bare level 5\n");
+    EXPECT_SAYS("TraceLogging Echo.Driver.Start level 4 keyword 0x2 count=7 name=\"text\" "
+                "status=0xc0000120(STATUS_CANCELLED) wide=\"wide\" yes=true\n");
+    EXPECT_SAYS(
+        "TraceLogging Echo.Driver.Values level 5 count=7 big=-5000000000 text=\"text\" wide=\"broad\" "
+        "half=1.500 hex=0xffffffff\n");
+    EXPECT_SAYS("TraceLogging Echo.Driver.More level 5 peer={ address=127.0.0.1 port=80 } "
+                "Id={12345678-9abc-def0-0102-030405060708} data=[61 62 63] cut=\"ab\"\n");
+    EXPECT_SAYS("enabled 12345678 code 1 level 255 any ffffffffffffffff all 0 1\n");
+    EXPECT_SAYS(
+        "ETW {12345678-9abc-def0-0102-030405060708} event 5 version 1 level 4 task 3 opcode 2 keyword "
+        "0x10: [07 00 00 00] [74 65 78 74]\n");
+    EXPECT_SAYS("keyword 0x10 activity {12345678-9abc-def0-0102-030405060708}:\n");
+    EXPECT_SAYS("ETW {12345678-9abc-def0-0102-030405060708} level 4 keyword 0x10: message\n");
+    EXPECT_SAYS("unregistered ");
+}
+
+TEST(events_are_trace_lines, "T-07", TEST_TIMEOUT(60))
+{
+    EXPECT_EXIT(tool_cc("-o etw.so %s/etw.c", TOOL_DRIVERS), 0);
+    EXPECT_QUIET();
+    EXPECT_EXIT(tool_run("%s run --for 0 etw.so", TOOLCHAIN_UWSK), 0);
+    expect_events();
+    EXPECT_EXIT(tool_cc("-x c++ -o etw.so %s/etw.c", TOOL_DRIVERS), 0);
+    EXPECT_QUIET();
+    EXPECT_EXIT(tool_run("%s run --for 0 etw.so", TOOLCHAIN_UWSK), 0);
+    expect_events();
+}

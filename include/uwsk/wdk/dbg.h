@@ -7,6 +7,7 @@
 #define UWSK_WDK_DBG_H
 
 #include "uwsk/wdk/base.h"
+#include "uwsk/wdk/etw.h"
 
 UWSK_BEGIN_C
 

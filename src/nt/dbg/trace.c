@@ -85,6 +85,11 @@ void trace_end(struct trace_text *text, unsigned level)
     while (text->length > 0 && (text->data[text->length - 1] == '\n' || text->data[text->length - 1] == '\r'))
         text->length--;
     print_text(level, "%.*s", (int)text->length, text->data);
+    trace_drop(text);
+}
+
+void trace_drop(struct trace_text *text)
+{
     if (text->data != text->on_stack)
         ex_free_pool(text->data);
 }

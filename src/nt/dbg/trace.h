@@ -23,4 +23,7 @@ void trace_add_list(struct trace_text *text, const char *format, va_list *argume
 /* Hands the line out through DbgPrint's machinery and frees the text. */
 void trace_end(struct trace_text *text, unsigned level);
 
+/* Frees the text without printing it. */
+void trace_drop(struct trace_text *text);
+
 #endif
