@@ -113,7 +113,8 @@ int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver 
 enum uwsk_unload {
     UWSK_UNLOADED = 0,
     UWSK_CANNOT_UNLOAD, /* its DriverUnload is NULL: it stays, and runs on */
-    UWSK_UNLOAD_TIMEOUT /* DriverUnload has not returned: it stays; uwsk_waits_report tells why */
+    UWSK_UNLOAD_TIMEOUT, /* DriverUnload has not returned: it stays; uwsk_waits_report tells why */
+    UWSK_UNLOAD_OPEN     /* somebody has a device of it open: it stays, and runs on */
 };
 
 /* Calls DriverUnload on a system thread and waits for its return, at most timeout_ms milliseconds. */

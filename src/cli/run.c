@@ -278,6 +278,10 @@ static int unload_all(struct job *job)
             tell_hang(job, driver, i);
             return EXIT_UNLOAD;
         }
+        if (result == UWSK_UNLOAD_OPEN) {
+            say("%s cannot be unloaded: a device of it is open", uwsk_driver_name(driver));
+            return EXIT_UNLOAD;
+        }
         if (result == UWSK_CANNOT_UNLOAD)
             say("%s cannot be unloaded: its DriverUnload is NULL", uwsk_driver_name(driver));
         else

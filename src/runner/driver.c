@@ -7,6 +7,7 @@
  */
 #include "runner.h"
 
+#include "nt/io/file.h"
 #include "nt/ob/ob.h"
 #include "nt/ps/ps.h"
 #include "nt/rtl/call.h"
@@ -194,6 +195,8 @@ int uwsk_driver_unload(struct uwsk_driver *driver, unsigned timeout_ms)
 {
     if (!driver->object->DriverUnload)
         return UWSK_CANNOT_UNLOAD;
+    if (!driver->calling && !io_driver_begin_unload(driver->object))
+        return UWSK_UNLOAD_OPEN;
     if (driver->calling ||
         run_on_thread(driver, "DriverUnload", unload_driver, driver, timeout_ms ? timeout_ms : 1) != 0)
         return UWSK_UNLOAD_TIMEOUT;

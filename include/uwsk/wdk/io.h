@@ -155,6 +155,19 @@ struct _IO_STATUS_BLOCK;
 #define FILE_SHARE_DELETE     0x00000004
 #define FILE_ATTRIBUTE_NORMAL 0x00000080
 
+/* What a create asks for: the uppermost byte of Parameters.Create.Options. */
+#define FILE_SUPERSEDE    0x00000000
+#define FILE_OPEN         0x00000001
+#define FILE_CREATE       0x00000002
+#define FILE_OPEN_IF      0x00000003
+#define FILE_OVERWRITE    0x00000004
+#define FILE_OVERWRITE_IF 0x00000005
+
+/* FILE_OBJECT.Flags. */
+#define FO_FILE_OPEN        0x00000001
+#define FO_SYNCHRONOUS_IO   0x00000002
+#define FO_CLEANUP_COMPLETE 0x00004000
+
 /* IoStatus.Information of a create. */
 #define FILE_SUPERSEDED  0x00000000
 #define FILE_OPENED      0x00000001
@@ -626,6 +639,32 @@ NTKERNELAPI VOID NTAPI IoDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject);
 NTKERNELAPI NTSTATUS NTAPI IoCreateSymbolicLink(_In_ PUNICODE_STRING SymbolicLinkName,
                                                 _In_ PUNICODE_STRING DeviceName);
 NTKERNELAPI NTSTATUS NTAPI IoDeleteSymbolicLink(_In_ PUNICODE_STRING SymbolicLinkName);
+
+/* Opens a device by name; ObDereferenceObject(*FileObject) ends it. PASSIVE_LEVEL. */
+NTKERNELAPI NTSTATUS NTAPI IoGetDeviceObjectPointer(_In_ PUNICODE_STRING ObjectName,
+                                                    _In_ ACCESS_MASK DesiredAccess,
+                                                    _Out_ PFILE_OBJECT *FileObject,
+                                                    _Out_ PDEVICE_OBJECT *DeviceObject);
+NTKERNELAPI PDEVICE_OBJECT NTAPI IoGetRelatedDeviceObject(_In_ PFILE_OBJECT FileObject);
+
+/* IRPs of the I/O manager: pass them down, never free them. Event and block are told of the end. */
+NTKERNELAPI PIRP NTAPI IoBuildDeviceIoControlRequest(
+    _In_ ULONG IoControlCode, _In_ PDEVICE_OBJECT DeviceObject, _In_opt_ PVOID InputBuffer,
+    _In_ ULONG InputBufferLength, _Out_opt_ PVOID OutputBuffer, _In_ ULONG OutputBufferLength,
+    _In_ BOOLEAN InternalDeviceIoControl, _In_opt_ PKEVENT Event, _Out_ PIO_STATUS_BLOCK IoStatusBlock);
+NTKERNELAPI PIRP NTAPI IoBuildSynchronousFsdRequest(_In_ ULONG MajorFunction,
+                                                    _In_ PDEVICE_OBJECT DeviceObject,
+                                                    _Inout_opt_ PVOID Buffer, _In_opt_ ULONG Length,
+                                                    _In_opt_ PLARGE_INTEGER StartingOffset,
+                                                    _In_ PKEVENT Event, _Out_ PIO_STATUS_BLOCK IoStatusBlock);
+
+/* Device stacks: the device below is returned, NULL when it cannot be attached to. */
+NTKERNELAPI PDEVICE_OBJECT NTAPI IoAttachDeviceToDeviceStack(_In_ PDEVICE_OBJECT SourceDevice,
+                                                             _In_ PDEVICE_OBJECT TargetDevice);
+NTKERNELAPI NTSTATUS NTAPI IoAttachDevice(_In_ PDEVICE_OBJECT SourceDevice, _In_ PUNICODE_STRING TargetDevice,
+                                          _Out_ PDEVICE_OBJECT *AttachedDevice);
+NTKERNELAPI VOID NTAPI IoDetachDevice(_Inout_ PDEVICE_OBJECT TargetDevice);
+NTKERNELAPI PDEVICE_OBJECT NTAPI IoGetAttachedDevice(_In_ PDEVICE_OBJECT DeviceObject);
 
 NTKERNELAPI PEPROCESS NTAPI IoGetCurrentProcess(VOID);
 

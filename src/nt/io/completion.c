@@ -9,9 +9,11 @@
  *   StackCount+1      nobody below its owner has it
  *   StackCount+2      unwound to the end without a routine of its owner
  * Completing it in either of the last two cases is a second completion, or the completion of an own IRP that
- * was never passed down: bug check 0x44 (K-COMPL-21, K-COMPL-23).
+ * was never passed down: bug check 0x44 (K-COMPL-21, K-COMPL-23).  Only an IRP of the I/O manager may be
+ * completed at StackCount+1, by the driver that built it and whose routine had stopped it there.
  */
 #include "nt/io/io.h"
+#include "nt/io/file.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
 #include "nt/rtl/call.h"
@@ -49,14 +51,9 @@ static NTSTATUS call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT devi
     return status;
 }
 
-static void unwind(PIRP irp, void *caller)
+/* From the current location to the top; TRUE when a routine has stopped it on the way. */
+static BOOLEAN climb(PIRP irp, CHAR own, BOOLEAN managed)
 {
-    CHAR own = (CHAR)(irp->StackCount + 1);
-
-    if (irp->Type != IO_TYPE_IRP || irp->CurrentLocation > irp->StackCount)
-        ke_bug_check_from(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)irp, (ULONG_PTR)caller, 0, 0, caller);
-    host_point(HOST_POINT_IRP, irp);
-    OBSERVE(irp, OBSERVE_IRP_COMPLETING, irp, irp->IoStatus.Status);
     for (;;) {
         PIO_STACK_LOCATION left = irp->Tail.Overlay.CurrentStackLocation;
         PIO_COMPLETION_ROUTINE routine = left->CompletionRoutine;
@@ -72,17 +69,37 @@ static void unwind(PIRP irp, void *caller)
             PDEVICE_OBJECT device = top ? NULL : irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
 
             if (call_routine(routine, device, irp, context) == STATUS_MORE_PROCESSING_REQUIRED)
-                break; /* K-COMPL-09, 10, 12 */
+                return TRUE; /* K-COMPL-09, 10, 12 */
+            if (top && managed)
+                irp->CurrentLocation++;
         } else if (top) {
             irp->CurrentLocation++;
         } else if (irp->PendingReturned) {
             irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED; /* K-COMPL-08 */
         }
-        if (top) /* not a look at the IRP: its owner's routine may have freed it, whatever it answered
+        if (top) /* not a look at an own IRP: its owner's routine may have freed it, whatever it answered
                     (K-COMPL-25) */
-            break;
+            return FALSE;
     }
+}
+
+static void unwind(PIRP irp, void *caller)
+{
+    CHAR own = (CHAR)(irp->StackCount + 1);
+    BOOLEAN managed = (irp->AllocationFlags & IO_IRP_OF_MANAGER) != 0;
+    BOOLEAN stopped = FALSE;
+
+    if (irp->Type != IO_TYPE_IRP || irp->CurrentLocation > irp->StackCount + managed)
+        ke_bug_check_from(MULTIPLE_IRP_COMPLETE_REQUESTS, (ULONG_PTR)irp, (ULONG_PTR)caller, 0, 0, caller);
+    host_point(HOST_POINT_IRP, irp);
+    OBSERVE(irp, OBSERVE_IRP_COMPLETING, irp, irp->IoStatus.Status);
+    if (irp->CurrentLocation == own)
+        irp->CurrentLocation++;
+    else
+        stopped = climb(irp, own, managed);
     OBSERVE(irp, OBSERVE_IRP_COMPLETED, irp, 0);
+    if (managed && !stopped)
+        io_finish_irp(irp);
 }
 
 void io_unwind_request(PIRP irp)

@@ -1,8 +1,10 @@
 /*
- * device.c - driver objects, device objects and symbolic links: enough to load a driver and to name what it
- * leaves.
+ * device.c - driver objects, device objects and symbolic links: their lists, names and counts.
+ *
+ * file.c opens devices, attach.c stacks them.
  */
-#include "nt/io/io.h"
+#include "nt/io/device.h"
+#include "nt/io/file.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
 #include "nt/observe.h"
@@ -14,21 +16,6 @@
 #define DEVICE_TAG 0x69766544u /* "Devi" */
 #define LINK_TAG   0x6B6E694Cu /* "Link" */
 
-struct io_driver {
-    DRIVER_OBJECT object;
-    DRIVER_EXTENSION extension;
-    UNICODE_STRING registry_path;
-    WCHAR text[]; /* name, then registry path */
-};
-
-struct io_device {
-    DEVICE_OBJECT object;
-    struct io_device *next, *previous; /* all devices that are not deleted */
-    BOOLEAN deleted;                   /* goes away with its last reference */
-    UNICODE_STRING name;
-    UCHAR extension[] __attribute__((aligned(16)));
-};
-
 struct io_link {
     struct io_link *next;
     UNICODE_STRING name;
@@ -36,7 +23,7 @@ struct io_link {
     WCHAR text[];
 };
 
-static struct ke_lock device_lock; /* all lists here and every NextDevice chain */
+struct ke_lock io_device_lock; /* all lists here and every NextDevice chain */
 static struct io_device *devices;
 static struct io_link *links;
 
@@ -47,15 +34,56 @@ static WCHAR fold(WCHAR unit)
     return unit >= L'a' && unit <= L'z' ? (WCHAR)(unit - L'a' + L'A') : unit;
 }
 
-/* Object names are compared without regard to the case of letters. */
+/* Object names are compared without regard to the case of letters.  What comes after the prefix in `name`
+ * may be put into *rest; FALSE when it does not begin so. */
+static BOOLEAN begins_with(PCUNICODE_STRING name, PCUNICODE_STRING prefix, PUNICODE_STRING rest)
+{
+    if (name->Length < prefix->Length)
+        return FALSE;
+    for (ULONG i = 0; i < prefix->Length / sizeof(WCHAR); i++)
+        if (fold(name->Buffer[i]) != fold(prefix->Buffer[i]))
+            return FALSE;
+    rest->Buffer = name->Buffer + prefix->Length / sizeof(WCHAR);
+    rest->Length = rest->MaximumLength = (USHORT)(name->Length - prefix->Length);
+    return TRUE;
+}
+
+/* The folder of the names that programs use has several names itself.  *rest gets the name inside it, or the
+ * whole name when it is not there. */
+static BOOLEAN dos_name(PCUNICODE_STRING name, PUNICODE_STRING rest)
+{
+    static const UNICODE_STRING folders[] = {
+        RTL_CONSTANT_STRING(L"\\??\\"), RTL_CONSTANT_STRING(L"\\DosDevices\\"),
+        RTL_CONSTANT_STRING(L"\\GLOBAL??\\"), RTL_CONSTANT_STRING(L"\\\\.\\"),
+        RTL_CONSTANT_STRING(L"\\\\?\\")};
+    static const UNICODE_STRING global = RTL_CONSTANT_STRING(L"Global\\");
+
+    for (ULONG i = 0; i < ARRAYSIZE(folders); i++)
+        if (begins_with(name, &folders[i], rest)) {
+            UNICODE_STRING inside = *rest;
+
+            begins_with(&inside, &global, rest);
+            return TRUE;
+        }
+    *rest = *name;
+    return FALSE;
+}
+
+/* Is `name` this object, or something below it?  *rest gets what follows, with its backslash, or nothing. */
+static BOOLEAN leads_through(PCUNICODE_STRING name, PCUNICODE_STRING object, PUNICODE_STRING rest)
+{
+    UNICODE_STRING a, b;
+
+    if (dos_name(name, &a) != dos_name(object, &b))
+        return FALSE;
+    return begins_with(&a, &b, rest) && (!rest->Length || rest->Buffer[0] == L'\\');
+}
+
 static BOOLEAN same_name(PCUNICODE_STRING a, PCUNICODE_STRING b)
 {
-    if (a->Length != b->Length)
-        return FALSE;
-    for (ULONG i = 0; i < a->Length / sizeof(WCHAR); i++)
-        if (fold(a->Buffer[i]) != fold(b->Buffer[i]))
-            return FALSE;
-    return TRUE;
+    UNICODE_STRING rest;
+
+    return leads_through(a, b, &rest) && !rest.Length;
 }
 
 static BOOLEAN good_name(PCUNICODE_STRING name)
@@ -139,10 +167,10 @@ PUNICODE_STRING io_driver_registry_path(PDRIVER_OBJECT driver)
 
 void io_driver_started(PDRIVER_OBJECT driver)
 {
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     for (PDEVICE_OBJECT device = driver->DeviceObject; device; device = device->NextDevice)
         device->Flags &= ~(ULONG)DO_DEVICE_INITIALIZING;
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
 }
 
 void io_driver_delete(PDRIVER_OBJECT driver)
@@ -186,7 +214,7 @@ NTSTATUS io_create_device(PDRIVER_OBJECT driver, ULONG extension_bytes, PUNICODE
         put_name(&device->name, (WCHAR *)(device->extension + name_at), name);
     }
 
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     if (name_bytes && name_taken(name)) {
         status = STATUS_OBJECT_NAME_COLLISION;
     } else {
@@ -197,7 +225,7 @@ NTSTATUS io_create_device(PDRIVER_OBJECT driver, ULONG extension_bytes, PUNICODE
         device->object.NextDevice = driver->DeviceObject;
         driver->DeviceObject = &device->object;
     }
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
     if (status == STATUS_SUCCESS)
         *out = &device->object;
     else
@@ -211,11 +239,11 @@ void io_delete_device(PDEVICE_OBJECT object)
     PDEVICE_OBJECT *link;
     BOOLEAN last;
 
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     for (link = &object->DriverObject->DeviceObject; *link && *link != object; link = &(*link)->NextDevice)
         ;
     if (!*link || device->deleted) { /* deleted already */
-        ke_lock_release(&device_lock);
+        ke_lock_release(&io_device_lock);
         ke_bug_check_ex(BAD_POOL_CALLER, 0x07, 0, DEVICE_TAG, object);
     }
     *link = object->NextDevice;
@@ -228,38 +256,167 @@ void io_delete_device(PDEVICE_OBJECT object)
         device->next->previous = device->previous;
     device->deleted = TRUE;
     last = object->ReferenceCount == 0;
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
     if (last)
         ex_free_pool_kind(object, DEVICE_TAG, EX_POOL_DEVICE);
 }
 
 void io_reference_device(PDEVICE_OBJECT device)
 {
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     device->ReferenceCount++;
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
 }
 
 void io_dereference_device(PDEVICE_OBJECT device)
 {
     BOOLEAN last;
 
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     KE_ASSERT(device->ReferenceCount > 0);
     last = --device->ReferenceCount == 0 && ((struct io_device *)device)->deleted;
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
     if (last)
         ex_free_pool_kind(device, DEVICE_TAG, EX_POOL_DEVICE);
+}
+
+/* ---- finding a device ---------------------------------------------------------------------------------- */
+
+#define LINK_DEPTH 32 /* links that lead to links */
+
+/* Called with the lock held: the device or the link with the longest name that leads on; *rest gets what
+ * follows. */
+static struct io_device *find_step(PCUNICODE_STRING name, struct io_link **link, PUNICODE_STRING rest)
+{
+    struct io_device *found = NULL;
+    USHORT best = 0xFFFF;
+    UNICODE_STRING after;
+
+    *link = NULL;
+    for (struct io_device *device = devices; device; device = device->next)
+        if (device->name.Length && leads_through(name, &device->name, &after) && after.Length < best) {
+            found = device;
+            *rest = after;
+            best = after.Length;
+        }
+    for (struct io_link *at = links; at; at = at->next)
+        if (leads_through(name, &at->name, &after) && after.Length < best) {
+            *link = at;
+            found = NULL;
+            *rest = after;
+            best = after.Length;
+        }
+    return found;
+}
+
+/* Called with the lock held.  `name` lies in buffer[0]. */
+static NTSTATUS follow(UNICODE_STRING *name, WCHAR buffer[2][IO_NAME_UNITS], struct io_device **device,
+                       PUNICODE_STRING rest)
+{
+    for (unsigned depth = 0; depth < LINK_DEPTH; depth++) {
+        WCHAR *into = buffer[(depth + 1) % 2];
+        struct io_link *link;
+
+        *device = find_step(name, &link, rest);
+        if (*device)
+            return STATUS_SUCCESS;
+        if (!link)
+            return STATUS_OBJECT_NAME_NOT_FOUND;
+        if (link->target.Length + rest->Length > IO_NAME_UNITS * sizeof(WCHAR))
+            return STATUS_OBJECT_NAME_INVALID;
+        memcpy(into, link->target.Buffer, link->target.Length);
+        memcpy(into + link->target.Length / sizeof(WCHAR), rest->Buffer, rest->Length);
+        name->Length = name->MaximumLength = (USHORT)(link->target.Length + rest->Length);
+        name->Buffer = into;
+    }
+    return STATUS_OBJECT_NAME_NOT_FOUND; /* they lead in a circle */
+}
+
+/* Called with the lock held. */
+static NTSTATUS may_open(const struct io_device *device)
+{
+    if (device->object.Flags & DO_DEVICE_INITIALIZING ||
+        device->object.DriverObject->Flags & DRVO_UNLOAD_INVOKED)
+        return STATUS_NO_SUCH_DEVICE;
+    if (device->object.Flags & DO_EXCLUSIVE && device->opens > 0)
+        return STATUS_ACCESS_DENIED;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS io_find_device(PCUNICODE_STRING asked, BOOLEAN open, PDEVICE_OBJECT *out, WCHAR *rest_out,
+                        USHORT *rest_bytes)
+{
+    WCHAR buffer[2][IO_NAME_UNITS];
+    UNICODE_STRING name = {.Buffer = buffer[0]}, rest;
+    struct io_device *device;
+    NTSTATUS status;
+
+    *out = NULL;
+    if (!good_name(asked) || asked->Length > sizeof(buffer[0]))
+        return STATUS_OBJECT_NAME_INVALID;
+    memcpy(buffer[0], asked->Buffer, asked->Length);
+    name.Length = name.MaximumLength = asked->Length;
+    ke_lock_acquire(&io_device_lock);
+    status = follow(&name, buffer, &device, &rest);
+    if (status == STATUS_SUCCESS && !rest_out && rest.Length)
+        status = STATUS_OBJECT_NAME_NOT_FOUND;
+    if (status == STATUS_SUCCESS && open)
+        status = may_open(device);
+    if (status == STATUS_SUCCESS) {
+        device->object.ReferenceCount++;
+        if (open) {
+            device->opens++;
+            ((struct io_driver *)device->object.DriverObject)->opens++;
+        }
+        if (rest_out) {
+            memcpy(rest_out, rest.Buffer, rest.Length);
+            *rest_bytes = rest.Length;
+        }
+        *out = &device->object;
+    }
+    ke_lock_release(&io_device_lock);
+    return status;
+}
+
+void io_end_open(PDEVICE_OBJECT device)
+{
+    ke_lock_acquire(&io_device_lock);
+    ((struct io_device *)device)->opens--;
+    ((struct io_driver *)device->DriverObject)->opens--;
+    ke_lock_release(&io_device_lock);
+    io_dereference_device(device);
+}
+
+LONG io_driver_opens(PDRIVER_OBJECT driver)
+{
+    LONG opens;
+
+    ke_lock_acquire(&io_device_lock);
+    opens = ((struct io_driver *)driver)->opens;
+    ke_lock_release(&io_device_lock);
+    return opens;
+}
+
+BOOLEAN io_driver_begin_unload(PDRIVER_OBJECT driver)
+{
+    BOOLEAN free;
+
+    ke_lock_acquire(&io_device_lock);
+    free = ((struct io_driver *)driver)->opens == 0;
+    if (free)
+        driver->Flags |= DRVO_UNLOAD_INVOKED;
+    ke_lock_release(&io_device_lock);
+    return free;
 }
 
 void io_device_walk(PDRIVER_OBJECT driver,
                     void (*fn)(void *context, PDEVICE_OBJECT device, PCUNICODE_STRING name), void *context)
 {
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     for (struct io_device *device = devices; device; device = device->next)
         if (!driver || device->object.DriverObject == driver)
             fn(context, &device->object, &device->name);
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
 }
 
 static void count_device(void *context, PDEVICE_OBJECT device, PCUNICODE_STRING name)
@@ -292,14 +449,14 @@ NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target)
         return STATUS_INSUFFICIENT_RESOURCES;
     put_name(&link->name, link->text, name);
     put_name(&link->target, link->text + name->Length / sizeof(WCHAR) + 1, target);
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     if (name_taken(name)) {
         status = STATUS_OBJECT_NAME_COLLISION;
     } else {
         link->next = links;
         links = link;
     }
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
     if (status != STATUS_SUCCESS)
         ex_free_pool(link);
     return status;
@@ -312,13 +469,13 @@ NTSTATUS io_delete_symbolic_link(PUNICODE_STRING name)
 
     if (!good_name(name))
         return STATUS_OBJECT_NAME_INVALID;
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     for (at = &links; *at && !same_name(&(*at)->name, name); at = &(*at)->next)
         ;
     link = *at;
     if (link)
         *at = link->next;
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
     if (!link)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     ex_free_pool(link);
@@ -328,10 +485,10 @@ NTSTATUS io_delete_symbolic_link(PUNICODE_STRING name)
 void io_symbolic_link_walk(void (*fn)(void *context, PCUNICODE_STRING link, PCUNICODE_STRING target),
                            void *context)
 {
-    ke_lock_acquire(&device_lock);
+    ke_lock_acquire(&io_device_lock);
     for (struct io_link *link = links; link; link = link->next)
         fn(context, &link->name, &link->target);
-    ke_lock_release(&device_lock);
+    ke_lock_release(&io_device_lock);
 }
 
 /* ---- what a driver calls ------------------------------------------------------------------------------ */
@@ -350,8 +507,8 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT DriverObject, ULONG DeviceExtension
 }
 
 /*
- * IoCreateDeviceSecure - IoCreateDevice; security descriptor and class do not matter, as nobody opens devices
- * here. STATUS_INVALID_PARAMETER without a name, which it requires.  PASSIVE_LEVEL.  Page: wdmsec
+ * IoCreateDeviceSecure - IoCreateDevice; security descriptor and class do not matter: who can reach a device here
+ * may open it. STATUS_INVALID_PARAMETER without a name, which it requires.  PASSIVE_LEVEL.  Page: wdmsec
  * WdmlibIoCreateDeviceSecure.
  */
 NTSTATUS NTAPI WdmlibIoCreateDeviceSecure(PDRIVER_OBJECT DriverObject, ULONG DeviceExtensionSize,

@@ -11,6 +11,9 @@
 
 /* ---- IRPs --------------------------------------------------------------------------------------------- */
 
+/* A mark in Irp->AllocationFlags: an IRP of the I/O manager (file.h), which takes it back at its end. */
+#define IO_IRP_OF_MANAGER 0x40
+
 /* A zeroed IRP with `stack_size` locations, or NULL.  `caller` is the return address of the driver that
  * asked; NULL marks an IRP of the runtime itself, which the leak account does not charge to a driver.  IRQL
  * <= DISPATCH_LEVEL. */

@@ -15,6 +15,8 @@ struct ob_type {
     int observe_kind;              /* enum observe_object, 0 = not accounted */
     int waitable;                  /* the body begins with a DISPATCHER_HEADER */
     void (*destroy)(void *object); /* last reference gone; NULL = nothing to do but free the memory */
+    /* Asked first, if not NULL: non-zero when it will call ob_destroy_object itself, at a better time. */
+    int (*defer)(void *object);
 };
 
 extern const struct ob_type ob_thread_type; /* *PsThreadType */
@@ -25,6 +27,8 @@ extern const struct ob_type ob_process_type;
 void *ob_create_object(const struct ob_type *type, size_t bytes);
 LONG_PTR ob_reference_object(PVOID object);   /* the new count; not a counted object: bug check 0x18 */
 LONG_PTR ob_dereference_object(PVOID object); /* the new count; destroys at 0.  IRQL <= DISPATCH_LEVEL */
+/* What the last dereference does; for a type's `defer`. */
+void ob_destroy_object(PVOID object);
 const struct ob_type *ob_object_type(PVOID object);
 LONG_PTR ob_reference_count(PVOID object);
 

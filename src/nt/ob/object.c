@@ -57,6 +57,19 @@ static LONG_PTR reference(PVOID object, void *caller)
     return now;
 }
 
+void ob_destroy_object(PVOID object)
+{
+    struct ob_header *header = (struct ob_header *)object - 1;
+    const struct ob_type *type = header->type;
+
+    if (type->observe_kind)
+        OBSERVE(dead, type->observe_kind, object);
+    if (type->destroy)
+        type->destroy(object);
+    header->magic = OBJECT_DEAD;
+    ke_free(header, header->bytes);
+}
+
 static LONG_PTR dereference(PVOID object, void *caller)
 {
     struct ob_header *header = header_of(object, caller);
@@ -68,12 +81,8 @@ static LONG_PTR dereference(PVOID object, void *caller)
                           caller);
     if (now > 0)
         return now;
-    if (type->observe_kind)
-        OBSERVE(dead, type->observe_kind, object);
-    if (type->destroy)
-        type->destroy(object);
-    header->magic = OBJECT_DEAD;
-    ke_free(header, header->bytes);
+    if (!type->defer || !type->defer(object))
+        ob_destroy_object(object);
     return 0;
 }
 
