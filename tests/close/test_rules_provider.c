@@ -457,6 +457,7 @@ struct keeper {
     NTSTATUS answers[8];
     LONG pieces[8];
     BOOLEAN release_first;
+    KIRQL level; /* of the call that released first */
     int peer;
 };
 
@@ -476,6 +477,7 @@ static NTSTATUS WSKAPI keep(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATI
     if (n == 1 && keeper->release_first) {
         peer_send_some(keeper->peer, "third", 5); /* fetched at the release, while we are in here */
         EXPECT_STATUS(wt_release(keeper->socket, keeper->lists[0]), STATUS_SUCCESS);
+        keeper->level = KeGetCurrentIrql();
     }
     InterlockedIncrement(&keeper->count);
     return answer;
@@ -523,10 +525,11 @@ TEST(released_before_the_close, "C-CLOSE-37 R-CLOSE-12")
 }
 
 /* Data that came during a callback joins what the callback refused; refused as one list, it goes back as
- * single pieces, and the close frees each piece once. */
+ * single pieces, and the close frees each piece once.  (At DISPATCH_LEVEL the callback is on the thread that
+ * would have to hear of the data, so it comes afterwards.) */
 TEST(refused_lists_of_several_pieces_are_freed_once, "C-CLOSE-45 C-DATA-14 R-RECVEV-13")
 {
-    LONG most = 0;
+    LONG most = 0, passive = 0;
     int i;
 
     for (i = 0; i < 10; i++) { /* the third piece is nearly always there in time */
@@ -548,10 +551,11 @@ TEST(refused_lists_of_several_pieces_are_freed_once, "C-CLOSE-45 C-DATA-14 R-REC
         EXPECT(text[0] == 's');
         EXPECT_SOON(ReadAcquire(&keeper.count) == 3);
         most = max(most, keeper.pieces[2]);
+        passive += keeper.level == PASSIVE_LEVEL;
         wt_close_now(keeper.socket);
         peer_close(keeper.peer);
     }
-    EXPECT_EQ(most, 2);
+    EXPECT(most == 2 || passive == 0);
 }
 
 /* ---- reports while sockets come and go: no lock is taken the wrong way round -------------------------- */

@@ -16,7 +16,8 @@
  * socket->ops[] without letting go of socket->lock in between.  The loop looks at the ops for an event under
  * the same lock.  So an edge that comes while the call is tried is either handled before (then the call saw
  * its effect) or after (then the loop finds the op): no readiness needs to be remembered, and edge-triggered
- * events cannot be lost.
+ * events cannot be lost.  For the same reason a receive that is started by the completion of one that took all
+ * there was need not be tried (loop->drained): what has come since brings an event.
  *
  * Cancel against completion.  Whoever clears socket->ops[kind] under socket->lock owns the op's end.  The
  * loop clears it and then calls complete(); cancel() clears it and answers 1; when it finds the slot empty
@@ -184,6 +185,7 @@ struct transport_socket {
     bool known;        /* the loop may hold a pointer to it */
     bool bound;
     bool peer_fin;
+    bool urgent; /* there was an urgent byte: a short read means nothing any more */
     bool fin_wanted; /* shutdown() waits for the send that is inside */
     bool fin_sent;
     bool again; /* a step stopped for fairness, not because it would block */

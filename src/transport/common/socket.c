@@ -333,7 +333,7 @@ static const struct {
     {TRANSPORT_ACCEPT, stream_try_accept, EPOLLIN | EPOLLERR | EPOLLHUP},
     {TRANSPORT_RECEIVE, stream_try_receive, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
     {TRANSPORT_WATCH_READABLE, watch_try, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_PEER_FIN, watch_try, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
+    {TRANSPORT_WATCH_PEER_FIN, watch_try, EPOLLRDHUP | EPOLLERR | EPOLLHUP},
     {TRANSPORT_WATCH_SENT, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
     {TRANSPORT_WATCH_ACKED, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
     {TRANSPORT_SEND, stream_try_send, EPOLLOUT | EPOLLERR | EPOLLHUP},
@@ -369,6 +369,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     socket->again = false;
     events = engine->results(socket, events);
     socket_fold(socket, events);
+    if (events & EPOLLPRI)
+        socket->urgent = true;
     for (int i = 0; i < STEPS; i++) {
         struct transport_op *op = socket->ops[step_order[i].kind];
         if (!op)
@@ -376,6 +378,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         int32_t status = STATUS_PENDING;
         if (is_over(op))
             status = (int32_t)op->inside.word[1];
+        else if (step_order[i].kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
+            status = STATUS_SUCCESS; /* the receive before it may have met the FIN */
         else
             status = engine->proceed(socket, op, step_order[i].try_,
                                      socket->fatal || (events & (step_order[i].events | EVENT_TRY)));

@@ -251,7 +251,8 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         if (count == 0)
             return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
         struct msghdr message = {.msg_iov = (struct iovec *)segments, .msg_iovlen = count};
-        ssize_t sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = count == 1 ? send(socket->fd, segments[0].base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                  : sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
@@ -285,14 +286,28 @@ int32_t common_send(struct transport_socket *socket, struct transport_op *op)
     return socket_start(socket, op, stream_try_send);
 }
 
-/* One recvmsg: bytes, or -errno. */
-static ssize_t receive_once(int fd, struct iovec *segments, size_t count)
+/* Less came than was asked for: so there was no more, and an event will say when there is.  Unless it was the
+ * FIN that ended it, whose event may have been seen already, or an urgent byte, which ends every read before
+ * it. */
+static void took_all(struct transport_socket *socket, struct transport_op *op)
+{
+    if ((socket->transport->engine->events & socket->interest & EPOLLIN) && !socket->peer_fin &&
+        !socket->urgent && !socket->fatal)
+        socket_set_drained(op);
+}
+
+/* One recv or recvmsg of `total` bytes: bytes, or -errno. */
+static ssize_t receive_once(struct transport_socket *socket, struct transport_op *op, struct iovec *segments,
+                            size_t count, size_t total)
 {
     struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
     ssize_t received;
     do
-        received = recvmsg(fd, &message, MSG_DONTWAIT);
+        received = count == 1 ? recv(socket->fd, segments->iov_base, total, MSG_DONTWAIT)
+                              : recvmsg(socket->fd, &message, MSG_DONTWAIT);
     while (received < 0 && errno == EINTR);
+    if (received > 0 && (size_t)received < total)
+        took_all(socket, op);
     return received < 0 ? -errno : received;
 }
 
@@ -318,7 +333,7 @@ static int32_t receive_provided(struct transport_socket *socket, struct transpor
         return STATUS_INSUFFICIENT_RESOURCES;
     if (segment.iov_len > PROVIDED_SIZE)
         segment.iov_len = PROVIDED_SIZE;
-    ssize_t received = receive_once(socket->fd, &segment, 1);
+    ssize_t received = receive_once(socket, op, &segment, 1, segment.iov_len);
     if (received <= 0) { /* an idle socket keeps no buffer */
         buffer_unget(segment.iov_base);
         return stream_received_nothing(socket, received);
@@ -343,7 +358,7 @@ int32_t stream_try_receive(struct transport_socket *socket, struct transport_op 
         size_t count = stream_segments(op, segments, SEGMENTS, length - op->bytes, &total);
         if (count == 0)
             return op->bytes ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
-        ssize_t received = receive_once(socket->fd, (struct iovec *)segments, count);
+        ssize_t received = receive_once(socket, op, (struct iovec *)segments, count, total);
         if (received <= 0) {
             if (op->bytes == 0)
                 return stream_received_nothing(socket, received);

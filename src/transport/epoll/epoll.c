@@ -80,7 +80,7 @@ static void epoll_recall(struct transport_socket *socket, int kind)
 
 static const struct engine engine = {
     .socket_size = sizeof(struct transport_socket),
-    .events = EPOLLIN | EPOLLOUT,
+    .events = EPOLLIN | EPOLLPRI | EPOLLOUT,
     .loop_open = epoll_loop_open,
     .loop_close = epoll_loop_close,
     .sleep = epoll_sleep,
