@@ -11,7 +11,7 @@
 
 /* ---- what a thread holds ------------------------------------------------------------------------------ */
 
-void ke_note_locked(struct ke_thread *thread, const volatile void *lock)
+static inline void note_locked(struct ke_thread *thread, const volatile void *lock)
 {
     if (thread->locks_held < KE_THREAD_LOCKS)
         thread->locks[thread->locks_held] = lock;
@@ -19,11 +19,11 @@ void ke_note_locked(struct ke_thread *thread, const volatile void *lock)
     OBSERVE(lock, (const void *)lock, 1);
 }
 
-void ke_note_unlocked(struct ke_thread *thread, const volatile void *lock)
+/* Not the last one that was taken, or one too many to be known. */
+static void note_unlocked_in_between(struct ke_thread *thread, const volatile void *lock)
 {
     unsigned known = thread->locks_held < KE_THREAD_LOCKS ? thread->locks_held : KE_THREAD_LOCKS;
 
-    OBSERVE(lock, (const void *)lock, 0);
     for (unsigned i = known; i-- > 0;) {
         if (thread->locks[i] == lock) {
             for (; i + 1 < known; i++)
@@ -34,6 +34,29 @@ void ke_note_unlocked(struct ke_thread *thread, const volatile void *lock)
     }
     if (thread->locks_held > 0)
         thread->locks_held--;
+}
+
+static inline void note_unlocked(struct ke_thread *thread, const volatile void *lock)
+{
+    unsigned last = thread->locks_held - 1; /* none held: out of range */
+
+    OBSERVE(lock, (const void *)lock, 0);
+    if (__builtin_expect(last < KE_THREAD_LOCKS && thread->locks[last] == lock, 1)) {
+        thread->locks[last] = NULL;
+        thread->locks_held = last;
+    } else {
+        note_unlocked_in_between(thread, lock);
+    }
+}
+
+void ke_note_locked(struct ke_thread *thread, const volatile void *lock)
+{
+    note_locked(thread, lock);
+}
+
+void ke_note_unlocked(struct ke_thread *thread, const volatile void *lock)
+{
+    note_unlocked(thread, lock);
 }
 
 int ke_thread_holds(const struct ke_thread *thread, const volatile void *lock)
@@ -94,21 +117,17 @@ static void wait_and_take(PKSPIN_LOCK lock, ULONG_PTR self, void *caller)
     }
 }
 
-static void take(PKSPIN_LOCK lock, void *caller)
+static inline void take(struct ke_thread *thread, PKSPIN_LOCK lock, void *caller)
 {
-    struct ke_thread *thread = ke_current_thread();
-
     host_point(HOST_POINT_LOCK, lock);
-    if (!try_take(lock, (ULONG_PTR)thread))
+    if (__builtin_expect(!try_take(lock, (ULONG_PTR)thread), 0))
         wait_and_take(lock, (ULONG_PTR)thread, caller);
-    ke_note_locked(thread, lock);
+    note_locked(thread, lock);
 }
 
-static void drop(PKSPIN_LOCK lock, void *caller)
+/* Bug check if this thread cannot release a lock with this word. */
+static void check_drop(PKSPIN_LOCK lock, ULONG_PTR word, struct ke_thread *thread, void *caller)
 {
-    struct ke_thread *thread = ke_current_thread();
-    ULONG_PTR word = __atomic_load_n(lock, __ATOMIC_RELAXED);
-
     if (word & KE_SPIN_QUEUED) /* K-SPIN-05 */
         ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1009, (ULONG_PTR)lock, 0, 0, caller);
     if (word == 0) /* K-SPIN-09 */
@@ -116,7 +135,15 @@ static void drop(PKSPIN_LOCK lock, void *caller)
     if ((word & ~(ULONG_PTR)KE_SPIN_PARKED) != (ULONG_PTR)thread)
         ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1004, (ULONG_PTR)lock,
                           word & ~(ULONG_PTR)KE_SPIN_PARKED, (ULONG_PTR)thread, caller);
-    ke_note_unlocked(thread, lock);
+}
+
+static inline void drop(struct ke_thread *thread, PKSPIN_LOCK lock, void *caller)
+{
+    ULONG_PTR word = __atomic_load_n(lock, __ATOMIC_RELAXED);
+
+    if (__builtin_expect(word != (ULONG_PTR)thread, 0))
+        check_drop(lock, word, thread, caller);
+    note_unlocked(thread, lock);
     word = __atomic_exchange_n(lock, 0, __ATOMIC_RELEASE);
     if (word & KE_SPIN_PARKED)
         host_unpark((const volatile uint32_t *)lock, 1);
@@ -130,21 +157,28 @@ static void check_irql(PKSPIN_LOCK lock, ULONG kind, int bad, void *caller)
                           caller);
 }
 
-static KIRQL acquire(PKSPIN_LOCK lock, void *caller)
+/* Most callers are at DISPATCH_LEVEL already, and stay there: then neither level nor processor changes. */
+static inline KIRQL acquire(PKSPIN_LOCK lock, void *caller)
 {
-    KIRQL old;
+    struct ke_thread *thread = ke_current_thread();
+    KIRQL old = thread->irql;
 
-    check_irql(lock, 0x42, ke_current_irql() > DISPATCH_LEVEL, caller); /* K-SPIN-02 */
-    old = ke_raise_irql(DISPATCH_LEVEL);
-    take(lock, caller);
+    if (old != DISPATCH_LEVEL) {
+        check_irql(lock, 0x42, old > DISPATCH_LEVEL, caller); /* K-SPIN-02 */
+        ke_raise_irql(DISPATCH_LEVEL);
+    }
+    take(thread, lock, caller);
     return old;
 }
 
-static void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
+static inline void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
 {
-    check_irql(lock, 0x32, ke_current_irql() != DISPATCH_LEVEL, caller); /* K-SPIN-03 */
-    drop(lock, caller);
-    ke_lower_irql(old_irql);
+    struct ke_thread *thread = ke_current_thread();
+
+    check_irql(lock, 0x32, thread->irql != DISPATCH_LEVEL, caller); /* K-SPIN-03 */
+    drop(thread, lock, caller);
+    if (old_irql != DISPATCH_LEVEL)
+        ke_lower_irql(old_irql);
 }
 
 void ke_initialize_spin_lock(PKSPIN_LOCK lock)
@@ -165,13 +199,13 @@ void ke_release_spin_lock(PKSPIN_LOCK lock, KIRQL old_irql)
 void ke_acquire_spin_lock_at_dpc_level(PKSPIN_LOCK lock)
 {
     check_irql(lock, 0x40, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0)); /* K-SPIN-04 */
-    take(lock, __builtin_return_address(0));
+    take(ke_current_thread(), lock, __builtin_return_address(0));
 }
 
 void ke_release_spin_lock_from_dpc_level(PKSPIN_LOCK lock)
 {
     check_irql(lock, 0x41, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    drop(lock, __builtin_return_address(0));
+    drop(ke_current_thread(), lock, __builtin_return_address(0));
 }
 
 BOOLEAN ke_try_to_acquire_spin_lock_at_dpc_level(PKSPIN_LOCK lock)
@@ -182,7 +216,7 @@ BOOLEAN ke_try_to_acquire_spin_lock_at_dpc_level(PKSPIN_LOCK lock)
     host_point(HOST_POINT_LOCK, lock);
     if (!try_take(lock, (ULONG_PTR)thread))
         return FALSE;
-    ke_note_locked(thread, lock);
+    note_locked(thread, lock);
     return TRUE;
 }
 
@@ -254,7 +288,7 @@ static void queue_take(PKSPIN_LOCK lock, PKLOCK_QUEUE_HANDLE handle, void *calle
     } else {
         __atomic_store_n((ULONG_PTR *)&entry->Lock, (ULONG_PTR)lock, __ATOMIC_RELAXED);
     }
-    ke_note_locked(thread, lock);
+    note_locked(thread, lock);
 }
 
 static void queue_drop(PKLOCK_QUEUE_HANDLE handle, void *caller)
@@ -269,7 +303,7 @@ static void queue_drop(PKLOCK_QUEUE_HANDLE handle, void *caller)
         ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1007, (ULONG_PTR)lock, 0, 0, caller);
     if (!(word & KE_SPIN_QUEUED)) /* K-SPIN-05 */
         ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1009, (ULONG_PTR)lock, 0, 0, caller);
-    ke_note_unlocked(thread, lock);
+    note_unlocked(thread, lock);
     next = __atomic_load_n((ULONG_PTR *)&entry->Next, __ATOMIC_ACQUIRE);
     if (!next) {
         word = queue_word(entry);
@@ -349,13 +383,13 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     check_irql(SpinLock, 0x40, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    take(SpinLock, __builtin_return_address(0));
+    take(ke_current_thread(), SpinLock, __builtin_return_address(0));
 }
 
 VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 {
     check_irql(SpinLock, 0x41, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    drop(SpinLock, __builtin_return_address(0));
+    drop(ke_current_thread(), SpinLock, __builtin_return_address(0));
 }
 
 /* TRUE when it got the lock without waiting.  DISPATCH_LEVEL.  (wdm KeTryToAcquireSpinLockAtDpcLevel) */
