@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARDS = 64, BUCKETS = 1024, SLAB_BYTES = 64 * 1024, WALK = 20 };
+enum { SHARDS = 64, BUCKETS = 1024, SLAB_BYTES = 64 * 1024, WALK = 20, SHORT_WALK = UWSK_LEFT_FRAMES + 2 };
 
 struct shard {
     struct ke_lock lock;
@@ -77,20 +77,13 @@ static struct runner_object *take_entry(struct shard *shard)
     return entry;
 }
 
-static void insert(const struct runner_object *fresh)
+/* lock held. */
+static void put(struct shard *shard, uint64_t hash, struct runner_object *entry)
 {
-    uint64_t hash = hash_of(fresh->object);
-    struct shard *shard = shard_of(hash);
-    struct runner_object **bucket = bucket_of(shard, hash), *entry;
+    struct runner_object **bucket = bucket_of(shard, hash);
 
-    ke_lock_acquire(&shard->lock);
-    entry = take_entry(shard);
-    if (entry) {
-        *entry = *fresh;
-        entry->next = *bucket;
-        *bucket = entry;
-    }
-    ke_lock_release(&shard->lock);
+    entry->next = *bucket;
+    *bucket = entry;
 }
 
 /* lock held; the newest one: captures of one registration are all known by its address. */
@@ -124,8 +117,14 @@ static void forget(int kind, const void *object)
 static uint8_t stack_of(void **stack)
 {
     void *frames[WALK];
-    size_t count = host_backtrace(frames, WALK, 2), skip = 0, kept;
+    size_t count, skip = 0, kept;
 
+    /* Mostly a few frames of ours stand in front, and the walk need not go on. */
+    count = host_backtrace(frames, SHORT_WALK, 2);
+    while (skip < count && runner_image_holds(&own, frames[skip]))
+        skip++;
+    if (count == SHORT_WALK && count - skip < UWSK_LEFT_FRAMES)
+        count = host_backtrace(frames, WALK, 2);
     while (skip < count && runner_image_holds(&own, frames[skip]))
         skip++;
     kept = count - skip < UWSK_LEFT_FRAMES ? count - skip : UWSK_LEFT_FRAMES;
@@ -135,22 +134,35 @@ static uint8_t stack_of(void **stack)
 
 static void on_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller)
 {
-    struct runner_object fresh;
+    void *stack[UWSK_LEFT_FRAMES];
+    struct runner_object *entry;
+    struct shard *shard;
+    uint64_t hash;
+    uint8_t frames;
 
     (void)context;
     if (caller == NULL || kind <= 0 || kind >= OBSERVE_OBJECT_MAX)
         return; /* the runtime's own */
     if (kind == OBSERVE_DPC && runner_image_holds(&own, caller))
         return; /* queued by the runtime: it will run, whoever unloads */
-    memset(&fresh, 0, sizeof fresh);
-    fresh.object = object;
-    fresh.kind = (uint8_t)kind;
-    fresh.tag = tag;
-    fresh.bytes = bytes;
-    fresh.caller = caller;
-    fresh.sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
-    fresh.frames = stack_of(fresh.stack);
-    insert(&fresh);
+    frames = stack_of(stack);
+    hash = hash_of(object);
+    shard = shard_of(hash);
+    ke_lock_acquire(&shard->lock);
+    entry = take_entry(shard);
+    if (entry) {
+        entry->object = object;
+        entry->sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
+        entry->since = 0;
+        entry->tag = tag;
+        entry->bytes = bytes;
+        entry->caller = caller;
+        entry->kind = (uint8_t)kind;
+        entry->frames = frames;
+        memcpy(entry->stack, stack, frames * sizeof *stack);
+        put(shard, hash, entry);
+    }
+    ke_lock_release(&shard->lock);
 }
 
 static void on_dead(void *context, int kind, const void *object)
@@ -180,20 +192,29 @@ static void on_irp(void *context, int step, const void *irp, int32_t status)
 static void on_enter(void *context, int call, const void *subject, const char *name)
 {
     const struct ke_thread *thread = ke_current_thread();
-    struct runner_object fresh;
+    uint64_t hash = hash_of(thread->frames); /* the gate has linked it already */
+    struct shard *shard = shard_of(hash);
+    uint64_t since = host_now();
+    struct runner_object *entry;
 
     (void)context;
-    memset(&fresh, 0, sizeof fresh);
-    fresh.object = thread->frames; /* the gate has linked it already */
-    fresh.kind = RUNNER_ROUTINE;
-    fresh.tag = (uint64_t)call;
-    fresh.caller = thread->frames->function;
-    fresh.sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
-    fresh.since = host_now();
-    fresh.routine.subject = subject;
-    fresh.routine.name = name;
-    fresh.routine.thread = thread->host ? thread->host->id : 0;
-    insert(&fresh);
+    ke_lock_acquire(&shard->lock);
+    entry = take_entry(shard);
+    if (entry) { /* in place: this is done for every routine that runs */
+        entry->object = thread->frames;
+        entry->sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
+        entry->since = since;
+        entry->tag = (uint64_t)call;
+        entry->bytes = 0;
+        entry->caller = thread->frames->function;
+        entry->kind = RUNNER_ROUTINE;
+        entry->frames = 0;
+        entry->routine.subject = subject;
+        entry->routine.name = name;
+        entry->routine.thread = thread->host ? thread->host->id : 0;
+        put(shard, hash, entry);
+    }
+    ke_lock_release(&shard->lock);
 }
 
 static void on_leave(void *context, int call, const void *subject, int32_t status)

@@ -162,7 +162,8 @@ struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile v
         return &chunk->records[0];
     }
     page = (ULONG)(offset / PAGE_SIZE);
-    slot = (ULONG)(offset % PAGE_SIZE) / chunk->block_bytes;
+    /* Exact: the offset times what the rounding added stays below 2^32 / PAGE_SIZE. */
+    slot = (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32);
     if (slot >= chunk->per_page || page * chunk->per_page + slot >= chunk->blocks)
         return NULL;
     *block = chunk->data + (SIZE_T)page * PAGE_SIZE + (SIZE_T)slot * chunk->block_bytes;

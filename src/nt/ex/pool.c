@@ -63,21 +63,22 @@ static UCHAR arena_of(POOL_FLAGS flags)
     return (flags & POOL_FLAG_NON_PAGED_EXECUTE) != 0;
 }
 
+/* The smallest class that holds 16 * i bytes. */
+static const UCHAR class_by_16[PAGE_SIZE / 16 + 1] = {
+    [0 ... 1] = 0,     [2] = 1,           [3] = 2,          [4] = 3,          [5] = 4,
+    [6] = 5,           [7] = 6,           [8] = 7,          [9 ... 10] = 8,   [11 ... 12] = 9,
+    [13 ... 14] = 10,  [15 ... 16] = 11,  [17 ... 20] = 12, [21 ... 24] = 13, [25 ... 28] = 14,
+    [29 ... 32] = 15,  [33 ... 42] = 16,  [43 ... 51] = 17, [52 ... 64] = 18, [65 ... 85] = 19,
+    [86 ... 128] = 20, [129 ... 256] = 21};
+
 static ULONG class_of(SIZE_T bytes, BOOLEAN cache_aligned)
 {
-    ULONG low = 0, high = CLASSES - 1;
+    ULONG index = class_by_16[(bytes + 15) / 16];
 
-    while (low < high) {
-        ULONG middle = (low + high) / 2;
-
-        if (class_bytes[middle] < bytes)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (cache_aligned && class_bytes[low] % 64)
-        low++;
-    return low;
+    KE_ASSERT(class_bytes[index] >= bytes && (index == 0 || class_bytes[index - 1] < bytes));
+    while (cache_aligned && class_bytes[index] % 64)
+        index++;
+    return index;
 }
 
 static struct pool_cache *my_cache(void)
@@ -155,6 +156,7 @@ static struct pool_chunk *new_class_chunk(UCHAR arena, ULONG index)
     chunk->class_index = (UCHAR)index;
     chunk->block_bytes = class_bytes[index];
     chunk->per_page = PAGE_SIZE / class_bytes[index];
+    chunk->inverse = (ULONG)((0x100000000ull + class_bytes[index] - 1) / class_bytes[index]);
     while (sizeof(*chunk) + (SIZE_T)data_pages * chunk->per_page * sizeof(struct pool_record) >
            (SIZE_T)(POOL_CHUNK_PAGES - data_pages) * PAGE_SIZE)
         data_pages--;

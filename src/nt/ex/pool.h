@@ -40,7 +40,8 @@ struct pool_chunk {
     ULONG block_bytes;
     ULONG blocks;
     ULONG per_page;
-    ULONG used; /* blocks that are not on the free list */
+    ULONG inverse; /* 2^32 / block_bytes, rounded up: a division less at each look-up */
+    ULONG used;    /* blocks that are not on the free list */
     USHORT free_head;
     UCHAR arena;
     UCHAR class_index;
