@@ -19,8 +19,11 @@
 #define ECHO_RECEIVE_PORT 5008 /* served with WskReceive */
 #endif
 
+#ifndef ECHO_BUFFER_SIZE
+#define ECHO_BUFFER_SIZE 16384 /* one WskReceive */
+#endif
+
 #define ECHO_TAG          'ohcE'
-#define ECHO_BUFFER_SIZE  16384        /* one WskReceive */
 #define ECHO_UNSENT_LIMIT (256 * 1024) /* event callbacks: more than this is not taken from the client */
 
 typedef enum _ECHO_STYLE { EchoByEvent, EchoByReceive, EchoStyles } ECHO_STYLE;
