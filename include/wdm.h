@@ -30,6 +30,8 @@
 #include "uwsk/wdk/lists.h"
 #include "uwsk/wdk/dbg.h"
 #include "uwsk/wdk/rtl.h"
+#include "uwsk/wdk/rtl_table.h"
+#include "uwsk/wdk/rtl_version.h"
 #include "uwsk/wdk/ke.h"
 #include "uwsk/wdk/ex.h"
 #include "uwsk/wdk/ex_lock.h"
