@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <uwsk/device.h>
 #include <uwsk/runtime.h>
 
 #include "args.h"
@@ -28,8 +29,9 @@ static const char help[] =
     "  --deliver WHERE        dispatch (default), passive or mixed:\n"
     "                         the IRQL of event callbacks and completion routines\n"
     "  --send-complete WHEN   sent (default), acked or copied: when WskSend is complete\n"
-    "  --transport NAME       epoll\n"
+    "  --transport NAME       uring or epoll (default: uring where it works; UWSK_TRANSPORT)\n"
     "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
+    "  --control PATH         a socket through which `uwsk ioctl` opens the drivers' devices\n"
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
     "  --help\n"
     "\n"
@@ -44,12 +46,14 @@ enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD
 
 static const char *const options_known[] = {
     "--for",       "--processors",     "--completion", "--deliver", "--send-complete",
-    "--transport", "--unload-timeout", "--core",       "--help",    NULL};
+    "--transport", "--unload-timeout", "--core",       "--control", "--help",
+    NULL};
 
 struct job {
     struct uwsk_options options;
     double seconds; /* < 0: until a signal comes */
     double unload_timeout;
+    const char *control; /* NULL: none */
     int help;
     const char **path;
     struct uwsk_driver **driver;
@@ -109,7 +113,7 @@ static int parse_option(struct job *job, struct cli_args *args)
     static const char *const completions[] = {"natural", "always-pend", "inline-when-possible", NULL};
     static const char *const deliveries[] = {"dispatch", "passive", "mixed", NULL};
     static const char *const sends[] = {"sent", "acked", "copied", NULL};
-    static const char *const transports[] = {"epoll", NULL};
+    static const char *const transports[] = {"uring", "epoll", NULL};
     const char *option = args->option;
     double number;
 
@@ -135,6 +139,8 @@ static int parse_option(struct job *job, struct cli_args *args)
         job->options.transport = index < 0 ? NULL : transports[index];
         return index < 0 ? EXIT_USAGE : 0;
     }
+    if (strcmp(option, "--control") == 0)
+        return (job->control = cli_args_value(args)) ? 0 : EXIT_USAGE;
     if (strcmp(option, "--core") == 0)
         job->options.core = 1;
     else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
@@ -307,8 +313,13 @@ static int run(struct job *job)
         return EXIT_LOAD;
     }
     status = load_all(job);
+    if (status == EXIT_CLEAN && job->control && uwsk_control_start(job->control, &problem) < 0) {
+        say("%s", problem.text);
+        status = EXIT_LOAD;
+    }
     if (status == EXIT_CLEAN)
         wait_for_end(job->seconds);
+    uwsk_control_stop();
     unloaded = unload_all(job);
     if (unloaded == EXIT_UNLOAD || status == EXIT_CLEAN)
         status = unloaded;

@@ -9,8 +9,10 @@
 #include "nt/dbg/dbg.h"
 #include "nt/ex/ex.h"
 #include "transport/transport.h"
+#include "transport/uring/uring.h"
 #include "wsk/wskp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,20 +67,44 @@ static int32_t check_options(const struct uwsk_options *options, struct uwsk_pro
     return status;
 }
 
-/* NULL with STATUS_SUCCESS: no network. */
+/* The best one that works here: found out by trying, and said in one line where it is not the first choice. */
+static const struct transport_ops *choose_transport(void)
+{
+    char reason[160], line[240];
+
+    if (uring_probe(reason, sizeof reason))
+        return &transport_uring;
+    snprintf(line, sizeof line, "uwsk: io_uring cannot be used here (%s): the transport is epoll", reason);
+    host_log(HOST_LOG_INFO, line);
+    return &transport_epoll;
+}
+
+/* NULL with STATUS_SUCCESS: no network.  Without a name UWSK_TRANSPORT decides. */
 static int32_t find_transport(const char *name, const struct transport_ops **ops,
                               struct uwsk_problem *problem)
 {
+    char reason[160];
+
     *ops = NULL;
+    if (!name)
+        name = getenv("UWSK_TRANSPORT");
     if (name && strcmp(name, "none") == 0)
         return STATUS_SUCCESS;
-    if (!name || strcmp(name, transport_epoll.name) == 0) {
-        *ops = &transport_epoll;
+    if (!name || !*name) {
+        *ops = choose_transport();
         return STATUS_SUCCESS;
     }
-    runner_problem(problem, STATUS_NOT_SUPPORTED, "there is no transport \"%s\": this version has %s", name,
-                   transport_epoll.name);
-    return STATUS_NOT_SUPPORTED;
+    if (strcmp(name, transport_epoll.name) == 0)
+        *ops = &transport_epoll;
+    else if (strcmp(name, transport_uring.name) != 0)
+        runner_problem(problem, STATUS_NOT_SUPPORTED,
+                       "there is no transport \"%s\": this version has %s and %s", name, transport_uring.name,
+                       transport_epoll.name);
+    else if (uring_probe(reason, sizeof reason))
+        *ops = &transport_uring;
+    else
+        runner_problem(problem, STATUS_NOT_SUPPORTED, "the transport uring cannot be used here: %s", reason);
+    return *ops ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
 }
 
 static void on_print(void *context, const struct dbg_line *line)

@@ -164,10 +164,8 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
     PIRP irp = socket->send.current;
     UCHAR flags = wsk_op_of(irp)->flags;
 
-    UNREFERENCED_PARAMETER(bytes);
     socket->send.held = FALSE;
-    if (status == STATUS_SUCCESS)
-        socket->send.handed += op->length;
+    socket->send.handed += status == STATUS_SUCCESS ? op->length : bytes; /* what has gone has gone */
     if (flags & WSK_OP_BY_CLOSE) { /* handed over is not yet sent: close wins (D-16) */
         send_end_list(socket, &socket->send.irps, TRUE, 0, 0);
     } else if (flags & WSK_OP_CANCELLED) {

@@ -47,10 +47,10 @@ TEST(release_inside_the_callback_that_retains, "R-REL-02 R-REL-04 R-RECVEV-14")
     keeper.socket = wt_connected(AF_INET, &keeper, &events, &peer);
     EXPECT_STATUS(wt_events(keeper.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
     peer_send(peer, "data", 4);
-    EXPECT_SOON(keeper.calls == 1);
+    EXPECT_SOON(ReadAcquire(&keeper.calls) == 1);
     peer_send(peer, "more", 4);
-    EXPECT_SOON(keeper.calls == 2);
-    EXPECT_EQ(keeper.wrong, 0);
+    EXPECT_SOON(ReadAcquire(&keeper.calls) == 2);
+    EXPECT_EQ(ReadAcquire(&keeper.wrong), 0);
     wt_close_now(keeper.socket);
     peer_close(peer);
 }
@@ -72,7 +72,7 @@ TEST(release_races_with_the_callbacks_return, "R-REL-02 R-RECVEV-14 C-DATA-11", 
         for (i = 0; i < round % 50 * 8; i++)
             YieldProcessor();
         EXPECT_STATUS(wt_release(keeper.socket, keeper.list), STATUS_SUCCESS);
-        EXPECT_SOON(keeper.calls == round);
+        EXPECT_SOON(ReadAcquire(&keeper.calls) == round);
     }
     wt_close_now(keeper.socket);
     peer_close(peer);
@@ -94,7 +94,7 @@ static NTSTATUS WSKAPI hoard(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICAT
     UNREFERENCED_PARAMETER(Flags);
     UNREFERENCED_PARAMETER(BytesIndicated);
     UNREFERENCED_PARAMETER(BytesAccepted);
-    hoarder->lists[hoarder->calls] = DataIndication;
+    hoarder->lists[ReadNoFence(&hoarder->calls)] = DataIndication;
     InterlockedIncrement(&hoarder->calls);
     return STATUS_PENDING;
 }
@@ -114,13 +114,13 @@ TEST(small_retained_lists_reach_the_limit, "R-RECVEV-14")
     EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
     for (i = 1; i <= 64; i++) {
         peer_send(peer, "x", 1);
-        EXPECT_SOON(hoarder.calls == i);
+        EXPECT_SOON(ReadAcquire(&hoarder.calls) == i);
     }
     peer_send(peer, "y", 1);
     test_sleep_ms(30); /* time for a callback that must not come */
-    EXPECT_EQ(hoarder.calls, 64);
+    EXPECT_EQ(ReadAcquire(&hoarder.calls), 64);
     EXPECT_STATUS(wt_release(socket, hoarder.lists[0]), STATUS_SUCCESS);
-    EXPECT_SOON(hoarder.calls == 65);
+    EXPECT_SOON(ReadAcquire(&hoarder.calls) == 65);
     for (i = 1; i < 65; i++)
         EXPECT_STATUS(wt_release(socket, hoarder.lists[i]), STATUS_SUCCESS);
     wt_close_now(socket);

@@ -15,6 +15,7 @@ WSK_PROVIDER_NPI wt_npi;
 WSK_REGISTRATION wt_registration;
 volatile LONG wt_order;
 
+static const struct transport_ops *ops; /* the mode part "uring", else epoll */
 static struct transport *transport;
 static const WSK_CLIENT_DISPATCH client_dispatch = {.Version = MAKE_WSK_VERSION(1, 0)};
 
@@ -22,17 +23,17 @@ static const WSK_CLIENT_DISPATCH client_dispatch = {.Version = MAKE_WSK_VERSION(
 
 static void poll_wait(void *context, unsigned processor, uint64_t deadline)
 {
-    transport_epoll.wait(context, processor, deadline);
+    ops->wait(context, processor, deadline);
 }
 
 static int poll_dispatch(void *context, unsigned processor)
 {
-    return transport_epoll.dispatch(context, processor);
+    return ops->dispatch(context, processor);
 }
 
 static void poll_wake(void *context, unsigned processor)
 {
-    transport_epoll.wake(context, processor);
+    ops->wake(context, processor);
 }
 
 static struct ke_poller poller = {NULL, poll_wait, poll_dispatch, poll_wake};
@@ -40,9 +41,10 @@ static struct ke_poller poller = {NULL, poll_wait, poll_dispatch, poll_wake};
 void wt_setup(void)
 {
     struct transport_config config = {.loops = 2, .one_byte = test_mode_has("onebyte")};
-    struct wsk_settings settings = {.processors = 2, .ops = &transport_epoll};
+    struct wsk_settings settings = {.processors = 2};
     struct ke_config ke = {.processors = 2, .poller = &poller};
     WSK_CLIENT_NPI npi = {NULL, &client_dispatch};
+    NTSTATUS status;
 
     settings.completion = test_mode_has("always-pend") ? WSK_COMPLETE_ALWAYS_PEND
                           : test_mode_has("inline")    ? WSK_COMPLETE_INLINE
@@ -53,7 +55,15 @@ void wt_setup(void)
     settings.send_complete = test_mode_has("acked")    ? WSK_SEND_ACKED
                              : test_mode_has("copied") ? WSK_SEND_COPIED
                                                        : WSK_SEND_SENT;
-    EXPECT_STATUS(transport_epoll.attach(&config, &transport), STATUS_SUCCESS);
+    ops = test_mode_has("uring") ? &transport_uring : &transport_epoll;
+    status = ops->attach(&config, &transport);
+    if (status == STATUS_NOT_SUPPORTED && ops == &transport_uring) {
+        TEST_NOTE("io_uring cannot be used here: on epoll instead");
+        ops = &transport_epoll;
+        status = ops->attach(&config, &transport);
+    }
+    EXPECT_STATUS(status, STATUS_SUCCESS);
+    settings.ops = ops;
     settings.transport = transport;
     poller.context = transport;
     EXPECT_STATUS(ke_start(&ke), STATUS_SUCCESS);
@@ -80,7 +90,7 @@ void wt_teardown(void)
     wsk_stop();
     ex_workers_shutdown();
     ke_stop();
-    transport_epoll.detach(transport);
+    ops->detach(transport);
     ex_pool_driver_usage(&blocks, &bytes);
     if (blocks != 0)
         ex_pool_walk(name_block, NULL);

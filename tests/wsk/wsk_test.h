@@ -16,14 +16,18 @@
 #include "peer.h"
 #include "uwsk_test.h"
 
-/* All completion modes in all deliveries. */
+/* All completion modes in all deliveries, on epoll and on io_uring. */
 #define WT_MODES                                                                                             \
     "natural/dispatch natural/passive natural/mixed always-pend/dispatch always-pend/passive "               \
-    "always-pend/mixed "                                                                                     \
-    "inline/dispatch inline/passive inline/mixed"
+    "always-pend/mixed inline/dispatch inline/passive inline/mixed "                                         \
+    "natural/dispatch/uring natural/passive/uring natural/mixed/uring always-pend/dispatch/uring "           \
+    "always-pend/passive/uring always-pend/mixed/uring inline/dispatch/uring inline/passive/uring "          \
+    "inline/mixed/uring"
 
 /* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
-#define WT_DATA_MODES WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
+#define WT_DATA_MODES                                                                                        \
+    WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied "                     \
+             "natural/dispatch/uring/onebyte natural/dispatch/uring/acked natural/dispatch/uring/copied"
 
 /* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
 void wt_setup(void);
