@@ -79,6 +79,34 @@ void uwsk_request_cancel(struct uwsk_request *request);
 /* Cancels it if it has not ended. */
 void uwsk_request_free(struct uwsk_request *request);
 
+/* "STATUS_CANCELLED", or NULL for a value without a name. */
+const char *uwsk_status_name(int32_t status);
+
+/* ---- devices of another program: the control socket --------------------------------------------------- */
+
+/* Makes the devices of this program's drivers known to other programs of the same user: a Unix socket at
+ * `path`, mode 0600.  At most one at a time.  STATUS_SUCCESS, or STATUS_CANNOT_MAKE and others with the reason
+ * in *problem (may be NULL). */
+int32_t uwsk_control_start(const char *path, struct uwsk_problem *problem);
+/* Removes it; cancels what came that way and waits for its end.  Nothing happens when there is none.  To be
+ * called before drivers are unloaded. */
+void uwsk_control_stop(void);
+
+struct uwsk_control;
+
+/* Connects to the socket of a running program; a connection is for one IOCTL.  STATUS_SUCCESS, or an error
+ * with the reason in *problem. */
+int32_t uwsk_control_connect(const char *path, struct uwsk_control **control, struct uwsk_problem *problem);
+/* Opens the device there, does what uwsk_device_ioctl does, closes it.  `out` starts as zeroes for the driver;
+ * only as many bytes as it has returned are written.  problem->text is empty, or says why the IOCTL did not
+ * come to a driver: STATUS_CONNECTION_DISCONNECTED, or what uwsk_device_open returns. */
+int32_t uwsk_control_ioctl(struct uwsk_control *control, const char *device, uint32_t code, const void *in,
+                           size_t in_bytes, void *out, size_t out_bytes, size_t *returned,
+                           unsigned timeout_ms, struct uwsk_problem *problem);
+/* Cancels the IOCTL that is under way, which then returns.  May be called by a signal handler. */
+void uwsk_control_cancel(struct uwsk_control *control);
+void uwsk_control_close(struct uwsk_control *control);
+
 #ifdef __cplusplus
 }
 #endif

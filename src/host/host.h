@@ -149,6 +149,23 @@ void *host_module_load(const char *path, char *error, size_t error_bytes); /* RT
 void *host_module_symbol(void *module, const char *name);
 void host_module_unload(void *module);
 
+/* ---- channels: streams between processes of one user, found by a path -------------------------------- */
+
+enum { HOST_CHANNEL_READ = 1, HOST_CHANNEL_WRITE = 2 };
+
+/* A channel, or minus an errno.  The file at `path` is a socket that only its owner may open (mode 0600); one
+ * on which nobody listens any more is replaced. */
+int host_channel_listen(const char *path);
+/* Waits for the next connection; -EINVAL once the listener has been shut. */
+int host_channel_accept(int listener);
+int host_channel_connect(const char *path);
+/* All of it: 0, or -1 when the channel has ended. */
+int host_channel_read(int channel, void *data, size_t bytes);
+int host_channel_write(int channel, const void *data, size_t bytes);
+/* Ends one or both directions; who waits in them is let go.  May be called by a signal handler. */
+void host_channel_shut(int channel, int directions);
+void host_channel_close(int channel);
+
 /* Return addresses of the calling thread, innermost first, `skip` frames left out: cheap frame-pointer walk.
  * Each is the return address minus one: it lies inside the call, so that host_symbolize names the call's
  * line. */

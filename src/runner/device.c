@@ -9,6 +9,7 @@
 #include <uwsk/device.h>
 
 #include "nt/io/file.h"
+#include "nt/rtl/rtl.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,11 @@ struct uwsk_request {
     struct io_request *io;
     struct buffers *buffers;
 };
+
+const char *uwsk_status_name(int32_t status)
+{
+    return rtl_status_name(status);
+}
 
 /* ---- names -------------------------------------------------------------------------------------------- */
 

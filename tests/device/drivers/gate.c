@@ -224,7 +224,9 @@ static VOID Remember(PGATE Gate, CONST VOID *Data, ULONG Bytes)
 static ULONG_PTR Answer(PIRP Irp, ULONG Room, CONST VOID *Data, ULONG Bytes)
 {
     Bytes = Bytes < Room ? Bytes : Room;
-    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, Data, Bytes);
+    if (Bytes) { /* else there may be no buffer */
+        RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, Data, Bytes);
+    }
     return Bytes;
 }
 

@@ -1,0 +1,230 @@
+#!/bin/bash
+# test_ioctl.sh UWSK GATE.so [--only PATTERN] [--verbose]: `uwsk run --control` and `uwsk ioctl` as their users meet
+# them.
+#
+# Each test is a function whose name starts with ioctl_; the driver is drivers/gate.c.  Result lines go to
+# $UWSK_TEST_RESULTS.
+set -u
+
+uwsk=$1
+gate=$2
+shift 2
+only="*"
+verbose=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only) only=$2 && shift ;;
+    --verbose) verbose=1 ;;
+    *) echo "test_ioctl.sh: $1?" >&2 && exit 2 ;;
+    esac
+    shift
+done
+work=$(mktemp -d)
+runner=
+trap '[ -z "$runner" ] || kill "$runner" 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit 2
+
+# Codes of gate.h: CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + n, method, 0).
+code() { # N METHOD
+    printf '0x%08x' $((0x220000 | (0x800 + $1) << 2 | $2))
+}
+reverse=$(code 0 0) overflow=$(code 5 0) refuse=$(code 6 0) hold=$(code 7 0) stubborn=$(code 8 0) let_go=$(code 9 0)
+counts=$(code 10 0) direct_out=$(code 2 2)
+
+# ---- what tests are written with
+
+fail() {
+    echo "$*" >>problems
+}
+has() { # FILE PATTERN
+    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
+}
+one_line() { # FILE
+    [ "$(wc -l <"$1")" = 1 ] || fail "$1 has $(wc -l <"$1") lines instead of 1"
+}
+soon() { # COMMAND...: it succeeds within 20 s
+    local tries=400
+    until "$@"; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || { fail "not within 20 s: $*" && return 1; }
+        sleep 0.05
+    done
+}
+
+start() { # runs gate.so in the background with a control socket
+    "$uwsk" run --control "$work/control" "$gate" >run.out 2>run.err &
+    runner=$!
+    soon test -S "$work/control"
+}
+stop() { # [STATUS]: ends it; it ends with this status
+    local status
+    kill -INT "$runner"
+    wait "$runner"
+    status=$?
+    runner=
+    [ "$status" = "${1:-0}" ] || { fail "uwsk run: status $status instead of ${1:-0}" && cat run.err >>problems; }
+    [ ! -e "$work/control" ] || fail "the control socket is still there"
+}
+# ioctl STATUS ARGUMENT...: it ends with this status; its output is in out and err.
+ioctl() {
+    local expected=$1 status
+    shift
+    timeout 60 "$uwsk" ioctl --control "$work/control" "$@" >out 2>err
+    status=$?
+    [ "$status" = "$expected" ] || fail "uwsk ioctl $*: status $status instead of $expected"
+    one_line err
+}
+held() { # N: so many files have been created
+    timeout 60 "$uwsk" ioctl --control "$work/control" UwskGate "$counts" --raw --out-size 4 >count 2>/dev/null &&
+        [ "$(od -An -tu4 count | tr -d ' ')" -ge "$1" ]
+}
+
+# ---- tests
+
+ioctl_data() {
+    start
+    [ "$(stat -c %a "$work/control")" = 600 ] || fail "the socket has mode $(stat -c %a "$work/control")"
+    printf 'abc' >in
+    ioctl 0 UwskGate "$reverse" in --out-size 10 --raw
+    [ "$(cat out)" = cba ] || fail "the output is $(cat out)"
+    has err '^uwsk ioctl: STATUS_SUCCESS \(0x00000000\), 3 bytes$'
+    ioctl 0 '\\.\UwskGate' "$reverse" in --out-size 10
+    has out '^00000000  63 62 61 +cba$'
+    printf 'x' | ioctl 0 '\Device\UwskGate' "$direct_out" - --out-size 100000 --raw
+    [ "$(tr -d x <out | wc -c)/$(wc -c <out)" = 0/100000 ] || fail "not 100000 times x"
+    ioctl 0 UwskGate "$let_go"
+    [ ! -s out ] || fail "output without an output buffer"
+    stop
+}
+
+ioctl_statuses() {
+    start
+    ioctl 1 UwskGate "$overflow" --out-size 8 --raw
+    has err 'STATUS_BUFFER_OVERFLOW \(0x80000005\), 2 bytes'
+    [ "$(cat out)" = ov ] || fail "a warning brings $(cat out)"
+    ioctl 1 UwskGate "$refuse" --out-size 8
+    has err 'STATUS_ACCESS_DENIED'
+    [ ! -s out ] || fail "an error brings data"
+    ioctl 1 NoSuchGate "$reverse"
+    has err 'NoSuchGate: cannot be opened: STATUS_OBJECT_NAME_NOT_FOUND'
+    ioctl 1 UwskGate "$hold" --timeout 0.1
+    has err 'STATUS_IO_TIMEOUT'
+    stop
+    has run.err 'gate left nothing behind'
+}
+
+ioctl_interrupt() {
+    local child
+    start
+    "$uwsk" ioctl --control "$work/control" UwskGate "$hold" >out 2>err &
+    child=$!
+    soon held 2
+    # Bash starts background jobs with SIGINT ignored; SIGTERM has the same handler.
+    kill -TERM "$child"
+    wait "$child"
+    [ $? = 1 ] || fail "an interrupted ioctl does not end with 1"
+    has err 'STATUS_CANCELLED'
+    stop
+}
+
+ioctl_killed() {
+    local child
+    start
+    "$uwsk" ioctl --control "$work/control" UwskGate "$hold" >out 2>err &
+    child=$!
+    soon held 2
+    kill -KILL "$child"
+    wait "$child" 2>/dev/null
+    stop
+    has run.err 'gate left nothing behind'
+}
+
+ioctl_run_ends() {
+    local child
+    start
+    "$uwsk" ioctl --control "$work/control" UwskGate "$hold" >out 2>err &
+    child=$!
+    soon held 2
+    stop
+    wait "$child"
+    [ $? = 1 ] || fail "an ioctl whose driver goes does not end with 1"
+    has err 'STATUS_CANCELLED'
+    has run.err 'gate left nothing behind'
+}
+
+ioctl_kept_request_keeps_the_driver() {
+    start
+    ioctl 1 UwskGate "$stubborn" --timeout 0.1
+    has err 'STATUS_DEVICE_BUSY'
+    stop 5
+    has run.err 'gate cannot be unloaded: a device of it is open'
+}
+
+ioctl_nobody_there() {
+    ioctl 1 UwskGate "$reverse"
+    has err 'No such file'
+    start
+    kill -KILL "$runner"
+    wait "$runner" 2>/dev/null
+    runner=
+    ioctl 1 UwskGate "$reverse"
+    has err 'listens there any more'
+    start # the socket that was left is replaced
+    ioctl 0 UwskGate "$let_go"
+    timeout 60 "$uwsk" run --control "$work/control" "$gate" >out 2>err
+    [ $? = 1 ] || fail "a second run takes the socket of the first"
+    has err 'no control socket there: Address already in use'
+    ioctl 0 UwskGate "$let_go"
+    stop
+    echo mine >precious
+    timeout 60 "$uwsk" run --control precious "$gate" >out 2>err
+    [ $? = 1 ] && [ "$(cat precious)" = mine ] || fail "a file that is no socket was replaced"
+}
+
+ioctl_usage() {
+    local arguments
+    for arguments in "" "--control c" "--control c D" "D 1" "--control c D x" "--control c D -1" \
+        "--control c D 0x100000000" "--control c D 1 f g" "--control c --bogus D 1" "--control c D 1 --out-size 1e9"; do
+        # shellcheck disable=SC2086
+        "$uwsk" ioctl $arguments >out 2>err
+        [ $? = 2 ] || fail "uwsk ioctl $arguments: not wrong usage"
+        has err '^uwsk ioctl: '
+    done
+    "$uwsk" ioctl --help >out 2>err || fail "--help fails"
+    has out '^usage: uwsk ioctl'
+    [ ! -s err ] || fail "--help complains"
+    ioctl 1 UwskGate 1 no-such-file
+    has err 'no-such-file: cannot be read'
+}
+
+# ---- all of them
+
+passed=0
+failed=0
+for test in $(declare -F | awk '{ print $3 }' | grep '^ioctl_'); do
+    # shellcheck disable=SC2254
+    case $test in
+    $only) ;;
+    *) continue ;;
+    esac
+    rm -f problems out err run.out run.err control
+    "$test"
+    if [ -n "$runner" ]; then
+        kill -KILL "$runner" 2>/dev/null
+        runner=
+    fi
+    if [ -s problems ]; then
+        failed=$((failed + 1))
+        result=fail
+        echo "$test failed:"
+        sed 's/^/    /' problems
+        sed 's/^/    err: /' err 2>/dev/null
+    else
+        passed=$((passed + 1))
+        result=pass
+        [ -z "$verbose" ] || echo "$test passed"
+    fi
+    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
