@@ -110,6 +110,12 @@ struct uwsk_driver;
 int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver **driver,
                          struct uwsk_problem *problem);
 
+/* Puts a value under the Parameters key of a driver that is to be loaded: "Name=dword:7", qword:N, sz:TEXT,
+ * multi:TEXT;TEXT, hex:0a1b or hex:0a,1b.  driver: its name, or its file.  Any time, also before the runtime
+ * starts; the registry lasts as long as the process.  problem may be NULL.  STATUS_SUCCESS,
+ * STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES. */
+int32_t uwsk_registry_set(const char *driver, const char *setting, struct uwsk_problem *problem);
+
 enum uwsk_unload {
     UWSK_UNLOADED = 0,
     UWSK_CANNOT_UNLOAD, /* its DriverUnload is NULL: it stays, and runs on */

@@ -30,6 +30,8 @@ static const char help[] =
     "                         the IRQL of event callbacks and completion routines\n"
     "  --send-complete WHEN   sent (default), acked or copied: when WskSend is complete\n"
     "  --transport NAME       uring or epoll (default: uring where it works; UWSK_TRANSPORT)\n"
+    "  --registry NAME=VALUE  a value of the drivers' Parameters key: dword:N, qword:N, sz:TEXT,\n"
+    "                         multi:TEXT;TEXT or hex:0a1b; may be given several times\n"
     "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
     "  --control PATH         a socket through which `uwsk ioctl` opens the drivers' devices\n"
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
@@ -45,9 +47,9 @@ static const char help[] =
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 
 static const char *const options_known[] = {
-    "--for",       "--processors",     "--completion", "--deliver", "--send-complete",
-    "--transport", "--unload-timeout", "--core",       "--control", "--help",
-    NULL};
+    "--for",           "--processors", "--completion",     "--deliver",
+    "--send-complete", "--transport",  "--unload-timeout", "--registry",
+    "--core",          "--control",    "--help",           NULL};
 
 struct job {
     struct uwsk_options options;
@@ -56,6 +58,8 @@ struct job {
     const char *control; /* NULL: none */
     int help;
     const char **path;
+    const char **registry; /* settings of --registry */
+    size_t settings;
     struct uwsk_driver **driver;
     size_t drivers; /* paths */
     size_t loaded;
@@ -141,6 +145,13 @@ static int parse_option(struct job *job, struct cli_args *args)
     }
     if (strcmp(option, "--control") == 0)
         return (job->control = cli_args_value(args)) ? 0 : EXIT_USAGE;
+    if (strcmp(option, "--registry") == 0) {
+        const char *setting = cli_args_value(args);
+
+        job->registry[job->settings] = setting;
+        job->settings += setting != NULL;
+        return setting ? 0 : EXIT_USAGE;
+    }
     if (strcmp(option, "--core") == 0)
         job->options.core = 1;
     else if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
@@ -225,6 +236,18 @@ static void wait_for_end(double seconds)
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------ */
+
+/* Every driver gets every value. */
+static int fill_registry(const struct job *job)
+{
+    struct uwsk_problem problem;
+
+    for (size_t i = 0; i < job->drivers; i++)
+        for (size_t k = 0; k < job->settings; k++)
+            if (uwsk_registry_set(job->path[i], job->registry[k], &problem) != 0)
+                return cli_usage("run", "--registry %s", problem.text);
+    return 0;
+}
 
 static int load_all(struct job *job)
 {
@@ -336,17 +359,19 @@ int cli_run(int argc, char **argv)
     job.options.print = print_line;
     job.options.report = say_line;
     job.path = calloc((size_t)argc, sizeof *job.path);
+    job.registry = calloc((size_t)argc, sizeof *job.registry);
     job.driver = calloc((size_t)argc, sizeof *job.driver);
-    if (!job.path || !job.driver) {
+    if (!job.path || !job.registry || !job.driver) {
         say("out of memory");
         return EXIT_LOAD;
     }
     status = parse(&job, argc, argv);
     if (status == 0 && job.help)
         fputs(help, stdout);
-    else if (status == 0)
+    else if (status == 0 && (status = fill_registry(&job)) == 0)
         status = run(&job);
     free(job.path);
+    free(job.registry);
     free(job.driver);
     return status;
 }

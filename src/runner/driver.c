@@ -94,7 +94,7 @@ static int run_on_thread(struct uwsk_driver *driver, const char *what, PKSTART_R
 
 /* ---- load --------------------------------------------------------------------------------------------- */
 
-static void name_of_file(const char *path, char *name, size_t bytes)
+void runner_driver_name(const char *path, char *name, size_t bytes)
 {
     const char *slash = strrchr(path, '/');
     char *dot;
@@ -110,6 +110,8 @@ static int make_object(struct uwsk_driver *driver)
     char path[160];
 
     snprintf(path, sizeof path, "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\%s", driver->name);
+    if (runner_make_service_key(path) != 0)
+        return -1;
     driver->object = io_driver_create(driver->name, path);
     if (!driver->object)
         return -1;
@@ -160,7 +162,7 @@ int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver 
     if (name)
         snprintf(driver->name, sizeof driver->name, "%s", name);
     else
-        name_of_file(path, driver->name, sizeof driver->name);
+        runner_driver_name(path, driver->name, sizeof driver->name);
     driver->image = runner_image_of((const void *)driver->entry);
     if (make_object(driver) != 0)
         goto out;

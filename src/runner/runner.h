@@ -146,4 +146,12 @@ const char *runner_bugcheck_name(uint32_t code);
 const char *runner_bugcheck_meaning(uint32_t code, uint64_t first);
 const char *runner_bugcheck_parameter(uint32_t code, uint64_t first, int number);
 
+/* A driver's name: its file's, without folder and extension. */
+void runner_driver_name(const char *path, char *name, size_t bytes);
+
+/* ---- registry.c --------------------------------------------------------------------------------------- */
+
+/* The key that a driver's RegistryPath names.  0, or -1 without memory. */
+int runner_make_service_key(const char *path);
+
 #endif

@@ -41,6 +41,7 @@ build() { # NAME: compiles NAME.c into NAME.so
 build clean
 build behave
 build no_entry
+build registry
 # As one links who does not use `uwsk cc`: with functions that are nowhere.
 "$uwsk" cc -c -o missing.o "$sources/missing.c" && gcc -shared -nostdlib -o missing.so missing.o || exit 1
 
@@ -291,6 +292,22 @@ cli_usage() {
     "$uwsk" >out 2>err
     [ $? = 2 ] || fail "uwsk alone: not status 2"
     has err '^usage: uwsk COMMAND'
+}
+
+cli_registry() {
+    run 0 --for 0 --registry Port=dword:0x1234 --registry 'List=multi:A;B' --registry=Text=sz:héh \
+        --registry Big=qword:5000000000 --registry Raw=hex:01,02,0a0b registry.so
+    has out 'Port type 4 length 4: 34120000$'
+    has out 'List type 7 length 10: 41000000$'
+    has out 'Text type 1 length 8: 6800e900$'
+    has out 'Big type 11 length 8: 00f2052a$'
+    has out 'Raw type 3 length 4: 01020a0b$'
+    usage_error '--registry Port=dword:x: not NAME=dword:N' run --registry Port=dword:x clean.so
+    usage_error '--registry Port=dword:4294967296: not' run --registry Port=dword:4294967296 clean.so
+    usage_error '--registry Raw=hex:1: not' run --registry Raw=hex:1 clean.so
+    usage_error '--registry Port: not' run --registry Port clean.so
+    usage_error '--registry A=b:c: not' run --registry A=b:c clean.so
+    usage_error '--registry needs a value' run clean.so --registry
 }
 
 cli_help() {

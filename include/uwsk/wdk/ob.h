@@ -4,6 +4,7 @@
 
 #include "uwsk/wdk/ke.h"
 #include "uwsk/wdk/se.h"
+#include "uwsk/wdk/cm.h"
 
 UWSK_BEGIN_C
 
