@@ -62,7 +62,7 @@ struct uwsk_options {
     int completion;        /* enum uwsk_completion */
     int deliver;           /* enum uwsk_deliver */
     int send_complete;     /* enum uwsk_send_complete */
-    const char *transport; /* "epoll"; NULL = the best one; "none": no network, WskRegister must not be called */
+    const char *transport; /* "uring", "epoll"; NULL = what UWSK_TRANSPORT says, or the best; "none": no network, WskRegister must not be called */
     int core;              /* a bug check aborts (core file) instead of exiting with status 3 */
     /* What drivers print (any thread, any IRQL: must neither block for long nor print); NULL = the log. */
     void (*print)(void *context, const struct uwsk_line *line);
@@ -82,6 +82,10 @@ struct uwsk_problem {
     int32_t status; /* NTSTATUS */
     char text[2000];
 };
+
+/* Non-zero when the io_uring transport can be used here, which uwsk_runtime_start finds out in the same way; else
+ * `reason` (size bytes) says in one line what is missing.  Needs no runtime. */
+int uwsk_uring_usable(char *reason, unsigned long size);
 
 /* Starts processors, transport and WSK, installs the account and the handlers for bug checks and processor
  * exceptions.  problem may be NULL.  STATUS_SUCCESS, STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED (unknown

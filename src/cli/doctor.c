@@ -1,7 +1,6 @@
 /* doctor.c: `uwsk doctor`: what this machine offers to drivers, to their compilation and to the tests. */
 #include <ctype.h>
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -14,6 +13,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <uwsk/runtime.h>
 
 #include "args.h"
 #include "cc.h"
@@ -93,51 +94,17 @@ static void epoll_row(void)
         return;
     }
     close((int)fd);
-    row("epoll", "yes (the transport of uwsk run)");
-}
-
-/* The operations that the kernel knows; -1: it does not tell. */
-static int uring_operations(int ring)
-{
-    enum { ROOM = 256 };
-    struct io_uring_probe *probe = calloc(1, sizeof *probe + ROOM * sizeof probe->ops[0]);
-    int count = -1;
-
-    if (probe && syscall(SYS_io_uring_register, ring, IORING_REGISTER_PROBE, probe, ROOM) == 0) {
-        count = 0;
-        for (int i = 0; i < probe->ops_len; i++)
-            if (probe->ops[i].flags & IO_URING_OP_SUPPORTED)
-                count++;
-    }
-    free(probe);
-    return count;
+    row("epoll", "yes");
 }
 
 static void uring_row(void)
 {
-    struct io_uring_params parameters;
-    char disabled[64];
-    int ring, operations;
+    char reason[160];
 
-    memset(&parameters, 0, sizeof parameters);
-    ring = (int)syscall(SYS_io_uring_setup, 4, &parameters);
-    if (ring < 0) {
-        int error = errno;
-
-        first_line("/proc/sys/kernel/io_uring_disabled", disabled, sizeof disabled);
-        if (disabled[0] && disabled[0] != '0')
-            row("io_uring", "no: sysctl kernel.io_uring_disabled is %s", disabled);
-        else
-            row("io_uring", "no: %s", strerror(error));
-        return;
-    }
-    operations = uring_operations(ring);
-    close(ring);
-    if (operations < 0)
-        row("io_uring", "yes, an old one (this version does not use it)");
+    if (uwsk_uring_usable(reason, sizeof reason))
+        row("io_uring", "yes (the transport of uwsk run)");
     else
-        row("io_uring", "yes, %d operations, features 0x%x (this version does not use it)", operations,
-            parameters.features);
+        row("io_uring", "no: %s; uwsk run takes epoll", reason);
 }
 
 static void network_rows(void)

@@ -67,6 +67,11 @@ static int32_t check_options(const struct uwsk_options *options, struct uwsk_pro
     return status;
 }
 
+int uwsk_uring_usable(char *reason, unsigned long size)
+{
+    return uring_probe(reason, size);
+}
+
 /* The best one that works here: found out by trying, and said in one line where it is not the first choice. */
 static const struct transport_ops *choose_transport(void)
 {
