@@ -347,7 +347,7 @@ NTSTATUS io_find_device(PCUNICODE_STRING asked, BOOLEAN open, PDEVICE_OBJECT *ou
                         USHORT *rest_bytes)
 {
     WCHAR buffer[2][IO_NAME_UNITS];
-    UNICODE_STRING name = {.Buffer = buffer[0]}, rest;
+    UNICODE_STRING name = {.Buffer = buffer[0]}, rest = {0};
     struct io_device *device;
     NTSTATUS status;
 
