@@ -11,9 +11,8 @@
 
 /* What is asked of a device: the buffers are the caller's until the request has ended. */
 struct io_operation {
-    UCHAR
-    major;      /* IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, others */
-    ULONG code; /* control code */
+    UCHAR major; /* IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, ... */
+    ULONG code;  /* control code */
     PVOID input; /* control: the input buffer; write: the data */
     ULONG input_length;
     PVOID output; /* control: the output buffer; read: where the data goes */
