@@ -35,10 +35,12 @@
 #include "uwsk/wdk/ke.h"
 #include "uwsk/wdk/ex.h"
 #include "uwsk/wdk/ex_lock.h"
+#include "uwsk/wdk/ex_timer.h"
 #include "uwsk/wdk/se.h"
 #include "uwsk/wdk/mm.h"
 #include "uwsk/wdk/ob.h"
 #include "uwsk/wdk/ps.h"
+#include "uwsk/wdk/system.h"
 #include "uwsk/wdk/io.h"
 #include "uwsk/wdk/io_lock.h"
 
