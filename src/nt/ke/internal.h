@@ -7,7 +7,11 @@
 #include "nt/ke/ke.h"
 #include "nt/rtl/call.h"
 
-#define KE_SPINS 200 /* tries before a thread parks: the lock's owner may be off its processor */
+/* Tries before a thread parks: the lock's owner may be off its processor.  Where this process has one processor
+ * of the machine only, it is for certain: then one try. */
+#define KE_SPINS_MAX 200
+#define KE_SPINS     __atomic_load_n(&ke_spins, __ATOMIC_RELAXED)
+extern int ke_spins;
 
 /* ---- lock.c: struct ke_lock without the thread's bookkeeping, for what the bookkeeping itself needs ---- */
 

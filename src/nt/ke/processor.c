@@ -23,6 +23,8 @@ struct ke_processor {
 static struct ke_processor processors[KE_MAX_PROCESSORS];
 static unsigned processor_count = 1; /* before ke_start */
 
+int ke_spins = KE_SPINS_MAX;
+
 static struct {
     uint32_t generation; /* counts hand-backs: parking word of everybody else */
     uint32_t waiters;
@@ -281,6 +283,7 @@ NTSTATUS ke_start(const struct ke_config *config)
     __atomic_store_n(&control.poller, config->poller, __ATOMIC_RELEASE);
     __atomic_store_n(&control.stop, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&processor_count, count, __ATOMIC_RELEASE);
+    __atomic_store_n(&ke_spins, host_processor_count() > 1 ? KE_SPINS_MAX : 1, __ATOMIC_RELAXED);
     __atomic_store_n(&control.running, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < count; i++) {
         processor_name(name, i);
