@@ -84,7 +84,8 @@ TEST(wpp_functions_of_the_command_line, "T-07")
                          "    return STATUS_UNSUCCESSFUL;\n"
                          "}\n");
     EXPECT_EXIT(tool_run("sed -i s/%%%%/%%/ line.c"), 0);
-    EXPECT(tool_cc("-o line.so line.c") != 0);
+    EXPECT(tool_cc("-Werror -c line.c") != 0);
+    EXPECT_SAYS("Say");
     EXPECT_EXIT(tool_cc("--wpp-func 'Say(LEVEL,MSG,...)' -o line.so line.c"), 0);
     EXPECT_EXIT(tool_run("%s run --for 0 line.so", TOOLCHAIN_UWSK), 1);
     EXPECT_SAYS("WPP WARNING line.c:7: from DriverEntry\n");
