@@ -587,7 +587,7 @@ cli_manual() {
     command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
     groff -man -ww -z -Tutf8 "$page" 2>err
     [ ! -s err ] || fail "groff complains: $(head -1 err)"
-    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core; do
+    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core --control; do
         grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$page" || fail "uwsk.1 does not tell about $option"
     done
 }
