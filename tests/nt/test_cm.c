@@ -226,3 +226,90 @@ TEST(cm_paths_without_handles, "")
     EXPECT_STATUS(RtlDeleteRegistryValue(RTL_REGISTRY_SERVICES, L"Rtl\\New", L"Number"),
                   STATUS_OBJECT_NAME_NOT_FOUND);
 }
+
+struct seen {
+    unsigned calls;
+    ULONG types, lengths;
+    WCHAR last[16];
+};
+
+static NTSTATUS NTAPI see(PWSTR name, ULONG type, PVOID data, ULONG length, PVOID context, PVOID entry)
+{
+    struct seen *seen = context;
+
+    (void)name, (void)entry;
+    seen->calls++;
+    seen->types = seen->types * 16 + type;
+    seen->lengths += length;
+    if (data && length <= sizeof seen->last)
+        memcpy(seen->last, data, length);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS query(PCWSTR path, ULONG flags, PCWSTR name, PVOID where, ULONG type, struct seen *seen)
+{
+    RTL_QUERY_REGISTRY_TABLE table[2] = {{seen ? see : NULL, flags, (PWSTR)name, where, type, NULL, 0}};
+
+    return RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, path, table, seen, NULL);
+}
+
+TEST(cm_tables_are_looked_up, "")
+{
+    ULONG number = 5, found = 0;
+    ULONGLONG large = 6, large_found[3] = {(ULONGLONG)(ULONG)-8, 0, 0};
+    UNICODE_STRING made = {0, 0, NULL};
+    WCHAR room[4];
+    UNICODE_STRING small = {0, sizeof room, room};
+    struct seen seen = {0};
+    RTL_QUERY_REGISTRY_TABLE table[4] = {
+        {NULL, RTL_QUERY_REGISTRY_SUBKEY, (PWSTR)L"Sub", NULL, 0, NULL, 0},
+        {NULL, RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_REQUIRED, (PWSTR)L"n", &found, 0, NULL, 0},
+        {NULL, RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TOPKEY, (PWSTR)L"none", &made, REG_SZ,
+         (PVOID)L"default", 0},
+    };
+
+    EXPECT_STATUS(query(L"Table", 0, NULL, NULL, 0, &seen), STATUS_OBJECT_NAME_NOT_FOUND);
+    EXPECT_STATUS(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES | RTL_REGISTRY_OPTIONAL, L"Table", &table[2],
+                                         NULL, NULL),
+                  STATUS_SUCCESS);
+    EXPECT_EQ(made.Length, 14);
+    RtlFreeUnicodeString(&made);
+    made = (UNICODE_STRING){0, 0, NULL};
+    RtlWriteRegistryValue(RTL_REGISTRY_SERVICES, L"Table", L"s", REG_SZ, (PVOID)L"text", 10);
+    RtlWriteRegistryValue(RTL_REGISTRY_SERVICES, L"Table", L"m", REG_MULTI_SZ, (PVOID)L"a\0bc\0", 12);
+    RtlWriteRegistryValue(RTL_REGISTRY_SERVICES, L"Table", L"q", REG_QWORD, &large, sizeof large);
+    RtlWriteRegistryValue(RTL_REGISTRY_SERVICES, L"Table\\Sub", L"n", REG_DWORD, &number, sizeof number);
+    EXPECT_STATUS(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, L"Table", table, NULL, NULL), STATUS_SUCCESS);
+    EXPECT_EQ(found, 5u);
+    EXPECT_EQ(memcmp(made.Buffer, L"default", 16), 0);
+    RtlFreeUnicodeString(&made);
+
+    EXPECT_STATUS(query(L"Table", 0, NULL, NULL, 0, &seen), STATUS_SUCCESS); /* s, the two of m, q */
+    EXPECT_EQ(seen.calls, 4u);
+    EXPECT_EQ(seen.types, 0x111Bu);
+    EXPECT_EQ(seen.lengths, 10u + 4 + 6 + 8);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_NOEXPAND, L"m", NULL, 0, &seen), STATUS_SUCCESS);
+    EXPECT_EQ(seen.lengths, 28u + 12);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT, L"s", &small, 0, NULL), STATUS_BUFFER_TOO_SMALL);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT, L"q", large_found, 0, NULL), STATUS_SUCCESS);
+    EXPECT_EQ(large_found[0], 6u);
+    large_found[0] = 16;
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT, L"q", large_found, 0, NULL), STATUS_SUCCESS);
+    EXPECT_EQ(large_found[0], 8u | (ULONGLONG)REG_QWORD << 32);
+    EXPECT_EQ(large_found[1], 6u);
+    large_found[0] = 15;
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT, L"q", large_found, 0, NULL),
+                  STATUS_BUFFER_TOO_SMALL);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_TYPECHECK, L"q", &found,
+                        REG_DWORD << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT, NULL),
+                  STATUS_OBJECT_TYPE_MISMATCH);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_REQUIRED, L"no", NULL, 0, &seen),
+                  STATUS_OBJECT_NAME_NOT_FOUND);
+    EXPECT_STATUS(query(L"Table", 0, L"no", NULL, 0, &seen), STATUS_SUCCESS);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DIRECT, NULL, &found, 0, NULL),
+                  STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_DELETE, L"s", NULL, 0, &seen), STATUS_SUCCESS);
+    EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_REQUIRED, L"s", NULL, 0, &seen),
+                  STATUS_OBJECT_NAME_NOT_FOUND);
+    EXPECT_EQ(seen.calls, 6u);
+}

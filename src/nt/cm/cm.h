@@ -44,4 +44,7 @@ NTSTATUS cm_set_value(struct cm_key *key, PCUNICODE_STRING name, ULONG type, con
 NTSTATUS cm_delete_value(struct cm_key *key, PCUNICODE_STRING name);
 NTSTATUS cm_set_class(struct cm_key *key, PCUNICODE_STRING class_name);
 
+/* The entries of RtlQueryRegistryValues, one by one; top NULL: a key that is not there. */
+NTSTATUS cm_query_table(struct cm_key *top, const RTL_QUERY_REGISTRY_TABLE *entry, PVOID context);
+
 #endif

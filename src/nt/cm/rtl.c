@@ -108,3 +108,24 @@ NTSTATUS NTAPI RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR Valu
     cm_release_key(key);
     return status;
 }
+
+/* Looks values up, one entry of the table after another: each goes to its routine, or is stored
+ * (RTL_QUERY_REGISTRY_DIRECT).  There is no environment: REG_EXPAND_SZ comes as it is.  PASSIVE_LEVEL.
+ * STATUS_SUCCESS, STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND (the key, or a required value),
+ * STATUS_OBJECT_TYPE_MISMATCH, STATUS_BUFFER_TOO_SMALL, what a routine returned.  (wdm
+ * RtlQueryRegistryValues) */
+NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE QueryTable,
+                                      PVOID Context, PVOID Environment)
+{
+    struct cm_key *key = NULL;
+    NTSTATUS status = find_key(RelativeTo, Path, 0, &key);
+
+    (void)Environment;
+    if (status == STATUS_OBJECT_NAME_NOT_FOUND && (RelativeTo & RTL_REGISTRY_OPTIONAL))
+        status = STATUS_SUCCESS;
+    if (NT_SUCCESS(status))
+        status = cm_query_table(key, QueryTable, Context);
+    if (key)
+        cm_release_key(key);
+    return status;
+}
