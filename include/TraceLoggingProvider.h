@@ -50,7 +50,8 @@ enum uwsk_tracelogging {
     UWSK_TL_STRUCT, /* number of the fields that follow and belong to it */
 };
 
-NTSTATUS uwsk_tracelogging_register(TraceLoggingHProvider provider, PETWENABLECALLBACK callback, PVOID context);
+NTSTATUS uwsk_tracelogging_register(TraceLoggingHProvider provider, PETWENABLECALLBACK callback,
+                                    PVOID context);
 void uwsk_tracelogging_unregister(TraceLoggingHProvider provider);
 BOOLEAN uwsk_tracelogging_enabled(TraceLoggingHProvider provider);
 void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, ...);
@@ -62,9 +63,15 @@ void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, 
 #define UWSK_TL_EXTERN extern
 #endif
 
-#define UWSK_TL_ID(a, b, c, d, e, f, g, h, i, j, k) {a, b, c, {d, e, f, g, h, i, j, k}}
-#define TRACELOGGING_DECLARE_PROVIDER(Handle)       UWSK_TL_EXTERN const TraceLoggingHProvider Handle
-#define TRACELOGGING_DEFINE_PROVIDER(Handle, ProviderName, ProviderId, ...)                                   \
+#define UWSK_TL_ID(a, b, c, d, e, f, g, h, i, j, k)                                                          \
+    {                                                                                                        \
+        a, b, c,                                                                                             \
+        {                                                                                                    \
+            d, e, f, g, h, i, j, k                                                                           \
+        }                                                                                                    \
+    }
+#define TRACELOGGING_DECLARE_PROVIDER(Handle) UWSK_TL_EXTERN const TraceLoggingHProvider Handle
+#define TRACELOGGING_DEFINE_PROVIDER(Handle, ProviderName, ProviderId, ...)                                  \
     static struct _TlgProvider_t Handle##_uwsk_storage = {ProviderName, UWSK_TL_ID ProviderId, 0};           \
     TRACELOGGING_DECLARE_PROVIDER(Handle);                                                                   \
     const TraceLoggingHProvider Handle = &Handle##_uwsk_storage
@@ -91,50 +98,50 @@ void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, 
 #define TraceLoggingDescription(Text) UWSK_TL_SKIP, "", 0
 
 /* The name that the driver gives, or else the words of the value. */
-#define UWSK_TL_SECOND(First, Second, ...)      Second
-#define UWSK_TL_NAME(Words, ...)                UWSK_TL_SECOND(0, ##__VA_ARGS__, Words, 0)
+#define UWSK_TL_SECOND(First, Second, ...)           Second
+#define UWSK_TL_NAME(Words, ...)                     UWSK_TL_SECOND(0, ##__VA_ARGS__, Words, 0)
 #define UWSK_TL_FIELD(Kind, Type, Value, Words, ...) Kind, UWSK_TL_NAME(Words, ##__VA_ARGS__), (Type)(Value)
 
 #define TraceLoggingStruct(Fields, ...) UWSK_TL_STRUCT, UWSK_TL_NAME("", ##__VA_ARGS__), (int)(Fields)
 
-#define TraceLoggingInt8(v, ...)      UWSK_TL_FIELD(UWSK_TL_I32, INT8, v, #v, ##__VA_ARGS__)
-#define TraceLoggingUInt8(v, ...)     UWSK_TL_FIELD(UWSK_TL_U32, UINT8, v, #v, ##__VA_ARGS__)
-#define TraceLoggingInt16(v, ...)     UWSK_TL_FIELD(UWSK_TL_I32, INT16, v, #v, ##__VA_ARGS__)
-#define TraceLoggingUInt16(v, ...)    UWSK_TL_FIELD(UWSK_TL_U32, UINT16, v, #v, ##__VA_ARGS__)
-#define TraceLoggingInt32(v, ...)     UWSK_TL_FIELD(UWSK_TL_I32, INT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingUInt32(v, ...)    UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingInt64(v, ...)     UWSK_TL_FIELD(UWSK_TL_I64, INT64, v, #v, ##__VA_ARGS__)
-#define TraceLoggingUInt64(v, ...)    UWSK_TL_FIELD(UWSK_TL_U64, UINT64, v, #v, ##__VA_ARGS__)
-#define TraceLoggingLong(v, ...)      UWSK_TL_FIELD(UWSK_TL_I32, LONG, v, #v, ##__VA_ARGS__)
-#define TraceLoggingULong(v, ...)     UWSK_TL_FIELD(UWSK_TL_U32, ULONG, v, #v, ##__VA_ARGS__)
-#define TraceLoggingIntPtr(v, ...)    UWSK_TL_FIELD(UWSK_TL_I64, INT_PTR, v, #v, ##__VA_ARGS__)
-#define TraceLoggingUIntPtr(v, ...)   UWSK_TL_FIELD(UWSK_TL_U64, UINT_PTR, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexUInt8(v, ...)  UWSK_TL_FIELD(UWSK_TL_X32, UINT8, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexUInt16(v, ...) UWSK_TL_FIELD(UWSK_TL_X32, UINT16, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexUInt32(v, ...) UWSK_TL_FIELD(UWSK_TL_X32, UINT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexInt32(v, ...)  UWSK_TL_FIELD(UWSK_TL_X32, INT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexLong(v, ...)   UWSK_TL_FIELD(UWSK_TL_X32, LONG, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexULong(v, ...)  UWSK_TL_FIELD(UWSK_TL_X32, ULONG, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexUInt64(v, ...) UWSK_TL_FIELD(UWSK_TL_X64, UINT64, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHexInt64(v, ...)  UWSK_TL_FIELD(UWSK_TL_X64, INT64, v, #v, ##__VA_ARGS__)
-#define TraceLoggingBool(v, ...)      UWSK_TL_FIELD(UWSK_TL_BOOL, INT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingBoolean(v, ...)   UWSK_TL_FIELD(UWSK_TL_BOOL, UINT8, v, #v, ##__VA_ARGS__)
-#define TraceLoggingFloat32(v, ...)   UWSK_TL_FIELD(UWSK_TL_DOUBLE, double, v, #v, ##__VA_ARGS__)
-#define TraceLoggingFloat64(v, ...)   UWSK_TL_FIELD(UWSK_TL_DOUBLE, double, v, #v, ##__VA_ARGS__)
-#define TraceLoggingChar(v, ...)      UWSK_TL_FIELD(UWSK_TL_CHAR, CHAR, v, #v, ##__VA_ARGS__)
-#define TraceLoggingPointer(v, ...)   UWSK_TL_FIELD(UWSK_TL_POINTER, const VOID *, v, #v, ##__VA_ARGS__)
-#define TraceLoggingPid(v, ...)       UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingTid(v, ...)       UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingPort(v, ...)      UWSK_TL_FIELD(UWSK_TL_PORT, UINT16, v, #v, ##__VA_ARGS__)
+#define TraceLoggingInt8(v, ...)        UWSK_TL_FIELD(UWSK_TL_I32, INT8, v, #v, ##__VA_ARGS__)
+#define TraceLoggingUInt8(v, ...)       UWSK_TL_FIELD(UWSK_TL_U32, UINT8, v, #v, ##__VA_ARGS__)
+#define TraceLoggingInt16(v, ...)       UWSK_TL_FIELD(UWSK_TL_I32, INT16, v, #v, ##__VA_ARGS__)
+#define TraceLoggingUInt16(v, ...)      UWSK_TL_FIELD(UWSK_TL_U32, UINT16, v, #v, ##__VA_ARGS__)
+#define TraceLoggingInt32(v, ...)       UWSK_TL_FIELD(UWSK_TL_I32, INT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingUInt32(v, ...)      UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingInt64(v, ...)       UWSK_TL_FIELD(UWSK_TL_I64, INT64, v, #v, ##__VA_ARGS__)
+#define TraceLoggingUInt64(v, ...)      UWSK_TL_FIELD(UWSK_TL_U64, UINT64, v, #v, ##__VA_ARGS__)
+#define TraceLoggingLong(v, ...)        UWSK_TL_FIELD(UWSK_TL_I32, LONG, v, #v, ##__VA_ARGS__)
+#define TraceLoggingULong(v, ...)       UWSK_TL_FIELD(UWSK_TL_U32, ULONG, v, #v, ##__VA_ARGS__)
+#define TraceLoggingIntPtr(v, ...)      UWSK_TL_FIELD(UWSK_TL_I64, INT_PTR, v, #v, ##__VA_ARGS__)
+#define TraceLoggingUIntPtr(v, ...)     UWSK_TL_FIELD(UWSK_TL_U64, UINT_PTR, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexUInt8(v, ...)    UWSK_TL_FIELD(UWSK_TL_X32, UINT8, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexUInt16(v, ...)   UWSK_TL_FIELD(UWSK_TL_X32, UINT16, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexUInt32(v, ...)   UWSK_TL_FIELD(UWSK_TL_X32, UINT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexInt32(v, ...)    UWSK_TL_FIELD(UWSK_TL_X32, INT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexLong(v, ...)     UWSK_TL_FIELD(UWSK_TL_X32, LONG, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexULong(v, ...)    UWSK_TL_FIELD(UWSK_TL_X32, ULONG, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexUInt64(v, ...)   UWSK_TL_FIELD(UWSK_TL_X64, UINT64, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHexInt64(v, ...)    UWSK_TL_FIELD(UWSK_TL_X64, INT64, v, #v, ##__VA_ARGS__)
+#define TraceLoggingBool(v, ...)        UWSK_TL_FIELD(UWSK_TL_BOOL, INT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingBoolean(v, ...)     UWSK_TL_FIELD(UWSK_TL_BOOL, UINT8, v, #v, ##__VA_ARGS__)
+#define TraceLoggingFloat32(v, ...)     UWSK_TL_FIELD(UWSK_TL_DOUBLE, double, v, #v, ##__VA_ARGS__)
+#define TraceLoggingFloat64(v, ...)     UWSK_TL_FIELD(UWSK_TL_DOUBLE, double, v, #v, ##__VA_ARGS__)
+#define TraceLoggingChar(v, ...)        UWSK_TL_FIELD(UWSK_TL_CHAR, CHAR, v, #v, ##__VA_ARGS__)
+#define TraceLoggingPointer(v, ...)     UWSK_TL_FIELD(UWSK_TL_POINTER, const VOID *, v, #v, ##__VA_ARGS__)
+#define TraceLoggingPid(v, ...)         UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingTid(v, ...)         UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingPort(v, ...)        UWSK_TL_FIELD(UWSK_TL_PORT, UINT16, v, #v, ##__VA_ARGS__)
 #define TraceLoggingIPv4Address(v, ...) UWSK_TL_FIELD(UWSK_TL_IPV4, UINT32, v, #v, ##__VA_ARGS__)
 #define TraceLoggingIPv6Address(v, ...) UWSK_TL_FIELD(UWSK_TL_IPV6, const VOID *, v, #v, ##__VA_ARGS__)
-#define TraceLoggingWinError(v, ...)  UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingNTStatus(v, ...)  UWSK_TL_FIELD(UWSK_TL_STATUS, NTSTATUS, v, #v, ##__VA_ARGS__)
-#define TraceLoggingHResult(v, ...)   UWSK_TL_FIELD(UWSK_TL_X32, INT32, v, #v, ##__VA_ARGS__)
-#define TraceLoggingGuid(v, ...)      UWSK_TL_GUID, UWSK_TL_NAME(#v, ##__VA_ARGS__), (const GUID *)&(v)
-#define TraceLoggingString(v, ...)    UWSK_TL_FIELD(UWSK_TL_STRING, PCSTR, v, #v, ##__VA_ARGS__)
-#define TraceLoggingWideString(v, ...) UWSK_TL_FIELD(UWSK_TL_WIDE, PCWSTR, v, #v, ##__VA_ARGS__)
-#define TraceLoggingAnsiString(v, ...) UWSK_TL_FIELD(UWSK_TL_ANSI, PCANSI_STRING, v, #v, ##__VA_ARGS__)
+#define TraceLoggingWinError(v, ...)    UWSK_TL_FIELD(UWSK_TL_U32, UINT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingNTStatus(v, ...)    UWSK_TL_FIELD(UWSK_TL_STATUS, NTSTATUS, v, #v, ##__VA_ARGS__)
+#define TraceLoggingHResult(v, ...)     UWSK_TL_FIELD(UWSK_TL_X32, INT32, v, #v, ##__VA_ARGS__)
+#define TraceLoggingGuid(v, ...)        UWSK_TL_GUID, UWSK_TL_NAME(#v, ##__VA_ARGS__), (const GUID *)&(v)
+#define TraceLoggingString(v, ...)      UWSK_TL_FIELD(UWSK_TL_STRING, PCSTR, v, #v, ##__VA_ARGS__)
+#define TraceLoggingWideString(v, ...)  UWSK_TL_FIELD(UWSK_TL_WIDE, PCWSTR, v, #v, ##__VA_ARGS__)
+#define TraceLoggingAnsiString(v, ...)  UWSK_TL_FIELD(UWSK_TL_ANSI, PCANSI_STRING, v, #v, ##__VA_ARGS__)
 #define TraceLoggingUnicodeString(v, ...)                                                                    \
     UWSK_TL_FIELD(UWSK_TL_UNICODE, PCUNICODE_STRING, v, #v, ##__VA_ARGS__)
 #define TraceLoggingCountedString(v, n, ...)                                                                 \
@@ -146,22 +153,70 @@ void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, 
 
 /* A field of the value's own type. */
 #ifdef __cplusplus
-inline enum uwsk_tracelogging uwsk_tl_kind(bool) { return UWSK_TL_BOOL; }
-inline enum uwsk_tracelogging uwsk_tl_kind(char) { return UWSK_TL_CHAR; }
-inline enum uwsk_tracelogging uwsk_tl_kind(signed char) { return UWSK_TL_I32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(unsigned char) { return UWSK_TL_U32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(short) { return UWSK_TL_I32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(unsigned short) { return UWSK_TL_U32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(int) { return UWSK_TL_I32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(unsigned) { return UWSK_TL_U32; }
-inline enum uwsk_tracelogging uwsk_tl_kind(long) { return UWSK_TL_I64; }
-inline enum uwsk_tracelogging uwsk_tl_kind(unsigned long) { return UWSK_TL_U64; }
-inline enum uwsk_tracelogging uwsk_tl_kind(long long) { return UWSK_TL_I64; }
-inline enum uwsk_tracelogging uwsk_tl_kind(unsigned long long) { return UWSK_TL_U64; }
-inline enum uwsk_tracelogging uwsk_tl_kind(double) { return UWSK_TL_DOUBLE; }
-inline enum uwsk_tracelogging uwsk_tl_kind(const char *) { return UWSK_TL_STRING; }
-inline enum uwsk_tracelogging uwsk_tl_kind(const wchar_t *) { return UWSK_TL_WIDE; }
-inline enum uwsk_tracelogging uwsk_tl_kind(const void *) { return UWSK_TL_POINTER; }
+inline enum uwsk_tracelogging uwsk_tl_kind(bool)
+{
+    return UWSK_TL_BOOL;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(char)
+{
+    return UWSK_TL_CHAR;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(signed char)
+{
+    return UWSK_TL_I32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(unsigned char)
+{
+    return UWSK_TL_U32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(short)
+{
+    return UWSK_TL_I32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(unsigned short)
+{
+    return UWSK_TL_U32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(int)
+{
+    return UWSK_TL_I32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(unsigned)
+{
+    return UWSK_TL_U32;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(long)
+{
+    return UWSK_TL_I64;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(unsigned long)
+{
+    return UWSK_TL_U64;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(long long)
+{
+    return UWSK_TL_I64;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(unsigned long long)
+{
+    return UWSK_TL_U64;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(double)
+{
+    return UWSK_TL_DOUBLE;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(const char *)
+{
+    return UWSK_TL_STRING;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(const wchar_t *)
+{
+    return UWSK_TL_WIDE;
+}
+inline enum uwsk_tracelogging uwsk_tl_kind(const void *)
+{
+    return UWSK_TL_POINTER;
+}
 #define UWSK_TL_KIND(v) uwsk_tl_kind(v)
 #else
 #define UWSK_TL_KIND(v)                                                                                      \
