@@ -185,7 +185,7 @@ struct transport_socket {
     bool known;        /* the loop may hold a pointer to it */
     bool bound;
     bool peer_fin;
-    bool urgent; /* there was an urgent byte: a short read means nothing any more */
+    bool urgent;     /* there was an urgent byte: a short read means nothing any more */
     bool fin_wanted; /* shutdown() waits for the send that is inside */
     bool fin_sent;
     bool again; /* a step stopped for fairness, not because it would block */
