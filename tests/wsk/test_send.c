@@ -136,7 +136,7 @@ TEST(less_than_the_chain_is_sent, "R-BUF-06 R-BUF-03")
 
 TEST(several_sends_go_out_in_order, "D-06 C-IRP-22 C-DATA-18 R-SEND-05")
 {
-    enum { COUNT = 60 };
+    enum { COUNT = 24 };
     struct wt_buffer buffers[COUNT];
     struct wt_op ops[COUNT];
     SIZE_T total = 0, i;
