@@ -74,7 +74,7 @@ static NTSTATUS WSKAPI life_accept(PVOID SocketContext, ULONG Flags, PSOCKADDR L
     UNREFERENCED_PARAMETER(RemoteAddress);
     *AcceptSocketContext = life;
     *AcceptSocketDispatch = &life_connection;
-    life->accepted[life->accepts] = AcceptSocket;
+    life->accepted[ReadNoFence(&life->accepts)] = AcceptSocket;
     InterlockedIncrement(&life->accepts);
     return STATUS_SUCCESS;
 }
@@ -93,14 +93,14 @@ static void life_end(struct life *life)
     LONG i;
 
     wt_close_now(life->listener);
-    for (i = 0; i < life->accepts; i++)
+    for (i = 0; i < ReadAcquire(&life->accepts); i++)
         wt_close_now(life->accepted[i]);
 }
 
 /* A caller who is accepted and heard, or reset, or whose connection WSK calls dead. */
 static void call_once(struct life *life)
 {
-    LONG bytes = life->bytes;
+    LONG bytes = ReadAcquire(&life->bytes);
     int peer = peer_connect(PEER_INET, life->port, 5000);
     char byte;
 
