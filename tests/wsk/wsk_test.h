@@ -16,18 +16,27 @@
 #include "peer.h"
 #include "uwsk_test.h"
 
-/* All completion modes in all deliveries, on epoll and on io_uring. */
-#define WT_MODES                                                                                             \
+/* All completion modes in all deliveries, on epoll and on io_uring.  ThreadSanitizer sees that one thread follows another
+ * through a socket's system calls, but not through a ring: there the same modes run on epoll only. */
+#define WT_EPOLL_MODES                                                                                       \
     "natural/dispatch natural/passive natural/mixed always-pend/dispatch always-pend/passive "               \
-    "always-pend/mixed inline/dispatch inline/passive inline/mixed "                                         \
-    "natural/dispatch/uring natural/passive/uring natural/mixed/uring always-pend/dispatch/uring "           \
+    "always-pend/mixed inline/dispatch inline/passive inline/mixed"
+#define WT_EPOLL_DATA_MODES                                                                                  \
+    WT_EPOLL_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
+#ifdef __SANITIZE_THREAD__
+#define WT_MODES      WT_EPOLL_MODES
+#define WT_DATA_MODES WT_EPOLL_DATA_MODES
+#else
+#define WT_URING_MODES                                                                                       \
+    " natural/dispatch/uring natural/passive/uring natural/mixed/uring always-pend/dispatch/uring "          \
     "always-pend/passive/uring always-pend/mixed/uring inline/dispatch/uring inline/passive/uring "          \
     "inline/mixed/uring"
-
+#define WT_MODES WT_EPOLL_MODES WT_URING_MODES
 /* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
 #define WT_DATA_MODES                                                                                        \
-    WT_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied "                     \
-             "natural/dispatch/uring/onebyte natural/dispatch/uring/acked natural/dispatch/uring/copied"
+    WT_EPOLL_DATA_MODES WT_URING_MODES                                                                       \
+        " natural/dispatch/uring/onebyte natural/dispatch/uring/acked natural/dispatch/uring/copied"
+#endif
 
 /* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
 void wt_setup(void);
