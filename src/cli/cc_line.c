@@ -108,6 +108,8 @@ static void add_all(struct cc_list *line, const char *const *words)
  *   -fvisibility=hidden                                             a driver's connect() must not become
  * libc's (T-01) -fno-omit-frame-pointer, -g                                     stacks in reports
  *   -fno-stack-protector                                            its support functions are libc's
+ *   -fno-optimize-sibling-calls   a call that ends a function stays a call: its return address is the driver's, by
+ *                                 which the account knows whose a registration or a block is
  *   -nostdinc                                                       a driver sees Windows' headers only
  * (T-02) */
 void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, const struct cc_layout *layout,
@@ -129,6 +131,7 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
                                       "-fPIC",
                                       "-fvisibility=hidden",
                                       "-fno-stack-protector",
+                                      "-fno-optimize-sibling-calls",
                                       NULL};
     static const char *const clang[] = {"-fms-compatibility", "-Wno-microsoft", NULL};
     static const char *const definitions[] = {"-nostdinc",
