@@ -51,7 +51,7 @@ static NTSTATUS finish(PIRP irp, PVOID *result)
     return status;
 }
 
-static NTSTATUS attach(void)
+static __declspec(noinline) NTSTATUS attach(void)
 {
     WSK_CLIENT_NPI client = {NULL, &client_dispatch};
     NTSTATUS status = WskRegister(&client, &registration);
@@ -78,7 +78,7 @@ static NTSTATUS NTAPI on_accept(PVOID SocketContext, ULONG Flags, PSOCKADDR Loca
 
 static const WSK_CLIENT_LISTEN_DISPATCH listen_dispatch = {.WskAcceptEvent = on_accept};
 
-static NTSTATUS open_listener(const WSK_CLIENT_LISTEN_DISPATCH *dispatch)
+static __declspec(noinline) NTSTATUS open_listener(const WSK_CLIENT_LISTEN_DISPATCH *dispatch)
 {
     SOCKADDR_IN address = {.sin_family = AF_INET, .sin_addr.s_addr = RtlUlongByteSwap(0x7f000001)};
     PIRP irp = new_irp();
