@@ -47,6 +47,7 @@ compile_driver() {
 start_driver() {
     driver=$1
     shift
+    : >"$work/$driver.log" # the background job empties it too late: an earlier run's lines would be believed
     "$uwsk" run --for 120 "$@" "$work/$driver.so" >"$work/$driver.log" 2>&1 &
     driver_pid=$!
     wait_for 20 driver_is_up

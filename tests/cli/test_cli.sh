@@ -90,6 +90,7 @@ usage_error() {
 
 # in_background ARGUMENT...: starts `uwsk run`, waits until it says that the driver is loaded; its process is $running.
 in_background() {
+    : >err # the job empties it too late: an earlier run's lines would be believed
     "$uwsk" run "$@" >out 2>err &
     running=$!
     for _ in $(seq 500); do
@@ -544,6 +545,7 @@ cli_signals() {
     local signal
     for signal in TERM INT; do
         # A shell's background processes ignore SIGINT: give it back.
+        : >err
         "$uwsk_env" --default-signal=INT "$uwsk" run clean.so >out 2>err &
         running=$!
         for _ in $(seq 500); do
