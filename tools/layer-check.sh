@@ -20,7 +20,7 @@ complain() {
 }
 
 # Lowest first.  "name world folder": the object libraries that the build makes of each folder.
-rooms="host_linux transport nt nmr wsk verifier runner cli"
+rooms="host_linux host_sim transport nt nmr wsk verifier runner explore cli"
 kernel_rooms="nt nmr wsk verifier"
 
 objects_of() {
@@ -67,7 +67,7 @@ memset
 strlen
 LIST
 inserted='^(_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|tsan|sanitizer)_.*)$'
-below="host_linux transport"
+below="host_linux host_sim transport"
 for room in $kernel_rooms; do
     below="$below $room"
     (for lower in $below crt; do cat "$work/$lower.defined"; done; cat "$work/always") | sort -u >"$work/allowed"
