@@ -117,7 +117,7 @@ fi
 rank() {
     case $1 in
     host) echo 0 ;; transport) echo 1 ;; nt) echo 2 ;; nmr) echo 3 ;; wsk) echo 4 ;;
-    verifier) echo 5 ;; runner) echo 6 ;; cli) echo 7 ;; crt) echo 1 ;; *) echo -1 ;;
+    verifier) echo 5 ;; runner) echo 6 ;; explore) echo 7 ;; cli) echo 8 ;; crt) echo 1 ;; *) echo -1 ;;
     esac
 }
 while IFS=: read -r file line text; do
