@@ -128,7 +128,7 @@ echo_many() {
 
 # The unload ends connections that are idle, and those of clients that have sent something and do not read.
 echo_unload() {
-    local clients=() client
+    local clients=() client port
     for port in "${ports[@]}"; do
         "$peer" --expect RST "$port" &
         clients+=($!)
@@ -150,6 +150,32 @@ rundown_loop() {
 
 rundown_right() {
     unload && driver_says | grep -q "connections closed under fire, .* 0 wrong$"
+}
+
+# ---- workqueue -------------------------------------------------------------------------------------------------
+
+# A client that has shut its direction down still gets everything, and then our FIN.
+workqueue_half_close() {
+    local bytes
+    bytes=$(head -c 300000 /dev/zero | timeout 20 nc -N "$2" "$1" | wc -c)
+    echo "$bytes bytes came back behind the FIN"
+    [ "$bytes" -eq 300000 ]
+}
+
+workqueue_many() {
+    local clients=() client i
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        case $((i % 4)) in
+        0) "$peer" -6 --echo 200000 --reset "${ports[0]}" & ;;
+        1) "$peer" -6 --echo 200000 --burst 2049 "${ports[0]}" & ;;
+        2) "$peer" --echo 20000 --burst 100 "${ports[0]}" & ;;
+        3) "$peer" --echo 3000000 "${ports[0]}" & ;;
+        esac
+        clients+=($!)
+    done
+    for client in "${clients[@]}"; do
+        wait "$client" || return 1
+    done
 }
 
 check drivers_close_loads load close CLOSE_PORT
@@ -181,6 +207,19 @@ end_driver
 check drivers_rundown_loads load rundown RUNDOWN_PORT
 check drivers_rundown_loop rundown_loop
 check drivers_rundown_unloads rundown_right
+end_driver
+
+check drivers_workqueue_loads load workqueue WORKQUEUE_PORT
+port=${ports[0]}
+check drivers_workqueue_nc echo_nc "$port"
+check drivers_workqueue_pattern echo_pattern "$port" -4
+check drivers_workqueue_pattern_ipv6 echo_pattern "$port" -6
+check drivers_workqueue_half_close workqueue_half_close "$port" 127.0.0.1
+check drivers_workqueue_half_close_ipv6 workqueue_half_close "$port" ::1
+check drivers_workqueue_slow_reader echo_slow_reader "$port"
+check drivers_workqueue_reset echo_reset "$port"
+check drivers_workqueue_many_clients workqueue_many
+check drivers_workqueue_unloads_with_clients echo_unload
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
