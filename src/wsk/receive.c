@@ -1,9 +1,9 @@
 /*
- * receive.c - the receive direction of a connection: WskReceive, WskReceiveEvent and WskRelease (areas RECV,
- * RECVEV, REL, DATA).
+ * receive.c - the receive direction of a connection: WskReceive, and what the transport's receive works for
+ * (areas RECV, DATA).
  *
- * Bytes come from two places, always in stream order: `data`, the indications that nobody has accepted yet,
- * and then the transport.  At most one receive is inside the transport; it works either for the first IRP in
+ * Bytes come from two places, always in stream order: `data`, what nobody has accepted yet (indicate.c), and
+ * then the transport.  At most one receive is inside the transport; it works either for the first IRP in
  * the queue, straight into its MDL chain, or (with a buffer of the transport) for the event callback.
  * WskReceive goes before the event (R-RECV-12): when an IRP comes while the event's receive is inside, that
  * is taken back; if it cannot be, its bytes land in `data` and the IRP is served from there.
@@ -15,122 +15,22 @@ enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 
-/* What a retained list counts at least: it pins a whole buffer of the transport, however few bytes are in it. */
-#define WSK_RECEIVE_LIST_CHARGE 1024u
-
-/* One buffer of data.  The head of a retained list stands in socket->receive.retained; its elements hang on
- * Next. */
-struct wsk_indication {
-    WSK_DATA_INDICATION public; /* first: what the driver sees */
-    LIST_ENTRY link;            /* in `data`; of a list's head: in `retained` or client->orphans */
-    PVOID provided;             /* the transport's buffer */
-    SIZE_T total;               /* of a retained list's head: what it counts towards the limit */
-    union {
-        MDL mdl;
-        UCHAR room[sizeof(MDL) + 32 * sizeof(PFN_NUMBER)];
-    };
-};
-
-static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
-{
-    return CONTAINING_RECORD(link, struct wsk_indication, link);
-}
-
-static void indication_free(struct wsk_indication *indication)
-{
-    WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
-    ex_free_pool(indication);
-}
-
-/* Frees a list by its head: the elements hang on Next. */
-static void indication_list_free(struct wsk_indication *head)
-{
-    while (head != NULL) {
-        struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
-
-        indication_free(head);
-        head = next;
-    }
-}
-
-void wsk_indication_free_all(PLIST_ENTRY list)
-{
-    while (!IsListEmpty(list))
-        indication_list_free(indication_of_link(RemoveHeadList(list)));
-}
-
-/* lock held: bytes that the transport put in its own buffer join the stream. */
-static NTSTATUS data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes)
-{
-    struct wsk_indication *indication;
-    SIZE_T room = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
-
-    C_ASSERT(sizeof(((struct wsk_indication *)0)->room) >= sizeof(MDL) + 32 * sizeof(PFN_NUMBER));
-    KE_ASSERT(room <= 31 * PAGE_SIZE);
-    indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
-    if (indication == NULL) {
-        WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    indication->provided = provided;
-    MmInitializeMdl(&indication->mdl, provided, bytes);
-    mm_build_mdl_for_non_paged_pool(&indication->mdl); /* D-12: MmGetSystemAddressForMdlSafe works */
-    indication->public.Buffer.Mdl = &indication->mdl;
-    indication->public.Buffer.Length = bytes;
-    InsertTailList(&socket->receive.data, &indication->link);
-    socket->receive.data_bytes += bytes;
-    return STATUS_SUCCESS;
-}
-
-/* lock held: the first `bytes` of data have been accepted. */
-static void data_consume(struct wsk_socket *socket, SIZE_T bytes)
-{
-    KE_ASSERT(bytes <= socket->receive.data_bytes);
-    socket->receive.data_bytes -= bytes;
-    while (bytes != 0) {
-        struct wsk_indication *first = indication_of_link(socket->receive.data.Flink);
-        SIZE_T take = min(bytes, first->public.Buffer.Length);
-
-        bytes -= take;
-        if (take == first->public.Buffer.Length) {
-            RemoveEntryList(&first->link);
-            indication_free(first);
-        } else {
-            first->public.Buffer.Offset += (ULONG)take; /* C-DATA-14: none lost, none twice */
-            first->public.Buffer.Length -= take;
-        }
-    }
-}
-
-/* lock held: serves an IRP from data; returns the bytes taken. */
-static SIZE_T data_copy(struct wsk_socket *socket, PIRP irp)
-{
-    union wsk_arguments *arguments = wsk_arguments_of(irp);
-    struct wsk_op *op = wsk_op_of(irp);
-    SIZE_T copied = 0, want = arguments->buffer.length - op->progress;
-    PLIST_ENTRY link;
-
-    if (arguments->buffer.flags & WSK_FLAG_DRAIN) {
-        data_consume(socket, socket->receive.data_bytes); /* R-RECV-05 */
-        return 0;
-    }
-    for (link = socket->receive.data.Flink; link != &socket->receive.data && copied < want;
-         link = link->Flink) {
-        struct wsk_indication *from = indication_of_link(link);
-        SIZE_T part = min(want - copied, from->public.Buffer.Length);
-
-        mm_mdl_copy_to(arguments->buffer.mdl, arguments->buffer.offset, op->progress + copied,
-                       (UCHAR *)from->provided + from->public.Buffer.Offset, part);
-        copied += part;
-    }
-    data_consume(socket, copied);
-    op->progress += copied;
-    return copied;
-}
-
 /* ---- one IRP ------------------------------------------------------------------------------------------ */
 
 enum receive_step { STEP_DONE, STEP_HELD };
+
+/* lock held: serves an IRP from data. */
+static void receive_from_data(struct wsk_socket *socket, PIRP irp)
+{
+    union wsk_arguments *arguments = wsk_arguments_of(irp);
+    struct wsk_op *op = wsk_op_of(irp);
+
+    if (arguments->buffer.flags & WSK_FLAG_DRAIN)
+        wsk_data_discard(socket); /* R-RECV-05 */
+    else
+        op->progress += wsk_data_copy(socket, arguments->buffer.mdl, arguments->buffer.offset, op->progress,
+                                      arguments->buffer.length - op->progress);
+}
 
 static size_t receive_segments(struct transport_op *op, size_t offset, struct transport_segment *out,
                                size_t count)
@@ -204,7 +104,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         if (arguments->buffer.length == 0 && !drain)
             return receive_nothing(socket, status);
         if (!IsListEmpty(&socket->receive.data))
-            data_copy(socket, irp);
+            receive_from_data(socket, irp);
         if (receive_satisfied(irp) || (socket->latches & WSK_LATCH_EOF))
             return STEP_DONE; /* end of stream: success with what there is */
         if (!receive_take_back(socket))
@@ -266,7 +166,7 @@ static void receive_event_got(struct wsk_socket *socket, NTSTATUS status, SIZE_T
     if (status == STATUS_SUCCESS && bytes == 0)
         socket->latches |= WSK_LATCH_EOF | WSK_LATCH_PEER_FIN;
     else if (status == STATUS_SUCCESS)
-        status = data_append(socket, socket->receive.op.provided, bytes);
+        status = wsk_data_append(socket, socket->receive.op.provided, bytes);
     if (status != STATUS_SUCCESS && status != STATUS_CANCELLED)
         wsk_connection_died(socket, status); /* bytes that cannot be kept would be a hole in the stream */
 }
@@ -585,157 +485,4 @@ void wsk_receive_completed(struct wsk_socket *socket)
     socket->latches &= ~(ULONG)WSK_LATCH_SUSPENDED; /* H-05: completed, not merely called */
     wsk_receive_pump(socket);
     wsk_unlock(socket, irql);
-}
-
-/* ---- WskReceiveEvent and WskRelease ------------------------------------------------------------------- */
-
-/* lock held: takes all of data out as one list for the driver; NULL when there is none. */
-static struct wsk_indication *indicate_begin(struct wsk_socket *socket, SIZE_T *bytes)
-{
-    struct wsk_indication *head = NULL, *last = NULL;
-
-    *bytes = 0;
-    while (!IsListEmpty(&socket->receive.data)) {
-        struct wsk_indication *next = indication_of_link(RemoveHeadList(&socket->receive.data));
-
-        next->public.Next = NULL; /* R-IND-03 */
-        if (last != NULL)
-            last->public.Next = &next->public;
-        else
-            head = next;
-        last = next;
-        *bytes += next->public.Buffer.Length; /* R-RECVEV-08 */
-    }
-    socket->receive.data_bytes = 0;
-    return head;
-}
-
-/* lock held: nobody kept the list: back to the front of the stream it goes. */
-static void indicate_put_back(struct wsk_socket *socket, struct wsk_indication *head)
-{
-    LIST_ENTRY list;
-
-    InitializeListHead(&list);
-    while (head != NULL) {
-        struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
-
-        socket->receive.data_bytes += head->public.Buffer.Length;
-        head->public.Next = NULL; /* in `data` each stands alone */
-        InsertTailList(&list, &head->link);
-        head = next;
-    }
-    /* What arrived during the callback stands behind it. */
-    while (!IsListEmpty(&list))
-        InsertHeadList(&socket->receive.data, RemoveTailList(&list));
-}
-
-/* lock held: what the callback decided. */
-static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head, NTSTATUS status,
-                         SIZE_T bytes, SIZE_T accepted)
-{
-    BOOLEAN released = socket->receive.released;
-
-    socket->receive.indicated = NULL;
-    socket->receive.released = FALSE;
-    if (head == NULL)
-        return;
-    if (released) { /* WskRelease was faster than the callback's return: whatever that says, the list is given
-                       back */
-        indication_list_free(head);
-        return;
-    }
-    if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
-        head->total = max(bytes, WSK_RECEIVE_LIST_CHARGE);
-        socket->receive.retained_bytes += head->total;
-        InsertTailList(&socket->receive.retained, &head->link);
-        OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, socket->client->caller);
-        return;
-    }
-    if (status == STATUS_SUCCESS && accepted >= bytes) { /* D-13: all of it */
-        indication_list_free(head);
-        return;
-    }
-    indicate_put_back(socket, head);
-    if (status == STATUS_SUCCESS) /* R-RECVEV-12 */
-        data_consume(socket, accepted);
-    socket->latches |= WSK_LATCH_SUSPENDED; /* R-RECVEV-13; unknown statuses mean: not accepted (D-13) */
-}
-
-void wsk_receive_indicate(struct wsk_socket *socket)
-{
-    const WSK_CLIENT_CONNECTION_DISPATCH *table;
-    struct wsk_indication *head;
-    SIZE_T bytes, accepted;
-    NTSTATUS status;
-    PVOID context;
-    BOOLEAN dead;
-    ULONG flags;
-    KIRQL irql;
-
-    irql = wsk_lock(socket);
-    table = socket->client_dispatch;
-    context = socket->context;
-    dead = (socket->latches & WSK_LATCH_RESET) != 0;
-    if (dead) {
-        socket->latches |= WSK_LATCH_TOLD_DEATH; /* C-DATA-09: no list, the socket is dead */
-        head = NULL;
-        bytes = 0;
-    } else {
-        head = indicate_begin(socket, &bytes);
-        socket->receive.indicating = head != NULL;
-        socket->receive.indicated = head;
-    }
-    ke_release_spin_lock(&socket->lock, irql);
-    if (head == NULL && !dead)
-        return; /* a WskReceive took the data in the meantime */
-
-    accepted = bytes; /* C-DATA-13 */
-    flags = ke_current_irql() == DISPATCH_LEVEL ? WSK_FLAG_AT_DISPATCH_LEVEL : 0;
-    RTL_CALL(OBSERVE_CALLBACK, socket, "WskReceiveEvent", table->WskReceiveEvent,
-             rtl_call_frame.status = status = table->WskReceiveEvent(
-                 context, flags, head != NULL ? &head->public : NULL, bytes, &accepted));
-
-    irql = wsk_lock(socket);
-    socket->receive.indicating = FALSE;
-    indicate_end(socket, head, status, bytes, accepted);
-    wsk_receive_pump(socket);
-    wsk_unlock(socket, irql);
-}
-
-/* WskRelease (nf-wsk-wskrelease for data indications): gives back a list that WskReceiveEvent kept by
- * STATUS_PENDING. DataIndication: the head that the callback got.  <= DISPATCH_LEVEL.  STATUS_SUCCESS or
- * STATUS_INVALID_PARAMETER. */
-NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication)
-{
-    struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
-    NTSTATUS status = STATUS_INVALID_PARAMETER;
-    PLIST_ENTRY link;
-    KIRQL irql;
-
-    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket))
-        return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
-    irql = wsk_lock(socket);
-    if (socket->receive.indicated != NULL && &socket->receive.indicated->public == DataIndication) {
-        /* Another thread is done with the list before the callback that hands it out has returned
-         * STATUS_PENDING. */
-        if (!socket->receive.released)
-            status = STATUS_SUCCESS;
-        socket->receive.released = TRUE;
-    }
-    for (link = socket->receive.retained.Flink; link != &socket->receive.retained; link = link->Flink) {
-        struct wsk_indication *head = indication_of_link(link);
-
-        if (&head->public != DataIndication)
-            continue;
-        RemoveEntryList(&head->link);
-        socket->receive.retained_bytes -= head->total;
-        OBSERVE(dead, OBSERVE_INDICATION, head);
-        indication_list_free(head);
-        wsk_receive_pump(socket); /* the window may open again */
-        status = STATUS_SUCCESS;
-        break;
-    }
-    wsk_unlock(socket, irql);
-    wsk_gate_leave(socket);
-    return status;
 }

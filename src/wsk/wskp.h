@@ -2,7 +2,7 @@
  * wskp.h - the private header of the WSK room.
  *
  * Reading order for the subject that matters most: close.c top to bottom, then deliver.c (where completions
- * and callbacks run), then receive.c and send.c (the two queues of a connection).
+ * and callbacks run), then receive.c, indicate.c and send.c (the two queues of a connection).
  *
  * Locks.  socket->lock (a KSPIN_LOCK, so DISPATCH_LEVEL) guards everything in struct wsk_socket that is not
  * the gate word.  It may be held around any call of the transport's table, because only dispatch() calls
@@ -478,7 +478,6 @@ void wsk_event_disables_end(struct wsk_socket *socket);
 
 /* receive.c */
 NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
-NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication);
 void wsk_receive_initialize(struct wsk_socket *socket);
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
 void wsk_receive_completed(
@@ -486,9 +485,18 @@ void wsk_receive_completed(
 void wsk_receive_start(struct wsk_socket *socket); /* lock held: the connection exists now */
 void wsk_receive_pump(struct wsk_socket *socket);  /* lock held: serve, arm, or take back what is armed */
 void wsk_receive_close(struct wsk_socket *socket); /* lock held: steps 2 and 3 of close for this direction */
+BOOLEAN wsk_receive_drained(struct wsk_socket *socket); /* lock held: nothing before the peer's FIN is left */
+
+/* indicate.c */
+NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndication);
+/* lock held: bytes that the transport put in its own buffer join the stream. */
+NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes);
+/* lock held: moves up to `want` bytes from the head of the stream into a chain, from `position` on; returns
+ * how many. */
+SIZE_T wsk_data_copy(struct wsk_socket *socket, PMDL mdl, ULONG offset, SIZE_T position, SIZE_T want);
+void wsk_data_discard(struct wsk_socket *socket);     /* lock held: all of it has been accepted */
 void wsk_receive_indicate(struct wsk_socket *socket); /* inside the gate: runs WskReceiveEvent */
 void wsk_indication_free_all(PLIST_ENTRY list);
-BOOLEAN wsk_receive_drained(struct wsk_socket *socket); /* lock held: nothing before the peer's FIN is left */
 
 /* send.c, disconnect.c */
 NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
