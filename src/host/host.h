@@ -138,8 +138,9 @@ struct host_exception {
 /* handler runs on the faulting thread (on an alternate stack, with the signal unblocked); it may leave by an
  * unwinding jump.  When it returns, the default action happens (core or sanitizer report). */
 void host_set_exception_handler(void (*handler)(const struct host_exception *exception));
-/* 1 when built with a sanitizer: a fault that no handler of the driver takes is then the sanitizer's to
+/* Non-zero when built with a sanitizer: a fault that no handler of the driver takes is then the sanitizer's to
  * report, so the exception handler returns. */
+enum { HOST_SANITIZER_NONE, HOST_SANITIZER_ADDRESS, HOST_SANITIZER_THREAD };
 int host_sanitizer(void);
 
 /* ---- modules, reports, end -------------------------------------------------------------------------------

@@ -77,9 +77,7 @@ static const struct transport_ops *choose_transport(void)
 {
     char reason[160], line[240];
 
-    if (host_sanitizer() == 2)
-        snprintf(reason, sizeof reason, "ThreadSanitizer does not see what the kernel does in a ring");
-    else if (uring_probe(reason, sizeof reason))
+    if (uring_probe(reason, sizeof reason))
         return &transport_uring;
     snprintf(line, sizeof line, "uwsk: io_uring cannot be used here (%s): the transport is epoll", reason);
     host_log(HOST_LOG_INFO, line);

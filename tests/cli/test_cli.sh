@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 sanitize=${UWSK_SANITIZE:-}
+without_uring=${UWSK_WITHOUT_URING:-$(dirname "$uwsk")/tests/without_uring}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -321,6 +322,39 @@ cli_help() {
     done
     "$uwsk" --version >out || fail "uwsk --version: status $?"
     has out '^uwsk [0-9]+\.[0-9]+\.[0-9]+$'
+}
+
+# Where io_uring is refused the transport is epoll, one line says why, and who insists on uring is told the same.
+cli_io_uring_refused() {
+    local how reason
+    for how in EPERM ENOSYS sysctl; do
+        case $how in
+        EPERM) reason='io_uring_setup: EPERM, a seccomp filter or security module forbids it' ;;
+        ENOSYS) reason='io_uring_setup: ENOSYS, not in this kernel or hidden by a seccomp filter' ;;
+        sysctl) reason='io_uring_setup: EPERM, the sysctl kernel.io_uring_disabled is 2' ;;
+        esac
+        case $sanitize in
+        *thread*) reason='ThreadSanitizer does not see through a ring' ;;
+        esac
+        "$without_uring" "$how" "$uwsk" run --for 0.05 clean.so >out 2>err
+        case $? in
+        0) ;;
+        77) echo "cli_io_uring_refused: no mount namespace here, $how is not tried" && continue ;;
+        *) fail "uwsk run without io_uring ($how): it did not end well" ;;
+        esac
+        [ "$(cat out err | grep -c io_uring)" = 1 ] || fail "$how: not one line about io_uring"
+        cat out err >both
+        has both "^uwsk: io_uring cannot be used here \\($reason\\): the transport is epoll\$"
+        "$without_uring" "$how" "$uwsk" run --for 0.05 --transport uring clean.so >out 2>err
+        [ $? = 1 ] || fail "--transport uring without io_uring ($how): not status 1"
+        has err "the transport uring cannot be used here: $reason\$"
+        "$without_uring" "$how" "$uwsk" run --for 0.05 --transport epoll clean.so >out 2>err ||
+            fail "--transport epoll without io_uring ($how): it did not end well"
+        lacks out io_uring
+        lacks err io_uring
+        "$without_uring" "$how" "$uwsk" doctor >out 2>err || fail "uwsk doctor without io_uring ($how)"
+        has out "^io_uring +no: $reason; uwsk run takes epoll\$"
+    done
 }
 
 cli_doctor() {

@@ -33,18 +33,22 @@ void host_set_exception_handler(void (*handler)(const struct host_exception *exc
     atomic_store(&exception_handler, handler);
 }
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#elif __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 int host_sanitizer(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return 1;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return 1;
+#if defined(__SANITIZE_THREAD__)
+    return HOST_SANITIZER_THREAD;
+#elif defined(__SANITIZE_ADDRESS__)
+    return HOST_SANITIZER_ADDRESS;
 #else
-    return 0;
-#endif
-#else
-    return 0;
+    return HOST_SANITIZER_NONE;
 #endif
 }
 
