@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void linux_modules_changed(void); /* linux.h */
 
 static void *frames[32];
 static size_t frame_count;
@@ -52,6 +56,38 @@ TEST(backtrace_skips_and_counts, "")
     EXPECT_EQ(host_backtrace(some, 1, 0), 1);
     EXPECT_EQ(host_backtrace(some, 2, 60), 0);
     EXPECT_EQ(host_backtrace(some, 0, 0), 0);
+}
+
+static void symbolize_for_ever(void *stop)
+{
+    char text[256];
+
+    while (!atomic_load((atomic_int *)stop)) {
+        host_symbolize((void *)(uintptr_t)symbolize_for_ever, text, sizeof text);
+        linux_modules_changed(); /* the longest way: everything is read anew */
+    }
+}
+
+/* A bug check on one thread while another one names addresses: the child of its report has no such thread. */
+TEST(symbolize_in_the_child_of_a_process_that_symbolizes, "", TEST_TIMEOUT(120))
+{
+    static atomic_int stop;
+
+    EXPECT_EQ(host_thread_start(symbolize_for_ever, &stop, "names", 0), 0);
+    for (int i = 0; i < 20; i++) {
+        char text[256];
+        int status;
+        pid_t child = fork();
+
+        if (child == 0) {
+            host_symbolize((void *)(uintptr_t)symbolize_for_ever, text, sizeof text);
+            _exit(strncmp(text, "symbolize_for_ever+0x", 21) == 0 ? 0 : 1);
+        }
+        EXPECT(child > 0);
+        EXPECT_EQ(waitpid(child, &status, 0), child);
+        EXPECT_EQ(status, 0);
+    }
+    atomic_store(&stop, 1);
 }
 
 TEST(symbolize_always_terminates, "")

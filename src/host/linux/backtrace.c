@@ -6,6 +6,7 @@
 
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,10 +74,42 @@ __attribute__((noinline)) size_t host_backtrace(void **frames, size_t count, siz
 
 /* ---- names -------------------------------------------------------------------------------------------- */
 
-static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+/*
+ * Who is looking names up: a process, 0 = nobody. The report of a bug check names its addresses in a forked child,
+ * whose parent may have been inside libdw at that moment, on any thread, and may even have died there. Its lock is
+ * nobody's in the child, and what it had in hand is not to be touched.
+ */
+static uint32_t names_holder; /* parking word; | NAMES_AWAITED */
 static Dwfl *names;
 static pid_t names_of;
 static _Atomic int stale = 1;
+
+#define NAMES_AWAITED 0x80000000u
+
+static void names_acquire(void)
+{
+    const uint32_t self = (uint32_t)getpid();
+    uint32_t word = __atomic_load_n(&names_holder, __ATOMIC_RELAXED);
+
+    for (;;) {
+        if ((word & ~NAMES_AWAITED) != self) { /* free, or a former process's */
+            if (__atomic_compare_exchange_n(&names_holder, &word, word == 0 ? self : self | NAMES_AWAITED, 0,
+                                            __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+                return;
+        } else if ((word & NAMES_AWAITED) ||
+                   __atomic_compare_exchange_n(&names_holder, &word, word | NAMES_AWAITED, 0,
+                                               __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            host_park(&names_holder, self | NAMES_AWAITED, HOST_FOREVER);
+            word = __atomic_load_n(&names_holder, __ATOMIC_RELAXED);
+        }
+    }
+}
+
+static void names_release(void)
+{
+    if (__atomic_exchange_n(&names_holder, 0, __ATOMIC_RELEASE) & NAMES_AWAITED)
+        host_unpark(&names_holder, INT_MAX); /* all: the next holder does not know whether others wait */
+}
 
 void linux_modules_changed(void)
 {
@@ -103,7 +136,7 @@ static int refresh_names(void)
 
     if (names && names_of == getpid() && !changed)
         return 0;
-    if (names)
+    if (names && names_of == getpid())
         dwfl_end(names);
     names = dwfl_begin(&callbacks);
     if (!names)
@@ -174,7 +207,7 @@ void host_symbolize(void *address, char *buffer, size_t bytes)
 {
     if (bytes == 0)
         return;
-    pthread_mutex_lock(&names_lock);
+    names_acquire();
     symbolize_locked((uintptr_t)address, buffer, bytes);
-    pthread_mutex_unlock(&names_lock);
+    names_release();
 }
