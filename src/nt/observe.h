@@ -53,6 +53,15 @@ enum observe_call {
     OBSERVE_THREAD_ROUTINE /* the start routine of a system thread */
 };
 
+/* What happens at a socket's gate.  Told between the step on the gate word and the next scheduling point, so in
+ * the order of the steps themselves. */
+enum observe_socket_step {
+    OBSERVE_SOCKET_CALL = 1, /* an IRP of a call on the socket was let in (name: the function) */
+    OBSERVE_SOCKET_REFUSED,  /* a call was not: the socket is closing or closed */
+    OBSERVE_SOCKET_CLOSING,  /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
+    OBSERVE_SOCKET_CALLBACK  /* an event callback was let in: its routine will be called */
+};
+
 struct observe_hooks {
     void *context;
     void (*born)(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller);
@@ -62,6 +71,7 @@ struct observe_hooks {
     void (*leave)(void *context, int call, const void *subject, int32_t status);
     void (*irql)(void *context, int before, int after);
     void (*lock)(void *context, const void *lock, int acquired);
+    void (*socket)(void *context, int step, const void *socket, const void *irp, const char *name);
 };
 
 extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */

@@ -64,7 +64,7 @@ static BOOLEAN gate_leave(struct wsk_socket *socket, ULONG64 change)
 }
 
 /* C-CLOSE-18, 35: one step. FALSE: somebody closes or has closed it already. */
-static BOOLEAN gate_close(struct wsk_socket *socket)
+static BOOLEAN gate_close(struct wsk_socket *socket, PIRP Irp)
 {
     ULONG64 old = __atomic_load_n(&socket->gate, __ATOMIC_RELAXED), new;
 
@@ -75,6 +75,7 @@ static BOOLEAN gate_close(struct wsk_socket *socket)
         new = ((old & ~(WSK_GATE_KINDS << WSK_GATE_ENABLED_SHIFT)) | WSK_GATE_CLOSING) + 1;
     } while (
         !__atomic_compare_exchange_n(&socket->gate, &old, new, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    OBSERVE(socket, OBSERVE_SOCKET_CLOSING, socket, Irp, "WskCloseSocket");
     return TRUE;
 }
 
@@ -90,6 +91,7 @@ BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kin
     } while (!__atomic_compare_exchange_n(&socket->gate, &old,
                                           old | ((ULONG64)kind << WSK_GATE_RUNNING_SHIFT), FALSE,
                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    OBSERVE(socket, OBSERVE_SOCKET_CALLBACK, socket, NULL, "");
     return TRUE;
 }
 
@@ -216,10 +218,14 @@ NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp)
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER; /* W-04 */
     wsk_op_begin(Irp, WSK_OP_CLOSE, socket);
-    if (socket == NULL || !wsk_socket_valid(socket))
+    if (socket == NULL || !wsk_socket_valid(socket)) {
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, "WskCloseSocket");
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
-    if (!gate_close(socket))
-        return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED); /* C-CLOSE-36: a second close */
+    }
+    if (!gate_close(socket, Irp)) { /* C-CLOSE-36: a second close */
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, "WskCloseSocket");
+        return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED);
+    }
     irql = wsk_lock(socket);
     socket->close_irp = Irp;
     io_mark_irp_pending(Irp);
@@ -244,7 +250,7 @@ NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp)
 
 void wsk_socket_discard(struct wsk_socket *socket)
 {
-    if (!gate_close(socket))
+    if (!gate_close(socket, NULL))
         return; /* a driver that misuses a socket of ours closes it itself */
     close_cancel(socket);
     wsk_gate_leave(socket);

@@ -199,10 +199,14 @@ static NTSTATUS control_enter(PWSK_SOCKET Socket, PIRP Irp, struct wsk_socket **
 
     if (Irp != NULL)
         return wsk_op_enter(Socket, Irp, WSK_OP_CONTROL, out);
-    if (socket == NULL || !wsk_socket_valid(socket))
+    if (socket == NULL || !wsk_socket_valid(socket)) {
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskControlSocket");
         return STATUS_INVALID_HANDLE;
-    if (!wsk_gate_enter(socket))
+    }
+    if (!wsk_gate_enter(socket)) {
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskControlSocket");
         return STATUS_FILE_FORCED_CLOSED;
+    }
     *out = socket;
     return STATUS_SUCCESS;
 }

@@ -242,8 +242,10 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
     PLIST_ENTRY link;
     KIRQL irql;
 
-    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket))
+    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket)) {
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskRelease");
         return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
+    }
     irql = wsk_lock(socket);
     if (socket->receive.indicated != NULL && &socket->receive.indicated->public == DataIndication) {
         /* Another thread is done with the list before the callback that hands it out has returned

@@ -66,11 +66,15 @@ NTSTATUS wsk_op_enter(PWSK_SOCKET Socket, PIRP Irp, enum wsk_op_kind kind, struc
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER; /* W-04 */
     wsk_op_begin(Irp, kind, NULL);
-    if (socket == NULL || !wsk_socket_valid(socket))
+    if (socket == NULL || !wsk_socket_valid(socket)) {
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name(kind));
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
-    if (!wsk_gate_enter(socket))
-        return wsk_op_refuse(Irp,
-                             STATUS_FILE_FORCED_CLOSED); /* C-CLOSE-35, 36: refused, nothing is touched */
+    }
+    if (!wsk_gate_enter(socket)) { /* C-CLOSE-35, 36: refused, nothing is touched */
+        OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name(kind));
+        return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED);
+    }
+    OBSERVE(socket, OBSERVE_SOCKET_CALL, socket, Irp, wsk_op_name(kind));
     wsk_op_of(Irp)->socket = socket;
     *out = socket;
     return STATUS_SUCCESS;
@@ -82,6 +86,7 @@ NTSTATUS wsk_op_lock(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
     if (!wsk_closing(socket))
         return STATUS_SUCCESS; /* close takes the lock after us and ends what we begin */
     ke_release_spin_lock(&socket->lock, *irql);
+    OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name((enum wsk_op_kind)wsk_op_of(Irp)->kind));
     return wsk_op_fail(Irp, STATUS_FILE_FORCED_CLOSED);
 }
 

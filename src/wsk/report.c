@@ -171,6 +171,16 @@ void wsk_report_sockets(void (*fn)(void *context, const struct wsk_report_socket
         wsk_each_socket(one_socket, &each);
 }
 
+void wsk_report_look(const void *object, struct wsk_report_brief *out)
+{
+    const struct wsk_socket *socket = object;
+
+    out->category = category_name(socket->category);
+    out->state = state_name(socket);
+    out->number = socket->number;
+    out->running = wsk_running(socket);
+}
+
 void wsk_report_clients(void (*fn)(void *context, const struct wsk_report_client *client), void *context)
 {
     PLIST_ENTRY link;

@@ -38,6 +38,15 @@ struct wsk_report_socket {
     size_t irp_count;                            /* all of them */
 };
 
+/* A look at one socket without a lock: for a hook of nt/observe.h, in the simulator, where nothing else runs
+ * meanwhile. */
+struct wsk_report_brief {
+    const char *category, *state;
+    uint64_t number;
+    unsigned running; /* callbacks that were let in and have not ended */
+};
+void wsk_report_look(const void *object, struct wsk_report_brief *out);
+
 struct wsk_report_client {
     const void *client;
     const void *registration; /* the driver's WSK_REGISTRATION */
