@@ -200,6 +200,46 @@ TEST(work_blocked_in_the_host_delays_nobody, "K-WORK-02")
     EXPECT_SOON(ReadAcquire(&blocked) == 0);
 }
 
+static int refuse_threads(void *context, int kind)
+{
+    if (kind == HOST_FAULT_THREAD)
+        InterlockedIncrement((volatile LONG *)context);
+    return kind == HOST_FAULT_THREAD;
+}
+
+/* All workers are blocked, the host has no thread for another one; then it has. Nothing is queued meanwhile. */
+TEST(a_refused_worker_is_asked_for_again, "K-WORK-02")
+{
+    static struct ex_work blocker, work;
+    static volatile LONG refused;
+
+    KeInitializeEvent(&gate, NotificationEvent, FALSE);
+    ex_queue_worker(&blocker, block, NULL);
+    EXPECT_SOON(ReadAcquire(&blocked) == 1);
+    host_set_fault_plan(refuse_threads, (void *)&refused);
+    ex_queue_worker(&work, run, NULL);
+    EXPECT_SOON(ReadAcquire(&refused) > 3); /* at once, and again and again */
+    EXPECT_EQ(KeReadStateEvent(&done), 0);
+    host_set_fault_plan(NULL, NULL);
+    expect_done();
+    KeSetEvent(&gate, IO_NO_INCREMENT, FALSE);
+    EXPECT_SOON(ReadAcquire(&blocked) == 0);
+}
+
+/* Not one worker: what was queued runs when there is one. */
+TEST(the_first_worker_is_asked_for_again, "K-WORK-02")
+{
+    static struct ex_work work;
+    static volatile LONG refused;
+
+    host_set_fault_plan(refuse_threads, (void *)&refused);
+    ex_queue_worker(&work, run, NULL);
+    EXPECT_SOON(ReadAcquire(&refused) > 1);
+    EXPECT_EQ(KeReadStateEvent(&done), 0);
+    host_set_fault_plan(NULL, NULL);
+    expect_done();
+}
+
 static void count_run(void *context)
 {
     (void)context;

@@ -4,9 +4,10 @@
  *
  * Growth.  Work that finds no idle worker starts one when fewer workers than processors are running, not
  * counting those that wait for a dispatcher object.  What that misses - a worker that blocks after the work
- * was queued, or in the host - the supervisor finds: while work is queued it looks every 2 ms and starts a
- * worker when none has taken any work meanwhile.  A worker that has been idle for ten seconds ends, but for
- * the last one.
+ * was queued, or in the host, a thread that the host has refused - the supervisor finds: while work is queued
+ * it looks every 2 ms and starts a worker when none has taken any work meanwhile.  It is there from the first
+ * piece of work on, so that it need not be asked for when threads are scarce.  A worker that has been idle for
+ * ten seconds ends, but for the last one.
  *
  * One lock.  A worker is idle between idle++ and idle--; `wakes` counts those of the idle that are already on
  * their way, so that two pieces of work never count on the same idle worker.
@@ -37,7 +38,7 @@ static ULONG idle;
 static ULONG wakes;
 static uint32_t signal_word; /* idle workers park here */
 static BOOLEAN stopping;
-static BOOLEAN supervised; /* the supervisor exists */
+static BOOLEAN supervised; /* the supervisor exists, or is being started */
 static BOOLEAN armed;      /* it looks regularly */
 static uint32_t supervisor_word;
 static LONG outstanding;
@@ -98,19 +99,40 @@ static ULONG wanted_running(void)
 
 /* ---- threads ------------------------------------------------------------------------------------------ */
 
-/* Starts what was counted already; called without the lock. */
-static void start_thread(void (*main)(void *), const char *name)
+/* The supervisor is to look; answers whether it has to be woken.  Called with the lock held. */
+static BOOLEAN arm(void)
 {
-    if (host_thread_start(main, NULL, name, 0) == 0)
+    if (armed || !supervised)
+        return FALSE;
+    armed = TRUE;
+    supervisor_word++;
+    return TRUE;
+}
+
+/* Start what was counted already; called without the lock. */
+static void start_worker(void)
+{
+    BOOLEAN wake;
+
+    if (!host_fault(HOST_FAULT_THREAD) && host_thread_start(worker_main, NULL, "worker", 0) == 0)
         return;
     ke_lock_acquire(&work_lock);
     threads--;
-    if (main == worker_main)
-        worker_count--;
-    else
-        supervised = FALSE;
-    /* Others go on with the queue.  With nobody there work would be lost: the host is out of threads for
-     * good. */
+    worker_count--;
+    KE_ASSERT(threads > 0); /* with nobody there work would be lost: the host is out of threads for good */
+    wake = arm();           /* others go on with the queue; should all of them block, it tries again */
+    ke_lock_release(&work_lock);
+    if (wake)
+        host_unpark(&supervisor_word, 1);
+}
+
+static void start_supervisor(void)
+{
+    if (host_thread_start(supervisor_main, NULL, "worker supervisor", 0) == 0)
+        return;
+    ke_lock_acquire(&work_lock);
+    threads--;
+    supervised = armed = FALSE; /* the next piece of work asks again, and so does who takes one */
     KE_ASSERT(threads > 0);
     ke_lock_release(&work_lock);
 }
@@ -123,8 +145,18 @@ struct plan {
     BOOLEAN wake_supervisor;
 };
 
+static void plan_supervisor(struct plan *plan)
+{
+    if (supervised)
+        return;
+    supervised = TRUE;
+    threads++;
+    plan->start_supervisor = TRUE;
+}
+
 static void make_plan(struct plan *plan)
 {
+    plan_supervisor(plan);
     if (idle > wakes) {
         wakes++;
         signal_word++;
@@ -133,14 +165,8 @@ static void make_plan(struct plan *plan)
         worker_count++;
         threads++;
         plan->start_worker = TRUE;
-    } else if (!supervised) {
-        supervised = armed = TRUE;
-        threads++;
-        plan->start_supervisor = TRUE;
-    } else if (!armed) {
-        armed = TRUE;
-        supervisor_word++;
-        plan->wake_supervisor = TRUE;
+    } else {
+        plan->wake_supervisor = arm();
     }
 }
 
@@ -148,10 +174,10 @@ static void carry_out(const struct plan *plan)
 {
     if (plan->wake)
         host_unpark(&signal_word, 1);
-    if (plan->start_worker)
-        start_thread(worker_main, "worker");
     if (plan->start_supervisor)
-        start_thread(supervisor_main, "worker supervisor");
+        start_supervisor();
+    if (plan->start_worker)
+        start_worker();
     if (plan->wake_supervisor)
         host_unpark(&supervisor_word, 1);
 }
@@ -247,10 +273,16 @@ static void worker_main(void *argument)
         workers->previous = &self;
     workers = &self;
     for (;;) {
+        struct plan plan = {FALSE, FALSE, FALSE, FALSE};
         struct ex_work *work = take();
 
         if (work) {
+            if (last && !supervised) { /* the host refused it, and this piece may block */
+                plan_supervisor(&plan);
+                plan.wake_supervisor = arm();
+            }
             ke_lock_release(&work_lock);
+            carry_out(&plan);
             run(work);
             ke_lock_acquire(&work_lock);
         } else if (!wait_for_work()) {
@@ -286,25 +318,22 @@ static ULONG stuck_work(ULONG *seen)
 
 static void supervisor_main(void *argument)
 {
-    ULONG seen = 0;
-    uint32_t word;
+    ULONG seen;
 
     UNREFERENCED_PARAMETER(argument);
     ke_lock_acquire(&work_lock);
     seen = taken;
     while (!stopping || last) {
+        uint32_t word = supervisor_word;
+        BOOLEAN look;
         ULONG count;
         int result;
 
-        if (!last)
-            armed = FALSE;
-        word = supervisor_word;
-        result = armed ? LOOK_MILLISECONDS : IDLE_SECONDS * 1000;
+        look = armed = (armed || stopping) && last;
         ke_lock_release(&work_lock);
-        result = host_park(&supervisor_word, word, host_now() + (uint64_t)result * 1000000u);
+        result = host_park(&supervisor_word, word,
+                           look ? host_now() + LOOK_MILLISECONDS * 1000000ull : HOST_FOREVER);
         ke_lock_acquire(&work_lock);
-        if (!armed && result == HOST_TIMEOUT)
-            break;
         if (result != HOST_TIMEOUT) { /* just armed: one full interval first */
             seen = taken;
             continue;
@@ -312,7 +341,7 @@ static void supervisor_main(void *argument)
         count = stuck_work(&seen);
         ke_lock_release(&work_lock);
         while (count--)
-            start_thread(worker_main, "worker");
+            start_worker();
         ke_lock_acquire(&work_lock);
     }
     supervised = armed = FALSE;
