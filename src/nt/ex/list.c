@@ -108,20 +108,25 @@ PSLIST_ENTRY NTAPI ExpInterlockedPushEntrySList(PSLIST_HEADER ListHead, PSLIST_E
 
 PSLIST_ENTRY ex_pop_entry_slist(PSLIST_HEADER head)
 {
+    struct ke_thread *thread = ke_current_thread();
     struct slist_word word = slist_read(head), next;
     unsigned tries = 0;
 
-    do { /* claim the list */
+    thread->internal_locks++; /* a claim is a lock: no __try of the driver's takes a fault while it is held */
+    do {                      /* claim the list */
         for (; word.region & CLAIMED; word = slist_read(head))
             slist_wait(&tries);
-        if (!slist_first(word))
+        if (!slist_first(word)) {
+            thread->internal_locks--;
             return NULL; /* empty at some moment of this call: a header without an entry is never claimed */
+        }
         next = slist_next(word, word.alignment, word.region | CLAIMED);
     } while (!slist_exchange(head, &word, next));
     word = next;
     do /* meanwhile others may push, nothing else */
         next = slist_next(word, word.alignment - 1, (ULONG_PTR)slist_first(word)->Next);
     while (!slist_exchange(head, &word, next));
+    thread->internal_locks--;
     return slist_first(word);
 }
 
