@@ -137,6 +137,35 @@ TEST(no_dpc_is_queued_after_the_stop, "", TEST_TIMEOUT(120))
     }
 }
 
+static uint32_t flushing_ends;
+
+static VOID flush_for_ever(PVOID context)
+{
+    (void)context;
+    while (!__atomic_load_n(&flushing_ends, __ATOMIC_RELAXED))
+        KeFlushQueuedDpcs();
+}
+
+/* A flush that has begun ends, although the processors that it waits for have. */
+TEST(a_flush_ends_when_the_processors_stop, "K-DPC-05", TEST_TIMEOUT(120))
+{
+    long rounds = test_scale(10000);
+    struct ke_thread *thread;
+
+    start_processors(3);
+    thread = start_thread(flush_for_ever, NULL);
+    for (long i = 0; i < rounds; i++) {
+        jitter(i, 100);
+        ke_stop();
+        jitter(i + 1, 20);
+        start_processors(3);
+    }
+    jitter(rounds, 100);
+    ke_stop();
+    __atomic_store_n(&flushing_ends, 1, __ATOMIC_RELAXED);
+    join_thread(thread);
+}
+
 /* ---- DPCs: queued, removed, running ------------------------------------------------------------------- */
 
 #define DPCS 4
@@ -381,31 +410,64 @@ static void on_exception(const struct host_exception *exception)
     ke_bug_check_from(SYSTEM_THREAD_EXCEPTION_NOT_HANDLED, 0, (ULONG_PTR)exception->ip, 0, 0, exception->ip);
 }
 
-static VOID set_an_event_that_is_not_there(PVOID context)
+static VOID set_the_event(PVOID event)
 {
-    PRKEVENT event = host_pages_allocate(PAGE_SIZE, PAGE_SIZE, HOST_PAGE_NONE);
+    KeSetEvent(event, IO_NO_INCREMENT, FALSE);
+}
+
+static VOID pop_the_list(PVOID list)
+{
+    (void)InterlockedPopEntrySList(list);
+}
+
+static struct {
+    VOID (*function)(PVOID);
+    PVOID argument;
+} faulty;
+
+static VOID call_in_a_try(PVOID context)
+{
     struct uwsk_seh_frame frame;
 
     (void)context;
     uwsk_seh_enter(&frame, 0);
     if (uwsk_seh_save(&frame) == 0)
-        KeSetEvent(event, IO_NO_INCREMENT, FALSE);
+        faulty.function(faulty.argument);
     else
-        __atomic_store_n(&fault_caught, 1, __ATOMIC_SEQ_CST); /* with the dispatcher lock held for ever */
+        __atomic_store_n(&fault_caught, 1, __ATOMIC_SEQ_CST); /* with the lock held for ever */
     uwsk_seh_leave(&frame);
 }
 
-TEST(fault_under_the_dispatcher_lock_is_not_caught, "")
+static void expect_not_caught(VOID (*function)(PVOID), PVOID argument)
 {
+    faulty.function = function;
+    faulty.argument = argument;
     host_set_exception_handler(on_exception);
     ke_set_bugcheck_handler(record_bug);
-    (void)start_thread(set_an_event_that_is_not_there, NULL);
+    (void)start_thread(call_in_a_try, NULL);
     for (uint64_t end = host_now() + NS(10000); host_now() < end &&
                                                 !__atomic_load_n(&fault_caught, __ATOMIC_SEQ_CST) &&
                                                 !__atomic_load_n(&bug.raised, __ATOMIC_ACQUIRE);)
         host_yield(); /* no wait of ours: it would need the dispatcher lock */
     EXPECT(!__atomic_load_n(&fault_caught, __ATOMIC_SEQ_CST));
     EXPECT_EQ(bug.code, SYSTEM_THREAD_EXCEPTION_NOT_HANDLED);
+}
+
+TEST(fault_under_the_dispatcher_lock_is_not_caught, "")
+{
+    expect_not_caught(set_the_event, host_pages_allocate(PAGE_SIZE, PAGE_SIZE, HOST_PAGE_NONE));
+}
+
+/* The list would stay claimed, and the next pop wait for ever. */
+TEST(fault_in_a_sequenced_list_is_not_caught, "K-LIST-05")
+{
+    static SLIST_HEADER list;
+    PSLIST_ENTRY gone = host_pages_allocate(PAGE_SIZE, PAGE_SIZE, HOST_PAGE_READ | HOST_PAGE_WRITE);
+
+    InitializeSListHead(&list);
+    InterlockedPushEntrySList(&list, gone);
+    EXPECT_EQ(host_pages_protect(gone, PAGE_SIZE, HOST_PAGE_NONE), 0);
+    expect_not_caught(pop_the_list, &list);
 }
 
 /* ---- threads that end while others look at all of them ------------------------------------------------ */

@@ -145,16 +145,6 @@ int ke_run_dpcs(unsigned processor)
     return __atomic_load_n(&queue->count, __ATOMIC_RELAXED) != 0;
 }
 
-void ke_drop_dpcs(unsigned processor)
-{
-    struct dpc_queue *queue = &queues[processor];
-
-    ke_lock_acquire(&queue->lock);
-    while (queue->first)
-        unlink_dpc(queue, CONTAINING_RECORD(queue->first, KDPC, DpcListEntry));
-    ke_lock_release(&queue->lock);
-}
-
 /* ---- flush -------------------------------------------------------------------------------------------- */
 
 struct flush {
@@ -169,6 +159,24 @@ static VOID flush_routine(PKDPC dpc, PVOID context, PVOID argument1, PVOID argum
     (void)dpc, (void)argument1, (void)argument2;
     if (__atomic_sub_fetch(&flush->left, 1, __ATOMIC_ACQ_REL) == 0)
         host_unpark(&flush->left, 1); /* names the address only: the waiter's stack may be gone */
+}
+
+/* Those of others will not run. Ours count as run: a thread waits for them. */
+void ke_drop_dpcs(unsigned processor)
+{
+    struct dpc_queue *queue = &queues[processor];
+
+    ke_lock_acquire(&queue->lock);
+    while (queue->first) {
+        PKDPC dpc = CONTAINING_RECORD(queue->first, KDPC, DpcListEntry);
+        PKDEFERRED_ROUTINE routine = dpc->DeferredRoutine;
+        PVOID context = dpc->DeferredContext;
+
+        unlink_dpc(queue, dpc);
+        if (routine == flush_routine)
+            flush_routine(NULL, context, NULL, NULL);
+    }
+    ke_lock_release(&queue->lock);
 }
 
 /* One DPC of our own behind all others on every processor: when it runs, they have run to their end, because
@@ -188,6 +196,11 @@ void ke_flush_queued_dpcs(void)
         ke_set_target_processor_dpc(&flush.dpc[i], (CCHAR)i);
         ke_queue_dpc(&flush.dpc[i], NULL, NULL, (void *)flush_routine);
     }
+    /* ke_stop says that nothing runs any more, then drops what is queued: what came too late for that is still
+     * there now. */
+    for (unsigned i = 0; i < count && !ke_running(); i++)
+        if (ke_remove_queue_dpc(&flush.dpc[i]))
+            flush_routine(NULL, &flush, NULL, NULL);
     while ((left = __atomic_load_n(&flush.left, __ATOMIC_ACQUIRE)) != 0)
         ke_park(&flush, &flush.left, left);
 }
