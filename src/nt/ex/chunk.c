@@ -3,7 +3,11 @@
  *
  * The registry is a two-level table over the 47-bit address space in units of 64 KiB: one bit says that a
  * chunk begins there, another that a chunk covers it.  Lookups take no lock: a caller who passes a live block
- * keeps its chunk alive, and whoever passes anything else only reads bits.
+ * keeps its chunk alive, and whoever passes an address of a unit without a chunk only reads bits.
+ *
+ * That leaves addresses of others in a unit which a chunk of a large block does not fill.  For them that chunk is
+ * looked into, and another thread may unmap it meanwhile.  Who asks is IoFreeIrp, and mm about a MDL whose Size is
+ * too small for it: with such an address both end in a bug check, and so does the fault.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
