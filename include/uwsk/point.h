@@ -8,11 +8,11 @@
 #define UWSK_POINT_H
 
 /* What is about to happen. */
-#define UWSK_POINT_ATOMIC  1 /* read-modify-write of *object */
-#define UWSK_POINT_READ    2 /* ordered or marked read of *object */
-#define UWSK_POINT_WRITE   3 /* ordered or marked write of *object */
-#define UWSK_POINT_BARRIER 4 /* memory barrier, object is NULL */
-#define UWSK_POINT_YIELD   5 /* hint of a spinning thread, object is NULL */
+#define UWSK_POINT_ATOMIC  1  /* read-modify-write of *object */
+#define UWSK_POINT_BARRIER 2  /* memory barrier, object is NULL */
+#define UWSK_POINT_YIELD   10 /* hint of a spinning thread, object is NULL */
+#define UWSK_POINT_READ    11 /* ordered or marked read of *object */
+#define UWSK_POINT_WRITE   12 /* ordered or marked write of *object */
 
 #ifdef __cplusplus
 extern "C" {

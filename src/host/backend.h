@@ -26,14 +26,21 @@ struct host_backend {
     uint64_t (*now)(void);
     uint64_t (*wall)(void);
     void *(*pages_allocate)(size_t bytes, size_t alignment, int protection);
-    void (*pages_free)(void *pages, size_t bytes);
+    int (*pages_free)(void *pages, size_t bytes);                    /* -1: not of the backend's */
+    int (*pages_protect)(void *pages, size_t bytes, int protection); /* 0, -1, 1: not of the backend's */
     void (*entropy)(void *buffer, size_t bytes);
     void *(*module_load)(const char *path, char *error, size_t error_bytes);
     void (*module_unload)(void *module);
     void (*exit)(int status) __attribute__((noreturn));
+    void (*abort)(void) __attribute__((noreturn));
+    void (*crash)(
+        const struct host_exception *exception); /* that nobody took; returns when it is not its own */
 };
 
 extern const struct host_backend *host_backend; /* NULL: the system */
+
+/* Asked first when a write to `address` faults: 1 = it may be tried again. */
+extern int (*host_write_hook)(void *address);
 
 /* linux/thread.c: makes `thread` the one that host_self() answers on this OS thread (a fiber was switched to);
  * NULL: the OS thread's own again. */

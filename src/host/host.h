@@ -15,6 +15,10 @@
 extern "C" {
 #endif
 
+/* Data of the runtime that sim_restore (sim/sim.h) leaves alone between simulated runs: books of the process, not
+ * of the run. */
+#define HOST_KEPT __attribute__((section("uwsk_kept")))
+
 /* ---- threads --------------------------------------------------------------------------------------------
  */
 
@@ -59,7 +63,9 @@ enum host_point_kind {
     HOST_POINT_POOL,
     HOST_POINT_IRP,
     HOST_POINT_CALL, /* a dispatch call or a callback */
-    HOST_POINT_YIELD
+    HOST_POINT_YIELD,
+    HOST_POINT_READ, /* a driver's ordered reads and writes: the kinds of uwsk/point.h are among these */
+    HOST_POINT_WRITE
 };
 
 /* Zero in `run`.  Drivers test it (through the UWSK_POINT macro of the headers) before they call uwsk_point.

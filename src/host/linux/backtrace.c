@@ -79,10 +79,10 @@ __attribute__((noinline)) size_t host_backtrace(void **frames, size_t count, siz
  * whose parent may have been inside libdw at that moment, on any thread, and may even have died there. Its lock is
  * nobody's in the child, and what it had in hand is not to be touched.
  */
-static uint32_t names_holder; /* parking word; | NAMES_AWAITED */
-static Dwfl *names;
-static pid_t names_of;
-static _Atomic int stale = 1;
+static uint32_t names_holder HOST_KEPT; /* parking word; | NAMES_AWAITED */
+static Dwfl *names HOST_KEPT;
+static pid_t names_of HOST_KEPT;
+static _Atomic int stale HOST_KEPT = 1;
 
 #define NAMES_AWAITED 0x80000000u
 

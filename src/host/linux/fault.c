@@ -5,6 +5,7 @@
  * the signal unblocked, so that the executive may leave it by an unwinding jump.  When nobody does, whoever
  * was there before us has its turn: a sanitizer's handler, or the default action (core).
  */
+#include "host/backend.h"
 #include "linux.h"
 
 #include <errno.h>
@@ -24,8 +25,9 @@ enum { TRAP_PAGE_FAULT = 14, FAULT_WRITE = 2, FAULT_EXECUTE = 16, PAGE = 4096 };
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
-static struct sigaction previous[SIGNALS];
+static struct sigaction previous[SIGNALS] HOST_KEPT;
 static _Atomic(void (*)(const struct host_exception *)) exception_handler;
+int (*host_write_hook)(void *address) HOST_KEPT;
 
 void host_set_exception_handler(void (*handler)(const struct host_exception *exception))
 {
@@ -118,6 +120,10 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     void (*handler)(const struct host_exception *) = atomic_load(&exception_handler);
     int saved_errno = errno;
 
+    if (signal == SIGSEGV && info->si_code > 0 && host_write_hook &&
+        machine->uc_mcontext.gregs[REG_TRAPNO] == TRAP_PAGE_FAULT &&
+        (machine->uc_mcontext.gregs[REG_ERR] & FAULT_WRITE) && host_write_hook(info->si_addr))
+        return;
     if (*ip == (greg_t)linux_probe_read_at || *ip == (greg_t)linux_probe_write_at) {
         *ip = (greg_t)linux_probe_failed;
         return;
@@ -125,10 +131,13 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     /* ThreadSanitizer runs handlers with everything blocked: a jump out of here must leave the mask as it
      * was. */
     pthread_sigmask(SIG_SETMASK, &machine->uc_sigmask, NULL);
-    if (handler && info->si_code > 0) { /* not one that was sent with kill */
+    if ((handler || host_backend) && info->si_code > 0) { /* not one that was sent with kill */
         struct host_exception exception = describe(signal, info, machine);
 
-        handler(&exception);
+        if (handler)
+            handler(&exception);
+        if (host_backend)
+            host_backend->crash(&exception);
     }
     errno = saved_errno;
     chain(signal, info, context);
@@ -164,8 +173,8 @@ int host_memory_probe(const volatile void *address, size_t bytes, int write)
 
 /* ---- planned failures --------------------------------------------------------------------------------- */
 
-static _Atomic(int (*)(void *, int)) fault_plan;
-static void *_Atomic fault_context;
+static _Atomic(int (*)(void *, int)) fault_plan HOST_KEPT;
+static void *_Atomic fault_context HOST_KEPT;
 
 int host_fault(int kind)
 {

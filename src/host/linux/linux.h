@@ -32,6 +32,9 @@ struct linux_thread {
 /* thread.c: the calling thread if it is known already, else NULL.  Safe in a signal handler. */
 struct linux_thread *linux_self_if_known(void);
 
+/* thread.c: the hook of host_set_thread_exit_hook, if there is one and the thread is nt's. */
+void linux_run_exit_hook(struct host_thread *thread);
+
 /* fault.c: installs the handlers, once per process. */
 void linux_faults_install(void);
 

@@ -24,8 +24,8 @@ static void to_stderr(void *context, int level, const char *text)
 }
 
 /* Sink and context change together: they stand behind one lock that lines only read. */
-static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-static struct sink sink = {to_stderr, NULL};
+static pthread_rwlock_t lock HOST_KEPT = PTHREAD_RWLOCK_INITIALIZER;
+static struct sink sink HOST_KEPT = {to_stderr, NULL};
 
 void host_log(int level, const char *text)
 {

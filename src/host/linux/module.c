@@ -1,6 +1,7 @@
 /*
- * module.c - loading of drivers, scheduling points (none here) and the ends of the process.
+ * module.c - loading of drivers, scheduling points (none of Linux's own) and the ends of the process.
  */
+#include "host/backend.h"
 #include "linux.h"
 
 #include <dlfcn.h>
@@ -14,14 +15,16 @@ int uwsk_points_enabled;
 
 void uwsk_point(int kind, const volatile void *object)
 {
-    (void)kind;
-    (void)object;
+    if (host_backend)
+        host_backend->point(kind, object);
 }
 
 void *host_module_load(const char *path, char *error, size_t error_bytes)
 {
     char local[PATH_MAX];
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        return host_backend->module_load(path, error, error_bytes);
     if (!strchr(path, '/')) { /* a file here, never a library of the system */
         snprintf(local, sizeof local, "./%s", path);
         path = local;
@@ -46,16 +49,24 @@ void *host_module_symbol(void *module, const char *name)
 
 void host_module_unload(void *module)
 {
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->module_unload(module);
+        return;
+    }
     dlclose(module);
     linux_modules_changed();
 }
 
 void host_exit(int status)
 {
+    if (__builtin_expect(host_backend != NULL, 0))
+        host_backend->exit(status);
     _exit(status);
 }
 
 void host_abort(void)
 {
+    if (__builtin_expect(host_backend != NULL, 0))
+        host_backend->abort();
     abort();
 }

@@ -1,6 +1,7 @@
 /*
  * pages.c - whole pages, what a sanitizer may know of them, and random bytes.
  */
+#include "host/backend.h"
 #include "linux.h"
 
 #include <errno.h>
@@ -37,6 +38,8 @@ void *host_pages_allocate(size_t bytes, size_t alignment, int protection)
     size_t size = whole_pages(bytes);
     size_t slack = alignment > PAGE ? alignment - PAGE : 0;
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        return host_backend->pages_allocate(bytes, alignment, protection);
     if (size == 0 || size < bytes || size + slack < size)
         return NULL;
     char *pages = mmap(NULL, size + slack, protection_bits(protection), MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -58,12 +61,19 @@ void *host_pages_allocate(size_t bytes, size_t alignment, int protection)
 
 void host_pages_free(void *pages, size_t bytes)
 {
+    if (__builtin_expect(host_backend != NULL, 0) && host_backend->pages_free(pages, bytes) == 0)
+        return;
     host_memory_unpoison(pages, whole_pages(bytes)); /* the next mapping there is somebody else's */
     munmap(pages, whole_pages(bytes));
 }
 
 int host_pages_protect(void *pages, size_t bytes, int protection)
 {
+    int answer =
+        __builtin_expect(host_backend != NULL, 0) ? host_backend->pages_protect(pages, bytes, protection) : 1;
+
+    if (answer <= 0)
+        return answer;
     return mprotect(pages, whole_pages(bytes), protection_bits(protection));
 }
 
@@ -91,6 +101,10 @@ void host_entropy(void *buffer, size_t bytes)
 {
     char *at = buffer;
 
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->entropy(buffer, bytes);
+        return;
+    }
     while (bytes) {
         ssize_t got = getrandom(at, bytes, 0);
 

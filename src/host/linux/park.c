@@ -1,6 +1,7 @@
 /*
  * park.c - sleeping on an address: a private futex with an absolute monotonic deadline.
  */
+#include "host/backend.h"
 #include "linux.h"
 #include "clock.h"
 
@@ -16,6 +17,8 @@ int host_park(const volatile uint32_t *word, uint32_t expected, uint64_t deadlin
     int saved_errno = errno;
     int result = HOST_WOKEN;
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        return host_backend->park(word, expected, deadline_ns);
     if (deadline_ns != HOST_FOREVER) {
         until = linux_monotonic_deadline(deadline_ns);
         timeout = &until;
@@ -37,6 +40,10 @@ void host_unpark(const volatile uint32_t *word, int count)
 {
     int saved_errno = errno;
 
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->unpark(word, count);
+        return;
+    }
     /* The kernel only hashes the address (and answers EFAULT at worst): the word's memory may be gone. */
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
     errno = saved_errno;

@@ -5,6 +5,7 @@
  * when the thread ends, whoever started it.  Threads of ours block every signal but faults and the stack
  * request, so that SIGINT and the like reach the embedding program's threads.
  */
+#include "host/backend.h"
 #include "linux.h"
 
 #include <errno.h>
@@ -35,13 +36,15 @@
 
 static __thread struct linux_thread *self_pointer __attribute__((tls_model("initial-exec")));
 
-static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct linux_thread *registry; /* every known thread, newest first */
-static _Atomic uint64_t last_id;
+static pthread_mutex_t registry_lock HOST_KEPT = PTHREAD_MUTEX_INITIALIZER;
+static struct linux_thread *registry HOST_KEPT; /* every known thread, newest first */
+static _Atomic uint64_t last_id HOST_KEPT;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t end_key;
+static pthread_once_t once HOST_KEPT = PTHREAD_ONCE_INIT;
+static pthread_key_t end_key HOST_KEPT;
 static _Atomic(void (*)(struct host_thread *)) exit_hook;
+
+const struct host_backend *host_backend HOST_KEPT;
 
 static int stack_signal(void)
 {
@@ -58,7 +61,7 @@ static struct {
     _Atomic(const struct linux_thread *) thread;
     void *frames[LINUX_FRAMES];
     size_t count;
-} request;
+} request HOST_KEPT;
 
 static void answer_stack_request(int signal, siginfo_t *info, void *context)
 {
@@ -110,6 +113,10 @@ void host_each_thread(void (*fn)(void *context, struct host_thread *thread, void
 {
     struct host_thread *self = host_self();
 
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->each_thread(fn, context);
+        return;
+    }
     pthread_mutex_lock(&registry_lock);
     for (struct linux_thread *thread = registry; thread; thread = thread->next) {
         if (&thread->public != self)
@@ -179,14 +186,20 @@ static void enter(struct linux_thread *thread, const char *name)
     pthread_mutex_unlock(&registry_lock);
 }
 
+void linux_run_exit_hook(struct host_thread *thread)
+{
+    void (*hook)(struct host_thread *) = atomic_load(&exit_hook);
+
+    if (hook && thread->executive)
+        hook(thread);
+}
+
 /* The key's destructor: the thread's last act. */
 static void leave(void *context)
 {
     struct linux_thread *thread = context;
-    void (*hook)(struct host_thread *) = atomic_load(&exit_hook);
 
-    if (hook && thread->public.executive)
-        hook(&thread->public);
+    linux_run_exit_hook(&thread->public);
     pthread_mutex_lock(&registry_lock);
     if (thread->previous)
         thread->previous->next = thread->next;
@@ -213,7 +226,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-    struct linux_thread *self = self_pointer;
+    struct linux_thread *self = pthread_getspecific(end_key); /* also on a fiber: the system's thread */
     struct linux_thread *thread = registry;
 
     while (thread) {
@@ -249,6 +262,11 @@ static void start_once(void)
 struct linux_thread *linux_self_if_known(void)
 {
     return self_pointer;
+}
+
+void host_linux_become(struct host_thread *thread)
+{
+    self_pointer = thread ? (struct linux_thread *)thread : pthread_getspecific(end_key);
 }
 
 static struct linux_thread *new_thread(void)
@@ -296,12 +314,15 @@ static void *thread_main(void *context)
 
 int host_thread_start(void (*main)(void *argument), void *argument, const char *name, size_t stack_bytes)
 {
-    struct linux_thread *thread = new_thread();
+    struct linux_thread *thread;
     pthread_attr_t attributes;
     sigset_t block, before;
     pthread_t handle;
     int error;
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        return host_backend->thread_start(main, argument, name, stack_bytes);
+    thread = new_thread();
     if (!thread)
         return -1;
     thread->main = main;
@@ -337,6 +358,8 @@ void host_thread_exit(void)
 {
     struct linux_thread *thread = self_pointer;
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        host_backend->thread_exit();
     if (thread && thread->exit)
         _longjmp(*thread->exit, 1);
     pthread_exit(NULL);
@@ -349,11 +372,19 @@ void host_set_thread_exit_hook(void (*hook)(struct host_thread *thread))
 
 void host_yield(void)
 {
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->yield();
+        return;
+    }
     sched_yield();
 }
 
 void host_cpu_relax(void)
 {
+    if (__builtin_expect(host_backend != NULL, 0)) {
+        host_backend->cpu_relax();
+        return;
+    }
     __builtin_ia32_pause();
 }
 
@@ -361,6 +392,8 @@ unsigned host_processor_count(void)
 {
     cpu_set_t set;
 
+    if (__builtin_expect(host_backend != NULL, 0))
+        return host_backend->processor_count();
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
         return (unsigned)CPU_COUNT(&set);
     return 1;

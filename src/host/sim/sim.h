@@ -21,6 +21,18 @@
 
 #include "host/host.h"
 
+/* What a step was: a kind of host_point, or one of these.  A park is two steps where it sleeps, so that others may
+ * run before it looks at the word. */
+enum sim_step_kind {
+    SIM_STEP_PARK = 64,
+    SIM_STEP_SLEEP,
+    SIM_STEP_UNPARK,
+    SIM_STEP_YIELD,
+    SIM_STEP_RELAX,
+    SIM_STEP_START, /* by the fiber that started another */
+    SIM_STEP_END
+};
+
 /* ---- chance ------------------------------------------------------------------------------------------- */
 
 /* One stream of chance.  Streams of one seed are independent: what draws from one does not move another, so a
