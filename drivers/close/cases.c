@@ -33,16 +33,11 @@ CONST CASE Cases[] = {
 };
 CONST ULONG CaseCount = RTL_NUMBER_OF(Cases);
 
-/* More than any send and receive buffer between us and the client takes. */
+/*
+ * More than all buffers between us and the client take: while the client does not read, the request stays pending,
+ * however much of it has left by now.
+ */
 #define BIG_SEND (8 * 1024 * 1024)
-
-static VOID Sleep(_In_ ULONG Milliseconds)
-{
-    LARGE_INTEGER Moment;
-
-    Moment.QuadPart = -10LL * 1000 * Milliseconds;
-    KeDelayExecutionThread(KernelMode, FALSE, &Moment);
-}
 
 /* Closes and reports; the end of most cases. */
 static BOOLEAN CloseAndReport(_In_ PPLAYER Player, _In_ PCSTR What)
@@ -92,7 +87,6 @@ static BOOLEAN CaseSend(PPLAYER Player, ULONG Argument)
     if (Send == NULL) {
         return GiveUp(Player, "no memory for the send");
     }
-    Sleep(50); /* the first part of it fills the peer's window */
     if (KeReadStateEvent(&Send->Done)) {
         return GiveUp(Player, "the peer took everything: its window is not closed");
     }
@@ -198,7 +192,6 @@ static BOOLEAN CaseDisconnectPending(PPLAYER Player, ULONG Argument)
     if (Send == NULL || Disconnect == NULL) {
         return GiveUp(Player, "no memory for the send");
     }
-    Sleep(50); /* the first part of the send fills the peer's window */
     if (KeReadStateEvent(&Disconnect->Done)) {
         return GiveUp(Player, "the disconnect is over already");
     }
@@ -449,7 +442,6 @@ static BOOLEAN CaseConnecting(PPLAYER Player, ULONG Argument)
         if (Bind(Connector)) {
             Connect = PlayerConnect(Connector, (USHORT)Argument);
         }
-        Sleep(20);
         Right = Connect != NULL && !KeReadStateEvent(&Connect->Done);
         Right &= EndOf(Connector, "connecting socket");
     }
