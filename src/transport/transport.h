@@ -96,20 +96,20 @@ struct transport_op {
      * returns how many were written.  Called by the transport whenever it continues: nothing is allocated for
      * long chains. */
     size_t (*segments)(struct transport_op *op, size_t offset, struct transport_segment *out, size_t count);
-    struct transport_address address; /* connect: the peer.  accept: filled with the peer's address */
 
     /* results */
     int32_t status;
-    size_t bytes;                      /* receive 0 with success = end of stream (the peer's FIN) */
-    void *provided;                    /* PROVIDE: the buffer */
-    struct transport_socket *accepted; /* accept: connected, owned by the caller now */
-    struct transport_address local;    /* accept: the local address reached */
-
-    /* the transport's own while the op is inside */
-    struct {
-        void *pointer[4];
-        uint64_t word[4];
+    struct { /* the transport's own while the op is inside */
+        int32_t status;
+        uint8_t would_block, drained;
     } inside;
+    size_t bytes;   /* receive 0 with success = end of stream (the peer's FIN) */
+    void *provided; /* PROVIDE: the buffer */
+
+    /* What a transfer does not touch: up to here it is one cache line. */
+    struct transport_socket *accepted; /* accept: connected, owned by the caller now */
+    struct transport_address address;  /* connect: the peer.  accept: filled with the peer's address */
+    struct transport_address local;    /* accept: the local address reached */
 };
 
 enum transport_option {
@@ -171,7 +171,7 @@ struct transport_ops {
     int32_t (*watch)(struct transport_socket *socket, struct transport_op *op);
     int (*cancel)(struct transport_socket *socket, struct transport_op *op);
     void (*recycle)(struct transport *transport, void *provided);
-    size_t (*provided_size)(struct transport *transport); /* capacity of every provided buffer */
+    size_t (*provided_size)(struct transport *transport); /* no provided buffer holds more */
 
     int32_t (*shutdown)(
         struct transport_socket *socket); /* our FIN, after what was handed over: a send inside, too */

@@ -1,5 +1,9 @@
 /*
- * buffer.c - provided buffers: one size, taken when data is there, cached per loop up to a limit.
+ * buffer.c - provided buffers: two sizes, taken when data is there, cached per loop up to a limit.
+ *
+ * A small one holds what messages and requests are made of; a socket that fills one gets a large one next, and a
+ * small one again when a large one was too large: a stream costs a quarter of the calls, and what an owner keeps
+ * for long is at most once four times as large as it need be.
  */
 #include "transport/common/internal.h"
 #include "host/host.h"
@@ -14,7 +18,8 @@ struct buffer {
     struct loop *home;
     uint32_t magic;
     bool out;
-    char pad[64 - 2 * sizeof(void *) - sizeof(uint32_t) - sizeof(bool) - 3];
+    bool large;
+    char pad[64 - 2 * sizeof(void *) - sizeof(uint32_t) - 2 * sizeof(bool) - 2];
 };
 _Static_assert(sizeof(struct buffer) == 64, "the data behind the header is aligned to 64");
 
@@ -27,30 +32,32 @@ static struct buffer *buffer_of(void *provided)
 
 static void buffer_free(struct buffer *buffer)
 {
-    host_memory_unpoison(buffer + 1, PROVIDED_SIZE);
+    host_memory_unpoison(buffer + 1, buffer_size(buffer->large));
     buffer->magic = 0;
     free(buffer);
 }
 
-void *buffer_get(struct loop *loop)
+void *buffer_get(struct loop *loop, bool large)
 {
+    struct buffers *unused = &loop->buffers[large];
     pthread_mutex_lock(&loop->buffer_lock);
-    struct buffer *buffer = loop->buffers;
+    struct buffer *buffer = unused->first;
     if (buffer) {
-        loop->buffers = buffer->next;
-        loop->buffer_count--;
+        unused->first = buffer->next;
+        unused->count--;
     }
     pthread_mutex_unlock(&loop->buffer_lock);
     if (!buffer) {
-        buffer = aligned_alloc(64, sizeof(struct buffer) + PROVIDED_SIZE);
+        buffer = aligned_alloc(64, sizeof(struct buffer) + buffer_size(large));
         if (!buffer)
             return NULL;
         buffer->home = loop;
+        buffer->large = large;
         buffer->magic = BUFFER_MAGIC;
     }
     buffer->next = NULL;
     buffer->out = true;
-    host_memory_unpoison(buffer + 1, PROVIDED_SIZE);
+    host_memory_unpoison(buffer + 1, buffer_size(large));
     atomic_fetch_add(&loop->transport->buffers_out, 1);
     return buffer + 1;
 }
@@ -59,15 +66,17 @@ void buffer_unget(void *provided)
 {
     struct buffer *buffer = buffer_of(provided);
     struct loop *loop = buffer->home;
+    struct buffers *unused = &loop->buffers[buffer->large];
     buffer->out = false;
     atomic_fetch_sub(&loop->transport->buffers_out, 1);
-    host_memory_poison(buffer + 1, PROVIDED_SIZE); /* a late reader is a bug of the owner: let ASan name it */
+    /* A late reader is a bug of the owner: let ASan name it. */
+    host_memory_poison(buffer + 1, buffer_size(buffer->large));
     pthread_mutex_lock(&loop->buffer_lock);
-    bool keep = loop->buffer_count < PROVIDED_CACHE;
+    bool keep = unused->count < (buffer->large ? PROVIDED_LARGE_CACHE : PROVIDED_SMALL_CACHE);
     if (keep) {
-        buffer->next = loop->buffers;
-        loop->buffers = buffer;
-        loop->buffer_count++;
+        buffer->next = unused->first;
+        unused->first = buffer;
+        unused->count++;
     }
     pthread_mutex_unlock(&loop->buffer_lock);
     if (!keep)
@@ -84,15 +93,17 @@ void common_recycle(struct transport *transport, void *provided)
 size_t common_provided_size(struct transport *transport)
 {
     (void)transport;
-    return PROVIDED_SIZE;
+    return PROVIDED_LARGE;
 }
 
 void buffer_drain(struct loop *loop)
 {
-    while (loop->buffers) {
-        struct buffer *buffer = loop->buffers;
-        loop->buffers = buffer->next;
-        buffer_free(buffer);
+    for (int large = 0; large < 2; large++) {
+        while (loop->buffers[large].first) {
+            struct buffer *buffer = loop->buffers[large].first;
+            loop->buffers[large].first = buffer->next;
+            buffer_free(buffer);
+        }
+        loop->buffers[large].count = 0;
     }
-    loop->buffer_count = 0;
 }

@@ -52,9 +52,12 @@ enum {
     SEND_SLICE = 1 << 20,                    /* bytes one socket sends in one step, others' turn then */
     ONE_BYTE_SLICE = 256,                    /* the same in one-byte mode */
     SEGMENTS = 64,                           /* segments in one system call */
-    PROVIDED_SIZE = 16384,
-    PROVIDED_CACHE = 64, /* unused buffers kept by a loop */
+    PROVIDED_SMALL = 16384,
+    PROVIDED_LARGE = 65536,    /* for a socket that has just filled what it got */
+    PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop */
+    PROVIDED_LARGE_CACHE = 16,
     GRAVEYARD_LIMIT = 256,
+    CACHE_LINE = 64,
     TIMER_LEVELS = 11, /* 100 us << level: 0.1 ms to 102 ms */
     PORT_BUCKETS = 256
 };
@@ -101,6 +104,11 @@ static inline void link_remove(struct link *item) /* harmless when not in a list
 struct buffer;
 struct loop;
 
+struct buffers { /* unused ones of one size */
+    struct buffer *first;
+    unsigned count;
+};
+
 /* Carries out as much of an op as is possible now; STATUS_PENDING when it would block.  socket->lock is held.
  */
 typedef int32_t (*try_function)(struct transport_socket *socket, struct transport_op *op);
@@ -124,11 +132,10 @@ struct loop {
     unsigned graveyard_count;
 
     pthread_mutex_t buffer_lock;
-    struct buffer *buffers;
-    unsigned buffer_count;
+    struct buffers buffers[2]; /* small, large */
 
     /* The loop's thread only. */
-    struct transport_socket *drained; /* its receive is being completed and took all that was there */
+    struct transport_socket *drained; /* an op of it is being completed that took all that was there */
     int event_count;
     struct epoll_event events[EVENT_BATCH];
 };
@@ -137,12 +144,14 @@ struct loop {
 struct engine {
     size_t socket_size; /* of a structure that begins with struct transport_socket */
     uint32_t events;    /* what a socket in the epoll set is watched for besides what its ops need */
+    unsigned carried;   /* bit per kind: proceed() is asked whatever the events are */
     int (*loop_open)(struct loop *loop); /* 0 or an errno; the loop's descriptors are open */
     void (*loop_close)(struct loop *loop);
     /* Sleeps until something happens or the time has come (0: not at all); leaves events in loop->events. */
     void (*sleep)(struct loop *loop, uint64_t until);
     /* loop->lock is held: puts what sleep() found besides loop->events on the run list. */
     void (*collect)(struct loop *loop);
+    void (*wake)(struct loop *loop); /* ends the sleep(); any thread */
     /* socket->lock is held, the op is in its slot and would block: sees to it that the loop hears of it. */
     int32_t (*hold)(struct transport_socket *socket, struct transport_op *op);
     /* The rest runs on the loop's thread within a step, or for recall() anywhere, under socket->lock.
@@ -170,29 +179,39 @@ struct transport {
 
 enum phase { PHASE_NEW, PHASE_LISTENING, PHASE_CONNECTING, PHASE_CONNECTED };
 
+/* What a transfer touches comes first and is four cache lines: with many connections each is a miss. */
 struct transport_socket {
     struct transport *transport;
     struct loop *loop;
-    int family; /* TRANSPORT_AF_* */
-
     pthread_mutex_t lock;
     int fd; /* -1 once closed */
     enum phase phase;
-    struct transport_op *ops[OP_KINDS];
+
+    struct link run;   /* loop->lock */
+    uint32_t pending;  /* loop->lock: events not yet looked at; on the run list while non-zero */
+    unsigned held;     /* bit per kind: ops[kind] is there */
+    unsigned over;     /* bit per kind: the op is over and waits in its slot for the loop */
     unsigned in_ring;  /* bit per kind: the kernel carries that op out */
     uint32_t interest; /* what the epoll set watches; 0 = it does not know the socket */
     int32_t fatal;     /* why the connection is over; 0 while it is not.  The first reason stays. */
     bool known;        /* the loop may hold a pointer to it */
-    bool bound;
+    bool closed;       /* loop->lock */
+    bool bulk;         /* the last provided buffer was filled: a large one next */
     bool peer_fin;
     bool urgent;     /* there was an urgent byte: a short read means nothing any more */
     bool fin_wanted; /* shutdown() waits for the send that is inside */
     bool fin_sent;
-    bool again; /* a step stopped for fairness, not because it would block */
+    bool again;          /* a step stopped for fairness, not because it would block */
+    bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
+    bool nodelay_set;    /* what the descriptor says */
+    bool lowat_set;      /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+
+    struct transport_op *ops[OP_KINDS];
+
+    /* The rest is for what happens seldom. */
+    bool bound;
     bool v6only;
-    bool nodelay_option;                    /* what TRANSPORT_OPTION_NODELAY says */
-    bool nodelay_set;                       /* what the descriptor says */
-    bool lowat_set;                         /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+    int family;                             /* TRANSPORT_AF_* */
     uint32_t receive_buffer, send_buffer;   /* as set; 0 = never set */
     struct transport_address local, remote; /* as last known: they outlive the connection */
 
@@ -201,9 +220,6 @@ struct transport_socket {
     bool port_v6only;
 
     /* loop->lock */
-    bool closed;
-    struct link run;
-    uint32_t pending; /* events not yet looked at; on the run list while non-zero */
     struct link timer;
     unsigned timer_level;
     uint64_t timer_deadline;
@@ -218,6 +234,8 @@ void loop_detach(struct transport *transport);
 void loop_wait(struct transport *transport, unsigned loop, uint64_t deadline_ns);
 int loop_dispatch(struct transport *transport, unsigned loop);
 void loop_wake(struct transport *transport, unsigned loop);
+/* Through loop->event_fd, which the engine's sleep() watches. */
+void loop_wake_by_event(struct loop *loop);
 /* True on the thread that drives the loop. */
 static inline bool loop_is_mine(struct loop *loop)
 {
@@ -258,10 +276,20 @@ int socket_tcp_state(struct transport_socket *socket);
 /* Common part of every starting function: checks, tries inline unless NO_INLINE, holds what would block. */
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_);
 /* The op was tried and would block: no use to try again before an event says so. */
-bool socket_would_block(const struct transport_op *op);
-void socket_set_would_block(struct transport_op *op, bool would_block);
-/* This receive took all that was there: one that is started while it is being completed need not be tried. */
-void socket_set_drained(struct transport_op *op);
+static inline bool socket_would_block(const struct transport_op *op)
+{
+    return op->inside.would_block;
+}
+static inline void socket_set_would_block(struct transport_op *op, bool would_block)
+{
+    op->inside.would_block = would_block;
+}
+/* This receive or accept took all that was there: one that is started while it is being completed need not be
+ * tried. */
+static inline void socket_set_drained(struct transport_op *op)
+{
+    op->inside.drained = 1;
+}
 /* The connection is dead and its error was taken by an op that the kernel carries out: that op will tell why.
  */
 bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events);
@@ -337,8 +365,17 @@ int64_t option_unacked(struct transport_socket *socket);
 
 /* ---- buffer.c ----------------------------------------------------------------------------------------- */
 
-/* PROVIDED_SIZE bytes, aligned to 64; NULL when there is no memory. */
-void *buffer_get(struct loop *loop);
+static inline size_t buffer_size(bool large)
+{
+    return large ? PROVIDED_LARGE : PROVIDED_SMALL;
+}
+/* A small or a large buffer, aligned to 64; NULL when there is no memory. */
+void *buffer_get(struct loop *loop, bool large);
+/* `received` bytes have come into a buffer of this size, of which `asked` were wanted: what the next one is. */
+static inline void buffer_received(struct transport_socket *socket, bool large, size_t asked, size_t received)
+{
+    socket->bulk = received == asked ? asked >= PROVIDED_SMALL : large && received > PROVIDED_SMALL;
+}
 void buffer_unget(void *provided);    /* not handed out after all */
 void buffer_drain(struct loop *loop); /* frees the cache */
 void common_recycle(struct transport *transport, void *provided);

@@ -107,8 +107,12 @@ void loop_detach(struct transport *transport)
  * once. */
 static void wake(struct loop *loop)
 {
-    if (atomic_exchange(&loop->state, LOOP_NOTIFIED) != LOOP_SLEEPING)
-        return;
+    if (atomic_exchange(&loop->state, LOOP_NOTIFIED) == LOOP_SLEEPING)
+        loop->transport->engine->wake(loop);
+}
+
+void loop_wake_by_event(struct loop *loop)
+{
     uint64_t one = 1;
     ssize_t written;
     do
@@ -337,21 +341,28 @@ int loop_dispatch(struct transport *transport, unsigned index)
 {
     assert(index < transport->loop_count);
     struct loop *loop = &transport->loops[index];
-    for (int steps = 0; steps < DISPATCH_STEPS; steps++) {
-        pthread_mutex_lock(&loop->lock);
-        if (link_empty(&loop->run)) {
-            pthread_mutex_unlock(&loop->lock);
-            return 0;
-        }
+    struct {
+        struct transport_socket
+            *socket; /* closed meanwhile: it lies in the graveyard until the next wait() */
+        uint32_t events;
+    } ready[DISPATCH_STEPS];
+    int count = 0;
+    pthread_mutex_lock(&loop->lock);
+    for (; count < DISPATCH_STEPS && !link_empty(&loop->run); count++) {
         struct transport_socket *socket = LINK_OWNER(loop->run.next, struct transport_socket, run);
         link_remove(&socket->run);
-        uint32_t events = socket->pending;
+        ready[count].socket = socket;
+        ready[count].events = socket->pending;
         socket->pending = 0;
-        pthread_mutex_unlock(&loop->lock);
-        socket_step(socket, events);
     }
-    pthread_mutex_lock(&loop->lock);
     int more = !link_empty(&loop->run);
+    pthread_mutex_unlock(&loop->lock);
+    for (int i = 0; i < count; i++)
+        socket_step(ready[i].socket, ready[i].events);
+    if (count == 0 || more)
+        return more;
+    pthread_mutex_lock(&loop->lock); /* what these steps have queued */
+    more = !link_empty(&loop->run);
     pthread_mutex_unlock(&loop->lock);
     return more;
 }

@@ -18,41 +18,36 @@ _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &
                    POLLRDHUP == EPOLLRDHUP,
                "one set of event bits");
 
+static void put(struct transport_socket *socket, struct transport_op *op)
+{
+    socket->ops[op->kind] = op;
+    socket->held |= 1u << op->kind;
+}
+
+static void take_out(struct transport_socket *socket, int kind)
+{
+    socket->ops[kind] = NULL;
+    socket->held &= ~(1u << kind);
+    socket->over &= ~(1u << kind);
+}
+
 /* An op that is over but still in its slot: abort and NO_INLINE put it there, the loop delivers it.  Until
  * then cancel() can take it back. */
-static bool is_over(const struct transport_op *op)
+static void mark_over(struct transport_socket *socket, struct transport_op *op, int32_t status)
 {
-    return op->inside.word[0] != 0;
-}
-
-bool socket_would_block(const struct transport_op *op)
-{
-    return op->inside.word[2] != 0;
-}
-
-void socket_set_would_block(struct transport_op *op, bool would_block)
-{
-    op->inside.word[2] = would_block;
-}
-
-void socket_set_drained(struct transport_op *op)
-{
-    op->inside.word[3] = 1;
-}
-
-static void mark_over(struct transport_op *op, int32_t status)
-{
-    op->inside.word[0] = 1;
-    op->inside.word[1] = (uint32_t)status;
+    socket->over |= 1u << op->kind;
+    op->inside.status = status;
 }
 
 /* ---- create, close ------------------------------------------------------------------------------------ */
 
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
 {
-    struct transport_socket *socket = calloc(1, transport->engine->socket_size);
+    size_t size = (transport->engine->socket_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    struct transport_socket *socket = aligned_alloc(CACHE_LINE, size);
     if (!socket)
         return NULL;
+    memset(socket, 0, size);
     pthread_mutexattr_t attributes;
     pthread_mutexattr_init(&attributes);
     pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
@@ -109,8 +104,7 @@ void common_close(struct transport_socket *socket)
 {
     struct transport *transport = socket->transport;
     pthread_mutex_lock(&socket->lock);
-    for (int kind = 0; kind < OP_KINDS; kind++)
-        assert(!socket->ops[kind] && "close: no operation is inside");
+    assert(!socket->held && "close: no operation is inside");
     /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
     if (socket->interest)
         epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
@@ -232,16 +226,13 @@ int32_t common_abort(struct transport_socket *socket)
     }
     socket_latch(socket, STATUS_CONNECTION_ABORTED);
     socket->fin_wanted = false;
-    bool any = false;
     for (int kind = 0; kind < OP_KINDS; kind++) {
-        struct transport_op *op = socket->ops[kind];
         if (socket->in_ring & (1u << kind))
             socket->transport->engine->recall(socket, kind); /* its result is the reason latched above */
-        else if (op && !is_over(op))
-            mark_over(op, STATUS_CONNECTION_ABORTED);
-        any = any || op;
+        else if (socket->held & ~socket->over & (1u << kind))
+            mark_over(socket, socket->ops[kind], STATUS_CONNECTION_ABORTED);
     }
-    if (any)
+    if (socket->held)
         loop_queue(socket, EVENT_TRY);
     pthread_mutex_unlock(&socket->lock);
     return status;
@@ -256,37 +247,39 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     op->bytes = 0;
     op->provided = NULL;
     op->accepted = NULL;
-    memset(&op->inside, 0, sizeof(op->inside));
+    op->inside.status = 0;
+    op->inside.would_block = op->inside.drained = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
     pthread_mutex_lock(&socket->lock);
-    assert(socket->fd >= 0 && !socket->ops[op->kind] && "one operation of a kind at a time");
+    assert(socket->fd >= 0 && !(socket->held & (1u << op->kind)) && "one operation of a kind at a time");
     socket->again = false;
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
      * FIN. */
     if (op->kind == TRANSPORT_SEND && !socket->fatal && (socket->fin_sent || socket->fin_wanted))
         status = STATUS_INVALID_DEVICE_STATE;
-    /* A receive that is started while one is completed that took all there was. */
-    else if (op->kind == TRANSPORT_RECEIVE && !no_inline && loop_is_mine(socket->loop) &&
-             socket->loop->drained == socket && !socket->fatal)
+    /* A receive or accept that is started while one is completed that took all there was. */
+    else if ((op->kind == TRANSPORT_RECEIVE || op->kind == TRANSPORT_ACCEPT) && !no_inline &&
+             loop_is_mine(socket->loop) && socket->loop->drained == socket && !socket->fatal)
         socket_set_would_block(op, true);
     /* A connect must leave at once; the others can as well be tried by the loop. */
     else if (!no_inline || op->kind == TRANSPORT_CONNECT) {
         status = try_(socket, op);
         socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
     }
-    if (no_inline && status != STATUS_PENDING) {
-        mark_over(op, status);
+    bool over = no_inline && status != STATUS_PENDING;
+    if (over) {
+        mark_over(socket, op, status);
         status = STATUS_PENDING;
     }
     if (status == STATUS_PENDING) {
-        socket->ops[op->kind] = op;
+        put(socket, op);
         int32_t refused = STATUS_SUCCESS;
-        if (!is_over(op))
+        if (!over)
             refused = socket->transport->engine->hold(socket, op);
         if (refused) {
-            socket->ops[op->kind] = NULL;
+            take_out(socket, op->kind);
             status = refused;
         } else {
             watch_begin(socket, op->kind);
@@ -312,7 +305,7 @@ int common_cancel(struct transport_socket *socket, struct transport_op *op)
             socket->transport->engine->recall(socket, kind);
             break;
         }
-        socket->ops[kind] = NULL;
+        take_out(socket, kind);
         taken = 1;
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
             socket_finish_sending(socket);
@@ -372,36 +365,35 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     if (events & EPOLLPRI)
         socket->urgent = true;
     for (int i = 0; i < STEPS; i++) {
-        struct transport_op *op = socket->ops[step_order[i].kind];
-        if (!op)
+        int kind = step_order[i].kind;
+        unsigned bit = 1u << kind;
+        if (!(socket->held & bit))
             continue;
+        struct transport_op *op = socket->ops[kind];
+        bool worth = socket->fatal || (events & (step_order[i].events | EVENT_TRY));
         int32_t status = STATUS_PENDING;
-        if (is_over(op))
-            status = (int32_t)op->inside.word[1];
-        else if (step_order[i].kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
+        if (socket->over & bit)
+            status = op->inside.status;
+        else if (kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
             status = STATUS_SUCCESS; /* the receive before it may have met the FIN */
-        else
-            status = engine->proceed(socket, op, step_order[i].try_,
-                                     socket->fatal || (events & (step_order[i].events | EVENT_TRY)));
+        else if (worth || (engine->carried & bit))
+            status = engine->proceed(socket, op, step_order[i].try_, worth);
         if (status == STATUS_PENDING)
             continue;
-        socket->ops[step_order[i].kind] = NULL; /* from here on cancel() answers 0 */
-        if (op->inside.word[3])
+        take_out(socket, kind); /* from here on cancel() answers 0 */
+        if (op->inside.drained)
             drained = op;
         over[count].op = op;
         over[count++].status = status;
-        if (step_order[i].kind == TRANSPORT_SEND && socket->fin_wanted)
+        if (kind == TRANSPORT_SEND && socket->fin_wanted)
             socket_finish_sending(socket);
     }
     drop_interest(socket, events);
-    if (socket->ops[TRANSPORT_WATCH_ACKED] || socket->ops[TRANSPORT_WATCH_SENT]) {
-        if (events & EVENT_TIMER)
-            loop_rearm_timer(socket);
-    }
+    if ((events & EVENT_TIMER) && (socket->held & (1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_SENT)))
+        loop_rearm_timer(socket);
     /* A reason found by the last tries ends the ops that were looked at before them, in the next step. */
-    bool found = socket->fatal && count < STEPS;
-    for (int kind = 0; found && kind < OP_KINDS; kind++)
-        socket->again = socket->again || (socket->ops[kind] && !(socket->in_ring & (1u << kind)));
+    if (socket->fatal && (socket->held & ~socket->in_ring))
+        socket->again = true;
     if (socket->again)
         loop_queue(socket, EVENT_TRY);
     pthread_mutex_unlock(&socket->lock);

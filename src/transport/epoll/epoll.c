@@ -85,6 +85,7 @@ static const struct engine engine = {
     .loop_close = epoll_loop_close,
     .sleep = epoll_sleep,
     .collect = epoll_collect,
+    .wake = loop_wake_by_event,
     .hold = loop_register,
     .results = epoll_results,
     .proceed = epoll_proceed,

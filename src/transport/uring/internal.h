@@ -41,28 +41,32 @@ enum {
     RING_ENTRIES = 128,  /* what is submitted at once at most */
     RING_RESULTS = 4096, /* beyond it the kernel keeps results in a list of its own */
     RING_SEGMENTS = 16,  /* of one transfer in the ring */
-    RING_BUFFERS = 64,   /* provided buffers that lie ready for the kernel, per loop */
-    RING_GROUP = 1,
+    RING_BYTES = 1 << 30,
+    RING_SMALL = 64, /* provided buffers that lie ready for the kernel, per loop: small ones */
+    RING_LARGE = 16, /* and large ones */
+    RING_GROUP = 1,  /* the small ones' group; the large ones' is the next */
     REAP_LIMIT = EVENT_BATCH
 };
 
 /* What results are for: (socket | kind), or one of these. */
-enum { RESULT_IGNORED = 0, RESULT_EPOLL = 1, RESULT_WAKE = 2, RESULT_INTERNAL = 16 };
+enum { RESULT_IGNORED = 0, RESULT_EPOLL = 1, RESULT_WAKE = 2, RESULT_MESSAGE = 3, RESULT_INTERNAL = 16 };
 
 struct slot {
     int32_t result;
     uint32_t flags;
-    size_t asked;     /* bytes */
+    uint32_t asked;   /* bytes */
+    bool large;       /* which provided buffers the kernel chooses from */
     bool done;        /* result and flags stand */
     bool recalled;    /* the owner wants it to end */
     bool cancel_sent; /* the kernel knows */
+    void *buffer;     /* the provided buffer that the kernel has chosen */
 };
 
 struct uring_socket {
     struct transport_socket common;
-    struct slot slots[TRANSPORT_RECEIVE + 1]; /* by kind */
     struct uring_socket *next_done;
-    bool listed; /* in ring->done */
+    bool listed;                              /* in ring->done */
+    struct slot slots[TRANSPORT_RECEIVE + 1]; /* by kind */
     struct sockaddr_in6 peer;
     socklen_t peer_length;
 };
@@ -72,8 +76,17 @@ struct message { /* read by the kernel when the entry beside it is submitted, fr
     struct iovec segments[RING_SEGMENTS];
 };
 
+struct group {                      /* provided buffers of one size that lie ready for the kernel */
+    struct io_uring_buf_ring *ring; /* NULL until the first receive that wants one, or for ever */
+    bool refused;
+    unsigned count;
+    unsigned missing;         /* how often there was no memory for one */
+    void *buffer[RING_SMALL]; /* NULL: there was no memory for it */
+};
+
 struct ring {
     struct io_uring uring;
+    struct loop *loop;
     unsigned features; /* URING_* */
     bool running;      /* its thread has taken it */
     bool epoll_polled, wake_polled;
@@ -81,11 +94,7 @@ struct ring {
     struct uring_socket *done;
     unsigned reaped; /* in this wait() */
     struct message *messages;
-
-    struct io_uring_buf_ring *buffers; /* NULL until the first receive that wants one, or for ever */
-    bool buffers_refused;
-    void *buffer[RING_BUFFERS]; /* NULL: there was no memory for it */
-    unsigned buffers_missing;
+    struct group groups[2]; /* small, large */
 };
 
 static inline struct uring_socket *uring_of(struct transport_socket *socket)
@@ -99,6 +108,8 @@ static inline struct uring_socket *uring_of(struct transport_socket *socket)
 int uring_setup(struct io_uring *uring, unsigned wanted, unsigned *features);
 /* Makes it this thread's. */
 int uring_enable(struct io_uring *uring, unsigned features);
+/* Puts a result for `data` into that ring, from any thread; 0 or a negative errno. */
+int uring_send_message(struct io_uring *uring, uint64_t data);
 /* The URING_* that work, less uring_without; -1 when the transport cannot work, and why. */
 int uring_probe_features(char *reason, size_t size);
 
@@ -106,14 +117,13 @@ int uring_probe_features(char *reason, size_t size);
 
 void ring_sleep(struct loop *loop, uint64_t until);
 void ring_collect(struct loop *loop);
+void ring_wake(struct loop *loop);
 /* An empty entry; what is in the ring is submitted when there is none. */
 struct io_uring_sqe *ring_entry(struct ring *ring);
 /* The message that goes with an entry. */
 struct message *ring_message(struct ring *ring, struct io_uring_sqe *entry);
 /* Provided buffers: false when the kernel cannot choose one. */
-bool ring_buffers_ready(struct loop *loop);
-/* The buffer that the kernel has taken for this result; the caller has it now. */
-void *ring_take_buffer(struct loop *loop, uint32_t flags);
+bool ring_buffers_ready(struct loop *loop, bool large);
 void ring_free_buffers(struct loop *loop);
 
 /* ---- transfer.c --------------------------------------------------------------------------------------- */

@@ -44,6 +44,16 @@ int uring_enable(struct io_uring *uring, unsigned features)
     return io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
+#ifndef IORING_REGISTER_SEND_MSG_RING
+#define IORING_REGISTER_SEND_MSG_RING 31
+#endif
+
+int uring_send_message(struct io_uring *uring, uint64_t data)
+{
+    struct io_uring_sqe message = {.opcode = IORING_OP_MSG_RING, .fd = uring->ring_fd, .off = data};
+    return io_uring_register(~0u, IORING_REGISTER_SEND_MSG_RING, &message, 1);
+}
+
 /* ---- the trial ---------------------------------------------------------------------------------------- */
 
 struct trial {
@@ -211,6 +221,14 @@ static bool buffers_work(struct trial *trial)
     return works;
 }
 
+/* A result that no request of the ring has caused. */
+static bool messages_work(struct trial *trial)
+{
+    int result = -1;
+    unsigned flags;
+    return uring_send_message(&trial->uring, 5) == 0 && next_result(trial, 5, &result, &flags) && result == 0;
+}
+
 static bool try_everything(struct trial *trial)
 {
     int result = 0, error = uring_enable(&trial->uring, trial->features);
@@ -223,6 +241,8 @@ static bool try_everything(struct trial *trial)
                       result);
     if (!receive_waits(trial, IORING_RECVSEND_POLL_FIRST, &result) || result != -ECANCELED)
         trial->features &= ~(unsigned)URING_POLL_FIRST;
+    if (!messages_work(trial))
+        trial->features &= ~(unsigned)URING_MESSAGE;
     if (!buffers_work(trial))
         trial->features &= ~(unsigned)URING_BUFFERS;
     return true;
@@ -233,7 +253,7 @@ int uring_probe_features(char *reason, size_t size)
     char nowhere[200];
     struct trial trial = {
         .reason = reason ? reason : nowhere, .size = reason ? size : sizeof(nowhere), .pair = {-1, -1}};
-    unsigned all = URING_DEFERRED | URING_POLL_FIRST | URING_BUFFERS;
+    unsigned all = URING_DEFERRED | URING_POLL_FIRST | URING_BUFFERS | URING_MESSAGE;
     bool works = false;
     if (host_sanitizer() == HOST_SANITIZER_THREAD) { /* it would call every result of the kernel a race */
         snprintf(trial.reason, trial.size, "ThreadSanitizer does not see through a ring");

@@ -10,6 +10,88 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* ---- buffers ------------------------------------------------------------------------------------------ */
+
+/* What lies ready for the kernel is not out: nobody has to give it back. */
+static void lay_ready(struct loop *loop, bool large, unsigned id)
+{
+    struct group *group = &((struct ring *)loop->engine)->groups[large];
+    group->buffer[id] = buffer_get(loop, large);
+    if (!group->buffer[id]) {
+        group->missing++;
+        return;
+    }
+    atomic_fetch_sub(&loop->transport->buffers_out, 1);
+    io_uring_buf_ring_add(group->ring, group->buffer[id], (unsigned)buffer_size(large), (unsigned short)id,
+                          io_uring_buf_ring_mask(group->count), 0);
+    io_uring_buf_ring_advance(group->ring, 1);
+}
+
+bool ring_buffers_ready(struct loop *loop, bool large)
+{
+    struct ring *ring = loop->engine;
+    struct group *group = &ring->groups[large];
+    if (group->ring || group->refused)
+        return !group->refused;
+    group->refused = true;
+    if (!(ring->features & URING_BUFFERS))
+        return false;
+    group->count = large ? RING_LARGE : RING_SMALL;
+    void *memory = mmap(NULL, group->count * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return false;
+    struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)memory,
+                                            .ring_entries = group->count,
+                                            .bgid = (unsigned short)(RING_GROUP + large)};
+    if (io_uring_register_buf_ring(&ring->uring, &registration, 0) < 0) {
+        munmap(memory, group->count * sizeof(struct io_uring_buf));
+        return false;
+    }
+    group->ring = memory;
+    io_uring_buf_ring_init(group->ring);
+    for (unsigned id = 0; id < group->count; id++)
+        lay_ready(loop, large, id);
+    group->refused = false;
+    return true;
+}
+
+/* The buffer that the kernel has taken for a result.  Another takes its place at once: when many results come
+ * together, the kernel need not do without in the midst of them. */
+static void *take_buffer(struct loop *loop, bool large, uint32_t flags)
+{
+    struct group *group = &((struct ring *)loop->engine)->groups[large];
+    unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+    assert(id < group->count && group->buffer[id]);
+    void *taken = group->buffer[id];
+    atomic_fetch_add(&loop->transport->buffers_out, 1);
+    lay_ready(loop, large, id);
+    if (group->missing && group->buffer[id]) { /* there is memory again */
+        group->missing = 0;
+        for (id = 0; id < group->count; id++) {
+            if (!group->buffer[id])
+                lay_ready(loop, large, id);
+        }
+    }
+    return taken;
+}
+
+void ring_free_buffers(struct loop *loop)
+{
+    struct ring *ring = loop->engine;
+    for (int large = 0; large < 2; large++) {
+        struct group *group = &ring->groups[large];
+        for (unsigned id = 0; id < group->count; id++) {
+            if (!group->buffer[id])
+                continue;
+            atomic_fetch_add(&loop->transport->buffers_out, 1);
+            buffer_unget(group->buffer[id]);
+        }
+        if (group->ring)
+            munmap(group->ring, group->count * sizeof(struct io_uring_buf));
+    }
+}
+
 /* ---- reaping ------------------------------------------------------------------------------------------ */
 
 static void take_result(struct ring *ring, const struct io_uring_cqe *cqe)
@@ -22,6 +104,8 @@ static void take_result(struct ring *ring, const struct io_uring_cqe *cqe)
         slot->result = cqe->res;
         slot->flags = cqe->flags;
         slot->done = true;
+        if (cqe->flags & IORING_CQE_F_BUFFER)
+            slot->buffer = take_buffer(ring->loop, slot->large, cqe->flags);
         if (!socket->listed) {
             socket->listed = true;
             socket->next_done = ring->done;
@@ -69,6 +153,17 @@ void ring_collect(struct loop *loop)
         socket->listed = false;
         loop_queue_locked(loop, &socket->common, EVENT_RING);
     }
+}
+
+/* ---- waking ------------------------------------------------------------------------------------------- */
+
+/* A result from elsewhere costs the one who sends it and the one who sleeps two thirds of what a write to a
+ * polled eventfd costs them (bench/uring_parts.c). */
+void ring_wake(struct loop *loop)
+{
+    struct ring *ring = loop->engine;
+    if (!(ring->features & URING_MESSAGE) || uring_send_message(&ring->uring, RESULT_MESSAGE) < 0)
+        loop_wake_by_event(loop);
 }
 
 /* ---- submitting and sleeping -------------------------------------------------------------------------- */
@@ -155,78 +250,4 @@ void ring_sleep(struct loop *loop, uint64_t until)
         loop->event_count = count;
         ring->epoll_ready = count == EVENT_BATCH; /* the poll tells of new events only */
     }
-}
-
-/* ---- buffers ------------------------------------------------------------------------------------------ */
-
-/* What lies ready for the kernel is not out: nobody has to give it back. */
-static void lay_ready(struct loop *loop, unsigned id)
-{
-    struct ring *ring = loop->engine;
-    ring->buffer[id] = buffer_get(loop);
-    if (!ring->buffer[id]) {
-        ring->buffers_missing++;
-        return;
-    }
-    atomic_fetch_sub(&loop->transport->buffers_out, 1);
-    io_uring_buf_ring_add(ring->buffers, ring->buffer[id], PROVIDED_SIZE, (unsigned short)id,
-                          io_uring_buf_ring_mask(RING_BUFFERS), 0);
-    io_uring_buf_ring_advance(ring->buffers, 1);
-}
-
-bool ring_buffers_ready(struct loop *loop)
-{
-    struct ring *ring = loop->engine;
-    if (ring->buffers || ring->buffers_refused)
-        return !ring->buffers_refused;
-    ring->buffers_refused = true;
-    if (!(ring->features & URING_BUFFERS))
-        return false;
-    void *memory = mmap(NULL, RING_BUFFERS * sizeof(struct io_uring_buf), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return false;
-    struct io_uring_buf_reg registration = {
-        .ring_addr = (uintptr_t)memory, .ring_entries = RING_BUFFERS, .bgid = RING_GROUP};
-    if (io_uring_register_buf_ring(&ring->uring, &registration, 0) < 0) {
-        munmap(memory, RING_BUFFERS * sizeof(struct io_uring_buf));
-        return false;
-    }
-    ring->buffers = memory;
-    io_uring_buf_ring_init(ring->buffers);
-    for (unsigned id = 0; id < RING_BUFFERS; id++)
-        lay_ready(loop, id);
-    ring->buffers_refused = false;
-    return true;
-}
-
-void *ring_take_buffer(struct loop *loop, uint32_t flags)
-{
-    struct ring *ring = loop->engine;
-    unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
-    void *taken = ring->buffer[id];
-    assert(id < RING_BUFFERS && taken);
-    atomic_fetch_add(&loop->transport->buffers_out, 1);
-    lay_ready(loop, id);
-    if (ring->buffers_missing && ring->buffer[id]) { /* there is memory again */
-        ring->buffers_missing = 0;
-        for (id = 0; id < RING_BUFFERS; id++) {
-            if (!ring->buffer[id])
-                lay_ready(loop, id);
-        }
-    }
-    return taken;
-}
-
-void ring_free_buffers(struct loop *loop)
-{
-    struct ring *ring = loop->engine;
-    for (unsigned id = 0; id < RING_BUFFERS; id++) {
-        if (!ring->buffer[id])
-            continue;
-        atomic_fetch_add(&loop->transport->buffers_out, 1);
-        buffer_unget(ring->buffer[id]);
-    }
-    if (ring->buffers)
-        munmap(ring->buffers, RING_BUFFERS * sizeof(struct io_uring_buf));
 }

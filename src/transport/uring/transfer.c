@@ -31,15 +31,18 @@ static bool says_nothing(int32_t result)
 
 /* One segment goes as it is, several with a message beside the entry. */
 static int32_t prepare_transfer(struct ring *ring, struct io_uring_sqe *entry,
-                                struct transport_socket *socket, struct transport_op *op, size_t *asked)
+                                struct transport_socket *socket, struct transport_op *op, uint32_t *asked)
 {
     struct message *message = ring_message(ring, entry);
     bool send = op->kind == TRANSPORT_SEND;
-    size_t limit = socket->transport->config.one_byte ? 1 : op->length - op->bytes;
+    size_t total, limit = socket->transport->config.one_byte ? 1 : op->length - op->bytes;
+    if (limit > RING_BYTES)
+        limit = RING_BYTES;
     size_t count =
-        stream_segments(op, (struct transport_segment *)message->segments, RING_SEGMENTS, limit, asked);
+        stream_segments(op, (struct transport_segment *)message->segments, RING_SEGMENTS, limit, &total);
     if (count == 0)
         return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
+    *asked = (uint32_t)total;
     struct iovec *first = &message->segments[0];
     memset(&message->header, 0, sizeof(message->header));
     message->header.msg_iov = message->segments;
@@ -57,14 +60,13 @@ static int32_t prepare_transfer(struct ring *ring, struct io_uring_sqe *entry,
 }
 
 static void prepare_provided(struct io_uring_sqe *entry, struct transport_socket *socket,
-                             struct transport_op *op, size_t *asked)
+                             struct transport_op *op, struct slot *slot)
 {
-    *asked = socket->transport->config.one_byte ? 1 : op->length;
-    if (*asked > PROVIDED_SIZE)
-        *asked = PROVIDED_SIZE;
-    io_uring_prep_recv(entry, socket->fd, NULL, *asked, 0);
+    size_t limit = socket->transport->config.one_byte ? 1 : op->length, size = buffer_size(slot->large);
+    slot->asked = (uint32_t)(limit < size ? limit : size);
+    io_uring_prep_recv(entry, socket->fd, NULL, slot->asked, 0);
     entry->flags |= IOSQE_BUFFER_SELECT;
-    entry->buf_group = RING_GROUP;
+    entry->buf_group = (unsigned short)(RING_GROUP + slot->large);
 }
 
 /* Has the kernel carry the op out; loop's thread, socket->lock held.  STATUS_PENDING, or why not. */
@@ -72,10 +74,11 @@ static int32_t submit(struct transport_socket *socket, struct transport_op *op, 
 {
     struct uring_socket *own = uring_of(socket);
     struct ring *ring = socket->loop->engine;
-    bool buffers = (op->flags & TRANSPORT_PROVIDE) && ring_buffers_ready(socket->loop);
+    bool large = socket->bulk && op->length > PROVIDED_SMALL;
+    bool buffers = (op->flags & TRANSPORT_PROVIDE) && ring_buffers_ready(socket->loop, large);
     struct io_uring_sqe *entry = ring_entry(ring);
     int32_t status = STATUS_PENDING;
-    *slot = (struct slot){0};
+    *slot = (struct slot){.large = large};
     if (op->kind == TRANSPORT_ACCEPT) {
         own->peer_length = sizeof(own->peer);
         io_uring_prep_accept(entry, socket->fd, (struct sockaddr *)&own->peer, &own->peer_length,
@@ -83,7 +86,7 @@ static int32_t submit(struct transport_socket *socket, struct transport_op *op, 
     } else if (op->kind == TRANSPORT_SEND || !(op->flags & TRANSPORT_PROVIDE))
         status = prepare_transfer(ring, entry, socket, op, &slot->asked);
     else if (buffers)
-        prepare_provided(entry, socket, op, &slot->asked);
+        prepare_provided(entry, socket, op, slot);
     else /* taken when data is there: an idle socket keeps no buffer */
         io_uring_prep_poll_add(entry, socket->fd, EPOLLIN | EPOLLRDHUP);
     if (status != STATUS_PENDING) { /* an entry cannot be given back */
@@ -165,12 +168,14 @@ static int32_t finish_receive(struct transport_socket *socket, struct transport_
                               const struct slot *slot)
 {
     int32_t result = slot->result;
-    void *buffer = slot->flags & IORING_CQE_F_BUFFER ? ring_take_buffer(socket->loop, slot->flags) : NULL;
+    void *buffer = slot->buffer;
     if (slot->asked == 0 && result > 0) /* a poll */
         result = -EAGAIN;
     if (result > 0) {
         op->bytes += (size_t)result;
         op->provided = buffer;
+        if (buffer)
+            buffer_received(socket, slot->large, slot->asked, (size_t)result);
         if (!(slot->flags & IORING_CQE_F_SOCK_NONEMPTY))
             socket_set_drained(op);
         else if (!buffer && (size_t)result == slot->asked && op->bytes < op->length &&
@@ -205,6 +210,8 @@ static int32_t finish_accept(struct transport_socket *socket, struct transport_o
 {
     struct uring_socket *own = uring_of(socket);
     if (slot->result >= 0) { /* also after a cancel that was too late */
+        if (!(slot->flags & IORING_CQE_F_SOCK_NONEMPTY))
+            socket_set_drained(op); /* and if that kernel does not say so: the ring looks before it waits */
         struct sockaddr_storage peer;
         memcpy(&peer, &own->peer, sizeof(own->peer));
         return stream_accepted(socket, op, slot->result, &peer, own->peer_length);

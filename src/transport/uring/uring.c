@@ -24,8 +24,10 @@ static int uring_loop_open(struct loop *loop)
     }
     if (error)
         free(ring);
-    else
+    else {
+        ring->loop = loop;
         loop->engine = ring;
+    }
     return -error;
 }
 
@@ -41,10 +43,12 @@ static void uring_loop_close(struct loop *loop)
 static const struct engine engine = {
     .socket_size = sizeof(struct uring_socket),
     .events = 0,
+    .carried = 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_SEND | 1u << TRANSPORT_RECEIVE,
     .loop_open = uring_loop_open,
     .loop_close = uring_loop_close,
     .sleep = ring_sleep,
     .collect = ring_collect,
+    .wake = ring_wake,
     .hold = transfer_hold,
     .results = transfer_results,
     .proceed = transfer_proceed,
