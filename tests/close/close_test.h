@@ -66,6 +66,21 @@ static inline void ct_let_go(struct ct_gate *gate)
     InterlockedExchange(&gate->open, 1);
 }
 
+/* A connection whose context is the gate: its callback stands there. */
+static inline NTSTATUS WSKAPI ct_stand_in_receive(PVOID SocketContext, ULONG Flags,
+                                                  PWSK_DATA_INDICATION DataIndication, SIZE_T BytesIndicated,
+                                                  SIZE_T *BytesAccepted)
+{
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(DataIndication);
+    UNREFERENCED_PARAMETER(BytesIndicated);
+    UNREFERENCED_PARAMETER(BytesAccepted);
+    ct_stand(SocketContext);
+    return STATUS_SUCCESS;
+}
+
+static const WSK_CLIENT_CONNECTION_DISPATCH ct_stander = {ct_stand_in_receive, NULL, NULL};
+
 /* ---- operations --------------------------------------------------------------------------------------- */
 
 /* An operation that the close ended: C-CLOSE-12, 13, 14, D-26. */
@@ -131,6 +146,24 @@ static inline void ct_disconnect_now(PWSK_SOCKET socket)
     wt_disconnect(socket, &op, NULL, 0);
     EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
     wt_op_free(&op);
+}
+
+/* A connection that WSK may reset before connect() has returned: -1 then. */
+static inline int ct_knock(int port)
+{
+    int peer = peer_connect(PEER_INET, port, 5000);
+
+    EXPECT(peer >= 0 || peer_last_error() == 104 /* ECONNRESET */);
+    return peer;
+}
+
+/* Such a connection: WSK has reset it, or does. */
+static inline void ct_gone(int peer)
+{
+    if (peer < 0)
+        return;
+    peer_expect_reset(peer);
+    peer_close(peer);
 }
 
 #endif

@@ -136,19 +136,6 @@ TEST(waits_for_an_open_socket, "C-DEREG-04 C-CLOSE-03 C-CLOSE-02")
 }
 
 /* Open until the close has completed, not until it was called: here a callback holds it up. */
-static NTSTATUS WSKAPI stand_in_receive(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
-                                        SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
-{
-    UNREFERENCED_PARAMETER(Flags);
-    UNREFERENCED_PARAMETER(DataIndication);
-    UNREFERENCED_PARAMETER(BytesIndicated);
-    UNREFERENCED_PARAMETER(BytesAccepted);
-    ct_stand(SocketContext);
-    return STATUS_SUCCESS;
-}
-
-static const WSK_CLIENT_CONNECTION_DISPATCH stander = {stand_in_receive, NULL, NULL};
-
 TEST(waits_for_a_close_that_pends, "C-CLOSE-03 C-DEREG-04 C-DEREG-09 C-DEREG-17 C-CLOSE-17")
 {
     struct ct_gate gate = {0, 0};
@@ -158,7 +145,7 @@ TEST(waits_for_a_close_that_pends, "C-CLOSE-03 C-DEREG-04 C-DEREG-09 C-DEREG-17 
     int peer;
 
     client_begin(&client);
-    socket = connected_of(&client, &gate, &stander, &peer);
+    socket = connected_of(&client, &gate, &ct_stander, &peer);
     EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
     peer_send(peer, "x", 1);
     ct_await(&gate);

@@ -422,25 +422,12 @@ TEST(an_accept_after_the_close_is_refused, "C-CLOSE-35 C-CLOSE-36 R-ACC-09")
 }
 
 /* From the moment of the call on, not from its completion: here a callback holds the close up. */
-static NTSTATUS WSKAPI stand_in_receive(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
-                                        SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
-{
-    UNREFERENCED_PARAMETER(Flags);
-    UNREFERENCED_PARAMETER(DataIndication);
-    UNREFERENCED_PARAMETER(BytesIndicated);
-    UNREFERENCED_PARAMETER(BytesAccepted);
-    ct_stand(SocketContext);
-    return STATUS_SUCCESS;
-}
-
-static const WSK_CLIENT_CONNECTION_DISPATCH stander = {stand_in_receive, NULL, NULL};
-
 TEST(every_function_is_refused_while_the_close_pends, "C-CLOSE-35 C-CLOSE-36 R-CLOSE-07")
 {
     struct ct_gate gate = {0, 0};
     struct wt_op close;
     int peer;
-    PWSK_SOCKET socket = wt_connected(AF_INET, &gate, &stander, &peer);
+    PWSK_SOCKET socket = wt_connected(AF_INET, &gate, &ct_stander, &peer);
 
     EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
     peer_send(peer, "x", 1);

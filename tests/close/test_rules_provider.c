@@ -1,6 +1,6 @@
 /*
  * test_rules_provider.c - what the provider owes at a close, rule by rule, where test_states.c,
- * test_contexts.c and test_races.c do not show it already.
+ * the tests of closing in callbacks, in routines and in races do not show it already.
  */
 #include "close_test.h"
 
