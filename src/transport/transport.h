@@ -102,7 +102,7 @@ struct transport_op {
     struct { /* the transport's own while the op is inside */
         int32_t status;
         uint8_t would_block, drained;
-    } inside;
+    } state;
     size_t bytes;   /* receive 0 with success = end of stream (the peer's FIN) */
     void *provided; /* PROVIDE: the buffer */
 
@@ -110,6 +110,11 @@ struct transport_op {
     struct transport_socket *accepted; /* accept: connected, owned by the caller now */
     struct transport_address address;  /* connect: the peer.  accept: filled with the peer's address */
     struct transport_address local;    /* accept: the local address reached */
+
+    struct { /* as `state`, for a back end that needs more */
+        void *pointer[4];
+        uint64_t word[4];
+    } inside;
 };
 
 enum transport_option {

@@ -278,17 +278,17 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
 /* The op was tried and would block: no use to try again before an event says so. */
 static inline bool socket_would_block(const struct transport_op *op)
 {
-    return op->inside.would_block;
+    return op->state.would_block;
 }
 static inline void socket_set_would_block(struct transport_op *op, bool would_block)
 {
-    op->inside.would_block = would_block;
+    op->state.would_block = would_block;
 }
 /* This receive or accept took all that was there: one that is started while it is being completed need not be
  * tried. */
 static inline void socket_set_drained(struct transport_op *op)
 {
-    op->inside.drained = 1;
+    op->state.drained = 1;
 }
 /* The connection is dead and its error was taken by an op that the kernel carries out: that op will tell why.
  */

@@ -36,7 +36,7 @@ static void take_out(struct transport_socket *socket, int kind)
 static void mark_over(struct transport_socket *socket, struct transport_op *op, int32_t status)
 {
     socket->over |= 1u << op->kind;
-    op->inside.status = status;
+    op->state.status = status;
 }
 
 /* ---- create, close ------------------------------------------------------------------------------------ */
@@ -247,8 +247,8 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     op->bytes = 0;
     op->provided = NULL;
     op->accepted = NULL;
-    op->inside.status = 0;
-    op->inside.would_block = op->inside.drained = 0;
+    op->state.status = 0;
+    op->state.would_block = op->state.drained = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
@@ -373,7 +373,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         bool worth = socket->fatal || (events & (step_order[i].events | EVENT_TRY));
         int32_t status = STATUS_PENDING;
         if (socket->over & bit)
-            status = op->inside.status;
+            status = op->state.status;
         else if (kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
             status = STATUS_SUCCESS; /* the receive before it may have met the FIN */
         else if (worth || (engine->carried & bit))
@@ -381,7 +381,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         if (status == STATUS_PENDING)
             continue;
         take_out(socket, kind); /* from here on cancel() answers 0 */
-        if (op->inside.drained)
+        if (op->state.drained)
             drained = op;
         over[count].op = op;
         over[count++].status = status;
