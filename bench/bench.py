@@ -194,6 +194,38 @@ def drive(server, kind, connections, size):
     return server_ns / operations / 1000, operations / seconds
 
 
+def connected(port):
+    """Is there a connection of this local port that is neither the listener's (0A) nor only remembered (06)?"""
+    for name in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(name) as table:
+            next(table)
+            for line in table:
+                words = line.split(None, 4)
+                if int(words[1].rpartition(":")[2], 16) == port and words[3] not in ("0A", "06"):
+                    return True
+    return False
+
+
+def running(pid):
+    for task in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{task}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "R":
+                    return True
+        except FileNotFoundError:
+            continue
+    return False
+
+
+def settle(server, seconds=10):
+    """The server ends the connections of a turn before the next turn is measured: until they are gone and it sleeps."""
+    end = time.monotonic() + seconds
+    while connected(server.port) or running(server.process.pid):
+        if time.monotonic() > end:
+            raise SystemExit(f"bench: {server.name} is still busy with connections that its clients have ended")
+        time.sleep(0.001)
+
+
 def spread(values):
     middle = statistics.median(values)
     return (max(values) - min(values)) / 2 / middle * 100 if middle else 0
@@ -212,7 +244,7 @@ def row(title, servers, kind, connections, size, reference=PEERS):
             cost, speed = drive(server, kind, connections, size)
             cpu[name].append(cost)
             rate[name].append(speed)
-            time.sleep(0.02)  # the server ends the connections of this turn before the next turn is measured
+            settle(server)
     peers = {name: statistics.median(cpu[name]) for name in servers if name in reference}
     best = min(peers, key=peers.get) if peers else None
     print(f"\n{title}", flush=True)
