@@ -121,7 +121,7 @@ static void close_release(struct wsk_socket *socket)
     KE_ASSERT(wsk_running(socket) == 0);
     socket->transport = NULL;
     wsk_move(socket, WSK_EV_CLOSED);
-    wsk_indication_free_all(&socket->receive.data);
+    wsk_data_close(socket);
     ke_release_spin_lock(&socket->lock, irql);
     close_orphan_indications(socket);
     if (transport != NULL) {

@@ -29,19 +29,26 @@ static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
     return CONTAINING_RECORD(link, struct wsk_indication, link);
 }
 
-static void indication_free(struct wsk_indication *indication)
+/* lock held, or socket NULL.  One is kept for the next bytes of the same socket: a connection rarely has more
+ * than one at a time.  Whoever looks at it although it was given back finds no MDL in it. */
+static void indication_free(struct wsk_socket *socket, struct wsk_indication *indication)
 {
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
-    ex_free_pool(indication);
+    if (socket != NULL && socket->receive.spare == NULL) {
+        indication->public.Buffer.Mdl = NULL;
+        socket->receive.spare = indication;
+    } else {
+        ex_free_pool(indication);
+    }
 }
 
 /* Frees a list by its head: the elements hang on Next. */
-static void indication_list_free(struct wsk_indication *head)
+static void indication_list_free(struct wsk_socket *socket, struct wsk_indication *head)
 {
     while (head != NULL) {
         struct wsk_indication *next = (struct wsk_indication *)head->public.Next;
 
-        indication_free(head);
+        indication_free(socket, head);
         head = next;
     }
 }
@@ -49,26 +56,38 @@ static void indication_list_free(struct wsk_indication *head)
 void wsk_indication_free_all(PLIST_ENTRY list)
 {
     while (!IsListEmpty(list))
-        indication_list_free(indication_of_link(RemoveHeadList(list)));
+        indication_list_free(NULL, indication_of_link(RemoveHeadList(list)));
+}
+
+void wsk_data_close(struct wsk_socket *socket)
+{
+    wsk_indication_free_all(&socket->receive.data);
+    if (socket->receive.spare != NULL)
+        ex_free_pool(socket->receive.spare);
+    socket->receive.spare = NULL;
 }
 
 NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes)
 {
-    struct wsk_indication *indication;
+    struct wsk_indication *indication = socket->receive.spare;
     SIZE_T room = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
 
     C_ASSERT(sizeof(((struct wsk_indication *)0)->room) >= sizeof(MDL) + 32 * sizeof(PFN_NUMBER));
     KE_ASSERT(room <= 31 * PAGE_SIZE);
-    indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
+    if (indication == NULL)
+        indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
     if (indication == NULL) {
         WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    socket->receive.spare = NULL;
     indication->provided = provided;
     MmInitializeMdl(&indication->mdl, provided, bytes);
     mm_build_mdl_for_non_paged_pool(&indication->mdl); /* D-12: MmGetSystemAddressForMdlSafe works */
     indication->public.Buffer.Mdl = &indication->mdl;
+    indication->public.Buffer.Offset = 0;
     indication->public.Buffer.Length = bytes;
+    indication->public.Next = NULL;
     InsertTailList(&socket->receive.data, &indication->link);
     socket->receive.data_bytes += bytes;
     return STATUS_SUCCESS;
@@ -86,7 +105,7 @@ static void data_consume(struct wsk_socket *socket, SIZE_T bytes)
         bytes -= take;
         if (take == first->public.Buffer.Length) {
             RemoveEntryList(&first->link);
-            indication_free(first);
+            indication_free(socket, first);
         } else {
             first->public.Buffer.Offset += (ULONG)take; /* C-DATA-14: none lost, none twice */
             first->public.Buffer.Length -= take;
@@ -171,7 +190,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
         return;
     if (released) { /* WskRelease was faster than the callback's return: whatever that says, the list is given
                        back */
-        indication_list_free(head);
+        indication_list_free(socket, head);
         return;
     }
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
@@ -182,7 +201,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
         return;
     }
     if (status == STATUS_SUCCESS && accepted >= bytes) { /* D-13: all of it */
-        indication_list_free(head);
+        indication_list_free(socket, head);
         return;
     }
     indicate_put_back(socket, head);
@@ -262,7 +281,7 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
         RemoveEntryList(&head->link);
         socket->receive.retained_bytes -= head->total;
         OBSERVE(dead, OBSERVE_INDICATION, head);
-        indication_list_free(head);
+        indication_list_free(socket, head);
         wsk_receive_pump(socket); /* the window may open again */
         status = STATUS_SUCCESS;
         break;

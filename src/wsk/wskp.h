@@ -324,7 +324,8 @@ struct wsk_socket {
         PIRP current;    /* the IRP that it works for */
         LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
         SIZE_T data_bytes;
-        LIST_ENTRY retained; /* lists the client kept (STATUS_PENDING) */
+        struct wsk_indication *spare; /* without bytes, for the next ones: saves pool and free */
+        LIST_ENTRY retained;          /* lists the client kept (STATUS_PENDING) */
         SIZE_T retained_bytes;
         ULONG buffer_limit; /* SO_RCVBUF */
         struct transport_op op;
@@ -497,6 +498,7 @@ SIZE_T wsk_data_copy(struct wsk_socket *socket, PMDL mdl, ULONG offset, SIZE_T p
 void wsk_data_discard(struct wsk_socket *socket);     /* lock held: all of it has been accepted */
 void wsk_receive_indicate(struct wsk_socket *socket); /* inside the gate: runs WskReceiveEvent */
 void wsk_indication_free_all(PLIST_ENTRY list);
+void wsk_data_close(struct wsk_socket *socket); /* lock held, nothing is under way: frees what nobody took */
 
 /* send.c, disconnect.c */
 NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
