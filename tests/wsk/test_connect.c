@@ -220,6 +220,45 @@ TEST(socket_connect_does_it_all,
     }
 }
 
+/* A type and protocol are taken exactly when the transport list has them. */
+TEST(socket_connect_takes_what_the_transport_list_has, "R-SCON-12 R-SOCK-04")
+{
+    static const ADDRESS_FAMILY families[] = {AF_INET, AF_INET6};
+    static const USHORT types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW};
+    static const ULONG protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP};
+    WSK_TRANSPORT rows[16];
+    SIZE_T size = 0, row, listed = 0;
+    unsigned i;
+
+    EXPECT_STATUS(wt_npi.Dispatch->WskControlClient(wt_npi.Client, WSK_TRANSPORT_LIST_QUERY, 0, NULL,
+                                                    sizeof rows, rows, &size, NULL),
+                  STATUS_SUCCESS);
+    for (i = 0; i < 2 * 3 * 3; i++) {
+        ADDRESS_FAMILY family = families[i % 2];
+        USHORT type = types[i / 2 % 3];
+        ULONG protocol = protocols[i / 6];
+        int port = 0, listener = peer_listen(family, &port);
+        SOCKADDR_STORAGE local, remote;
+        BOOLEAN has = FALSE;
+        struct wt_op op;
+
+        for (row = 0; row < size / sizeof *rows; row++)
+            has |= rows[row].AddressFamily == family && rows[row].SocketType == type &&
+                   rows[row].Protocol == protocol;
+        listed += has;
+        wt_op_init(&op);
+        socket_connect(&op, type, protocol, wt_any(&local, family, 0), wt_loopback(&remote, family, port), 0);
+        EXPECT_EQ(wt_wait(&op) == STATUS_SUCCESS, has);
+        if (has)
+            wt_close_now((PWSK_SOCKET)op.information);
+        else
+            EXPECT_EQ(op.information, 0);
+        wt_op_free(&op);
+        peer_close(listener);
+    }
+    EXPECT_EQ(listed, size / sizeof *rows); /* each of its rows was tried */
+}
+
 TEST(socket_connect_that_fails_leaves_no_socket, "R-SCON-05 R-SCON-10 W-08 D-01")
 {
     int port = 0, foreign = peer_listen(PEER_INET, &port);
