@@ -1,0 +1,169 @@
+/*
+ * test_sim_ke.c - the executive in the simulator: the same code that runs on threads, under thousands of schedules.
+ *
+ * Strategy: one program with everything in it that waits or wakes - threads, processors, spin locks of both kinds,
+ * events, a semaphore, a mutex, DPCs, timers, work items, the pool - whose outcome is known exactly.  Each seed runs
+ * it in a world that is as new; a schedule that loses a wake-up or spins without letting others run ends otherwise
+ * than SIM_DONE.
+ */
+#include "../nt/ke_test.h"
+
+#include "host/sim/sim.h"
+#include "nt/ex/ex.h"
+
+enum { THREADS = 3, ROUNDS = 4, TICKS = 3 };
+
+#define TAG 'miSt'
+
+static struct world {
+    KSPIN_LOCK lock, queued;
+    KEVENT go, tick;
+    KSEMAPHORE items;
+    KMUTEX mutex;
+    KTIMER timer;
+    KDPC dpc[THREADS], timer_dpc;
+    int under_lock, under_queued, under_mutex;
+    uint32_t dpcs, ticks;
+} * world;
+
+static VOID on_dpc(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    (void)dpc, (void)context, (void)argument1, (void)argument2;
+    EXPECT_EQ(ke_current_irql(), DISPATCH_LEVEL);
+    __atomic_add_fetch(&world->dpcs, 1, __ATOMIC_RELAXED);
+    KeReleaseSemaphore(&world->items, 0, 1, FALSE);
+}
+
+static VOID on_tick(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    (void)dpc, (void)context, (void)argument1, (void)argument2;
+    if (__atomic_add_fetch(&world->ticks, 1, __ATOMIC_RELAXED) == TICKS)
+        KeSetEvent(&world->tick, 0, FALSE);
+}
+
+static VOID worker(PVOID context)
+{
+    PKDPC dpc = context;
+
+    KeWaitForSingleObject(&world->go, Executive, KernelMode, FALSE, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        KLOCK_QUEUE_HANDLE handle;
+        LARGE_INTEGER pause = after(MS(1));
+        void *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 100 + 100 * (unsigned)i, TAG);
+        KIRQL irql;
+
+        EXPECT(block != NULL);
+        KeAcquireSpinLock(&world->lock, &irql);
+        EXPECT_EQ(world->under_lock++ & 1, 0);
+        world->under_lock++;
+        KeReleaseSpinLock(&world->lock, irql);
+        KeAcquireInStackQueuedSpinLock(&world->queued, &handle);
+        EXPECT_EQ(world->under_queued++ & 1, 0);
+        world->under_queued++;
+        KeReleaseInStackQueuedSpinLock(&handle);
+        KeWaitForSingleObject(&world->mutex, Executive, KernelMode, FALSE, NULL);
+        EXPECT_EQ(world->under_mutex++ & 1, 0);
+        KeDelayExecutionThread(KernelMode, FALSE, &pause);
+        world->under_mutex++;
+        KeReleaseMutex(&world->mutex, FALSE);
+        while (!KeInsertQueueDpc(dpc, NULL, NULL))
+            KeDelayExecutionThread(KernelMode, FALSE, &pause);
+        ExFreePoolWithTag(block, TAG);
+    }
+}
+
+static void program(void *argument)
+{
+    struct ke_thread *threads[THREADS];
+    LARGE_INTEGER due = after(MS(2));
+
+    (void)argument;
+    EXPECT(ke_current_thread() != NULL);
+    start_processors(2);
+    world = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof *world, TAG);
+    EXPECT(world != NULL);
+    KeInitializeSpinLock(&world->lock);
+    KeInitializeSpinLock(&world->queued);
+    KeInitializeEvent(&world->go, NotificationEvent, FALSE);
+    KeInitializeEvent(&world->tick, SynchronizationEvent, FALSE);
+    KeInitializeSemaphore(&world->items, 0, 1000);
+    KeInitializeMutex(&world->mutex, 0);
+    KeInitializeTimerEx(&world->timer, SynchronizationTimer);
+    KeInitializeDpc(&world->timer_dpc, on_tick, NULL);
+    for (int i = 0; i < THREADS; i++) {
+        KeInitializeDpc(&world->dpc[i], on_dpc, NULL);
+        threads[i] = start_thread(worker, &world->dpc[i]);
+    }
+    KeSetTimerEx(&world->timer, due, 1, &world->timer_dpc);
+    KeSetEvent(&world->go, 0, FALSE);
+    for (int i = 0; i < THREADS * ROUNDS; i++)
+        EXPECT_STATUS(KeWaitForSingleObject(&world->items, Executive, KernelMode, FALSE, NULL),
+                      STATUS_SUCCESS);
+    EXPECT_STATUS(KeWaitForSingleObject(&world->tick, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
+    for (int i = 0; i < THREADS; i++)
+        join_thread(threads[i]);
+    EXPECT(KeCancelTimer(&world->timer));
+    KeFlushQueuedDpcs();
+    EXPECT_EQ(world->dpcs, THREADS * ROUNDS);
+    EXPECT_EQ(world->under_lock, 2 * THREADS * ROUNDS);
+    EXPECT_EQ(world->under_queued, 2 * THREADS * ROUNDS);
+    EXPECT_EQ(world->under_mutex, 2 * THREADS * ROUNDS);
+    EXPECT(world->ticks >= TICKS);
+    ExFreePoolWithTag(world, TAG);
+    ke_stop();
+}
+
+static struct sim_result run(const struct sim_plan *plan)
+{
+    struct sim_result result;
+
+    sim_restore();
+    EXPECT_EQ(sim_run(plan, program, NULL, NULL, &result), 0);
+    if (result.end != SIM_DONE)
+        TEST_NOTE("seed %llu, scheduler %d: end %d, step %llu", (unsigned long long)plan->seed,
+                  plan->scheduler, result.end, (unsigned long long)result.steps);
+    EXPECT_EQ(result.end, SIM_DONE);
+    return result;
+}
+
+TEST(executive_holds_under_random_schedules, "", TEST_TIMEOUT(120))
+{
+    EXPECT_EQ(sim_snapshot(), 0);
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        struct sim_plan plan = {.seed = seed, .scheduler = SIM_RANDOM};
+
+        if (seed % 4 == 1) {
+            plan.delay_one_in = 10;
+            plan.delay_ns = 300000;
+        }
+        run(&plan);
+    }
+}
+
+TEST(executive_holds_under_pct_schedules, "", TEST_TIMEOUT(120))
+{
+    struct sim_plan first = {.scheduler = SIM_REPLAY};
+    uint64_t steps;
+
+    EXPECT_EQ(sim_snapshot(), 0);
+    steps = run(&first).steps;
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        struct sim_plan plan = {
+            .seed = seed, .scheduler = SIM_PCT, .depth = 2 + seed % 4, .expected_steps = steps};
+
+        run(&plan);
+    }
+}
+
+/* A run must not see an earlier one: not in the runtime's data, not in its memory. */
+TEST(seeds_give_the_same_run_in_any_order, "", TEST_TIMEOUT(120))
+{
+    enum { SEEDS = 60 };
+    uint64_t hashes[SEEDS];
+
+    EXPECT_EQ(sim_snapshot(), 0);
+    for (unsigned i = 0; i < SEEDS; i++)
+        hashes[i] = run(&(struct sim_plan){.seed = i, .scheduler = SIM_RANDOM}).hash;
+    for (unsigned i = SEEDS; i-- > 0;)
+        EXPECT_EQ(run(&(struct sim_plan){.seed = i, .scheduler = SIM_RANDOM}).hash, hashes[i]);
+}
