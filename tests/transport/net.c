@@ -190,7 +190,7 @@ void io_cancel(struct transport_socket *socket, struct io *io)
 
 /* ---- sockets ------------------------------------------------------------------------------------------ */
 
-struct transport_address net_address(int family, int port)
+struct transport_address net_loopback(int family, int port)
 {
     struct transport_address address = {0};
     uint16_t network_port = htons((uint16_t)port);
@@ -221,7 +221,7 @@ struct transport_socket *net_open(int family)
 struct transport_socket *net_listener(int family, int *port)
 {
     struct transport_socket *socket = net_open(family);
-    struct transport_address address = net_address(family, *port);
+    struct transport_address address = net_loopback(family, *port);
     EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
     EXPECT_STATUS(net->listen(socket, 1024), STATUS_SUCCESS);
     EXPECT_STATUS(net->address(socket, 0, &address), STATUS_SUCCESS);
@@ -238,7 +238,7 @@ static struct transport_socket *connected(int family, int *peer, int receive_buf
     struct transport_socket *socket = net_open(family);
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(family, port);
+    connect.op.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     *peer = peer_accept(listener);
     peer_close(listener);

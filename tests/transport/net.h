@@ -72,7 +72,7 @@ void io_expect_pending(struct io *io, int milliseconds);
 /* Takes it back, or has it end as cancelled; the test fails when that is too late. */
 void io_cancel(struct transport_socket *socket, struct io *io);
 
-struct transport_address net_address(int family, int port); /* loopback; family PEER_INET, PEER_INET6 */
+struct transport_address net_loopback(int family, int port); /* loopback; family PEER_INET, PEER_INET6 */
 int net_port(const struct transport_address *address);
 struct transport_socket *net_open(int family);
 /* Listens on loopback; *port 0 = any. */

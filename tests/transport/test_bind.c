@@ -7,7 +7,7 @@ TEST_MATRIX(NET_EACH("pumped/natural"));
 static int32_t try_bind(int family, int port, int any, int dual, struct transport_socket **out)
 {
     struct transport_socket *socket = net_open(family);
-    struct transport_address address = net_address(family, port);
+    struct transport_address address = net_loopback(family, port);
     if (any)
         memset(address.bytes + (family == PEER_INET ? 4 : 8), 0, family == PEER_INET ? 4 : 16);
     if (dual)
@@ -33,7 +33,7 @@ TEST(second_live_bind_is_refused, "D-18")
     /* Also one that does not listen yet. */
     EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, &bound), STATUS_SUCCESS);
     EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_ADDRESS_ALREADY_EXISTS);
-    struct transport_address address = net_address(PEER_INET, port);
+    struct transport_address address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(net->bind(bound, &address), STATUS_INVALID_DEVICE_STATE);
     net->close(bound);
     EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_SUCCESS);
@@ -89,7 +89,7 @@ TEST(connection_with_an_explicit_port, "D-18")
         struct io connect, acked;
         EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, &socket), STATUS_SUCCESS);
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_address(PEER_INET, target);
+        connect.op.address = net_loopback(PEER_INET, target);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         int peer = peer_accept(listener);
         EXPECT_EQ(peer_remote_port(peer), port);
@@ -113,12 +113,12 @@ TEST(connection_with_an_explicit_port, "D-18")
 TEST(bind_refuses_bad_addresses, "")
 {
     struct transport_socket *socket = net_open(PEER_INET);
-    struct transport_address address = net_address(PEER_INET6, 0);
+    struct transport_address address = net_loopback(PEER_INET6, 0);
     EXPECT_STATUS(net->bind(socket, &address), STATUS_INVALID_ADDRESS_COMPONENT);
-    address = net_address(PEER_INET, 0);
+    address = net_loopback(PEER_INET, 0);
     memcpy(address.bytes + 4, "\xc0\0\2\1", 4); /* 192.0.2.1 is nobody's */
     EXPECT_STATUS(net->bind(socket, &address), STATUS_INVALID_ADDRESS_COMPONENT);
-    address = net_address(PEER_INET, 0);
+    address = net_loopback(PEER_INET, 0);
     EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
     net->close(socket);
 }
@@ -168,7 +168,7 @@ TEST(dual_mode, "D-18")
     socket = net_open(PEER_INET6);
     EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_V6ONLY, 0), STATUS_SUCCESS);
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(PEER_INET6, target);
+    connect.op.address = net_loopback(PEER_INET6, target);
     memcpy(connect.op.address.bytes + 8, mapped, 16);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     EXPECT_STATUS(net->address(socket, 1, &address), STATUS_SUCCESS);

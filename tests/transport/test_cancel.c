@@ -113,7 +113,7 @@ TEST(cancel_races_with_abort, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         struct io connect, ios[3];
         char byte;
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_address(PEER_INET, port);
+        connect.op.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         int peer = peer_accept(listener);
         for (int k = 0; k < 3; k++) {
@@ -157,7 +157,7 @@ TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         struct transport_socket *socket = net_open(PEER_INET);
         struct io connect;
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_address(PEER_INET, port);
+        connect.op.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
         for (long spin = i % 64 * 30; spin > 0; spin--)
             host_cpu_relax();

@@ -39,13 +39,13 @@ TEST(close_gives_the_port_back_at_once, "C-CLOSE-45")
         static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_WATCH_PEER_FIN, TRANSPORT_WATCH_RESET,
                                     TRANSPORT_WATCH_READABLE};
         struct transport_socket *socket = net_open(PEER_INET);
-        struct transport_address address = net_address(PEER_INET, port);
+        struct transport_address address = net_loopback(PEER_INET, port);
         struct io connect, ios[4];
         char byte;
         int plain = peer_listen(PEER_INET, &target);
         EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_address(PEER_INET, target);
+        connect.op.address = net_loopback(PEER_INET, target);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         peer = peer_accept(plain);
         for (int i = 0; i < 4; i++) {

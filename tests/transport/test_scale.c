@@ -93,7 +93,7 @@ TEST(two_thousand_black_holes, "", TEST_TIMEOUT(90))
     for (int i = 0; i < CONNECTIONS; i++) {
         sockets[i] = net_open(PEER_INET);
         io_init(&receives[i], TRANSPORT_CONNECT, NULL, 0);
-        receives[i].op.address = net_address(PEER_INET, port);
+        receives[i].op.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_start(sockets[i], &receives[i]), STATUS_PENDING);
     }
     net_pump(10);

@@ -33,7 +33,7 @@ static void connects(int family)
 
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(family, port);
+    connect.op.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     peer = peer_accept(listener);
     EXPECT_STATUS(net->address(socket, 1, &address), STATUS_SUCCESS);
@@ -41,11 +41,11 @@ static void connects(int family)
     EXPECT_EQ(net_port(&address), port);
     EXPECT_STATUS(net->address(socket, 0, &address), STATUS_SUCCESS);
     EXPECT_EQ(net_port(&address), peer_remote_port(peer));
-    struct transport_address expected = net_address(family, net_port(&address));
+    struct transport_address expected = net_loopback(family, net_port(&address));
     EXPECT(memcmp(&expected.bytes, &address.bytes, address.length) == 0);
 
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(family, port);
+    connect.op.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_CONNECTION_ACTIVE);
     net->close(socket);
     peer_expect_fin(peer);
@@ -130,13 +130,13 @@ TEST(connect_is_refused_and_tried_again, "")
     struct io connect;
     for (int i = 0; i < 3; i++) {
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_address(PEER_INET, port);
+        connect.op.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_CONNECTION_REFUSED);
     }
     port = 0;
     int listener = peer_listen(PEER_INET, &port);
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(PEER_INET, port);
+    connect.op.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     int peer = peer_accept(listener);
     peer_send(peer, "a", 1);
@@ -153,12 +153,12 @@ TEST(connect_needs_an_address_that_can_be_reached, "")
     struct transport_socket *socket = net_open(PEER_INET);
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(PEER_INET, 80);
+    connect.op.address = net_loopback(PEER_INET, 80);
     memset(connect.op.address.bytes + 4, 0, 4); /* 0.0.0.0, which Linux takes for itself */
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
-    connect.op.address = net_address(PEER_INET, 0);
+    connect.op.address = net_loopback(PEER_INET, 0);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
-    connect.op.address = net_address(PEER_INET6, 80);
+    connect.op.address = net_loopback(PEER_INET6, 80);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
     connect.op.address.length = 0;
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
@@ -172,7 +172,7 @@ TEST(connect_into_a_black_hole_is_taken_back, "")
     struct io connect, receive;
     char byte;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_address(PEER_INET, port);
+    connect.op.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
     io_expect_pending(&connect, 50);
     io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);

@@ -34,7 +34,8 @@ extern const struct net_weather net_rough; /* everything above at small rates */
 
 /* ---- the network -------------------------------------------------------------------------------------- */
 
-/* Empties the network; at the beginning of each run, on its first fiber.  The runtime's own host has 127.0.0.1
+/* Empties the network; at the beginning of each run, on its first fiber.  A second one in the same run needs
+ * net_stop() before it, and that needs that the stack was detached and no fiber sleeps in a call below.  The runtime's own host has 127.0.0.1
  * and ::1, and 10.0.0.1 and fd00::1; loopback addresses reach only the same host. */
 int net_start(const struct net_weather *weather, uint64_t seed);
 void net_stop(void);
@@ -45,6 +46,11 @@ int net_host_add(const char *address);
 int net_address_change(const char *address, int present);
 /* A name for transport_sim's resolver (issue 5) and for peers. */
 int net_name_add(const char *name, const char *address);
+/* Its addresses in the order in which they were added, upper and lower case alike; family 0 = either.  Answers how
+ * many there are, of which `count` are written. */
+int net_name_find(const char *name, int family, struct transport_address *out, int count);
+/* 1 when nothing is on its way: no segment, no held acknowledgement, no held data or FIN. */
+int net_is_quiet(void);
 
 /* "10.0.0.7", port -> address; 0 or -1. */
 int net_address(const char *text, uint16_t port, struct transport_address *out);
@@ -82,6 +88,7 @@ void net_close(struct net_socket *socket); /* like close(2): FIN, or RST when un
 void net_address_of(struct net_socket *socket, int remote, struct transport_address *out);
 void net_set_receive_buffer(struct net_socket *socket, size_t bytes);
 void net_set_send_buffer(struct net_socket *socket, size_t bytes);
+void net_set_nodelay(struct net_socket *socket, int on);
 void net_drop_incoming(
     struct net_socket *socket); /* this end vanishes: takes nothing, acknowledges nothing */
 /* Whether something could be bound and listened on there now. */
@@ -89,6 +96,19 @@ int net_port_is_free(int host, const struct transport_address *local);
 /* An address on host 0's loopback where connects get no answer / are refused. */
 int net_black_hole(int family, struct transport_address *out);
 int net_closed_port(int family, struct transport_address *out);
+
+/* ---- a peer's datagram sockets ---------------------------------------------------------------------------- */
+
+struct net_datagram;
+struct net_datagram *net_datagram_open(int host, const struct transport_address *local); /* NULL: in use */
+/* NET_OK also when it will be lost: nobody tells. */
+int net_datagram_send_to(struct net_datagram *socket, const void *data, size_t bytes,
+                         const struct transport_address *to);
+/* One datagram, cut to `bytes`: its whole size, or < 0. */
+long net_datagram_receive_from(struct net_datagram *socket, void *data, size_t bytes,
+                               struct transport_address *from, uint64_t timeout_ns);
+void net_datagram_address_of(struct net_datagram *socket, struct transport_address *out);
+void net_datagram_close(struct net_datagram *socket);
 
 /* Sockets of the runtime's stack that have not been closed: 0 when nothing is left. */
 size_t net_open_count(void);

@@ -1,0 +1,201 @@
+/*
+ * loop.c - attach and detach, the loops, provided buffers, and the table of the simulated transport.
+ */
+#include "transport/sim/stack.h"
+
+#include <ntstatus.h>
+
+/* ---- attach and detach ------------------------------------------------------------------------------------- */
+
+static size_t bytes_of(unsigned loops)
+{
+    return sizeof(struct transport) + loops * sizeof(struct stack_loop);
+}
+
+int32_t stack_attach(const struct transport_config *config, struct transport **out)
+{
+    unsigned loops = config->loops ? config->loops : 1;
+    if (!net_world.up)
+        return STATUS_NOT_SUPPORTED;
+    net_enter(config);
+    struct transport *transport = net_allocate(bytes_of(loops));
+    if (!transport)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    transport->config = *config;
+    transport->loop_count = loops;
+    for (unsigned i = 0; i < loops; i++) {
+        transport->loops[i].transport = transport;
+        net_waiter_init(&transport->loops[i].waiter);
+        net_link_init(&transport->loops[i].run);
+    }
+    *out = transport;
+    return STATUS_SUCCESS;
+}
+
+/* ---- waking ------------------------------------------------------------------------------------------------ */
+
+void stack_wake(struct transport *transport, unsigned index)
+{
+    assert(index < transport->loop_count);
+    struct stack_loop *loop = &transport->loops[index];
+    net_enter(loop);
+    loop->notified = true;
+    net_wake(&loop->waiter);
+    net_leave();
+}
+
+void stack_queue(struct transport_socket *socket, unsigned events)
+{
+    if (socket->pending == 0) {
+        net_link_append(&socket->loop->run, &socket->run);
+        net_wake(&socket->loop->waiter);
+    }
+    socket->pending |= events;
+}
+
+/* ---- wait and dispatch ------------------------------------------------------------------------------------- */
+
+void stack_wait(struct transport *transport, unsigned index, uint64_t deadline_ns)
+{
+    assert(index < transport->loop_count);
+    struct stack_loop *loop = &transport->loops[index];
+    net_enter(loop);
+    while (!loop->notified && net_link_empty(&loop->run)) {
+        if (deadline_ns <= net_world.now || !net_sleep(&loop->waiter, deadline_ns))
+            break;
+    }
+    loop->notified = false; /* a wake until here was for this wait */
+}
+
+int stack_dispatch(struct transport *transport, unsigned index)
+{
+    assert(index < transport->loop_count);
+    struct stack_loop *loop = &transport->loops[index];
+    net_enter(loop);
+    for (int steps = 0; steps < STACK_STEPS; steps++) {
+        if (net_link_empty(&loop->run))
+            return 0;
+        struct transport_socket *socket = NET_OWNER(loop->run.next, struct transport_socket, run);
+        net_link_remove(&socket->run);
+        unsigned events = socket->pending;
+        socket->pending = 0;
+        stack_step(socket, events);
+    }
+    return !net_link_empty(&loop->run);
+}
+
+/* ---- provided buffers -------------------------------------------------------------------------------------- */
+
+#define BUFFER_MAGIC 0x62755675u
+
+/* In front of what the owner sees; one cache line, so that the data is aligned to 64. */
+struct stack_buffer {
+    struct stack_buffer *next;
+    uint32_t magic;
+    bool out;
+    char pad[64 - sizeof(void *) - sizeof(uint32_t) - sizeof(bool) - 3];
+};
+_Static_assert(sizeof(struct stack_buffer) == 64, "the data behind the header is aligned to 64");
+
+static struct stack_buffer *buffer_of(void *provided)
+{
+    struct stack_buffer *buffer = (struct stack_buffer *)((char *)provided - sizeof(struct stack_buffer));
+    assert(buffer->magic == BUFFER_MAGIC && buffer->out);
+    return buffer;
+}
+
+void *stack_buffer_get(struct transport *transport)
+{
+    struct stack_buffer *buffer = transport->buffers;
+    if (transport->buffers_out == STACK_PROVIDED_MOST)
+        return NULL;
+    if (buffer)
+        transport->buffers = buffer->next;
+    else {
+        buffer = net_allocate(sizeof(struct stack_buffer) + STACK_PROVIDED_SIZE);
+        if (!buffer)
+            return NULL;
+        buffer->magic = BUFFER_MAGIC;
+    }
+    buffer->next = NULL;
+    buffer->out = true;
+    host_memory_unpoison(buffer + 1, STACK_PROVIDED_SIZE);
+    transport->buffers_out++;
+    return buffer + 1;
+}
+
+void stack_buffer_unget(struct transport *transport, void *provided)
+{
+    struct stack_buffer *buffer = buffer_of(provided);
+    buffer->out = false;
+    transport->buffers_out--;
+    host_memory_poison(buffer + 1, STACK_PROVIDED_SIZE); /* a late reader is a bug of the owner */
+    buffer->next = transport->buffers;
+    transport->buffers = buffer;
+}
+
+void stack_recycle(struct transport *transport, void *provided)
+{
+    net_enter(provided);
+    stack_buffer_unget(transport, provided);
+}
+
+size_t stack_provided_size(struct transport *transport)
+{
+    (void)transport;
+    return STACK_PROVIDED_SIZE;
+}
+
+long net_transport_buffers_out(struct transport *transport)
+{
+    return transport->buffers_out;
+}
+
+void stack_detach(struct transport *transport)
+{
+    net_enter(transport);
+    assert(transport->sockets == 0 && "detach: every socket was closed");
+    assert(transport->buffers_out == 0 && "detach: every provided buffer was given back");
+    while (transport->buffers) {
+        struct stack_buffer *buffer = transport->buffers;
+        transport->buffers = buffer->next;
+        host_memory_unpoison(buffer + 1, STACK_PROVIDED_SIZE);
+        net_free(buffer, sizeof(*buffer) + STACK_PROVIDED_SIZE);
+    }
+    for (unsigned i = 0; i < transport->loop_count; i++) {
+        assert(net_link_empty(&transport->loops[i].run));
+        net_waiter_close(&transport->loops[i].waiter);
+    }
+    net_free(transport, bytes_of(transport->loop_count));
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------- */
+
+const struct transport_ops transport_sim = {
+    .version = TRANSPORT_VERSION,
+    .name = "sim",
+    .attach = stack_attach,
+    .detach = stack_detach,
+    .wait = stack_wait,
+    .dispatch = stack_dispatch,
+    .wake = stack_wake,
+    .open = stack_open,
+    .bind = stack_bind,
+    .listen = stack_listen,
+    .accept = stack_accept,
+    .connect = stack_connect,
+    .send = stack_send,
+    .receive = stack_receive,
+    .watch = stack_watch,
+    .cancel = stack_cancel,
+    .recycle = stack_recycle,
+    .provided_size = stack_provided_size,
+    .shutdown = stack_shutdown,
+    .abort = stack_abort,
+    .close = stack_close,
+    .address = stack_address,
+    .set_option = stack_set_option,
+    .get_option = stack_get_option,
+    .query = stack_query,
+    .loop_of = stack_loop_of,
+};
