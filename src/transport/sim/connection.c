@@ -160,7 +160,7 @@ void net_end_shutdown(struct net_end *end)
         return;
     end->out.fin_queued = true;
     end->fin_was_first = net_end_has_fin(end);
-    net_pump(end);
+    net_push(end);
     net_watch_silence(end);
 }
 
@@ -429,7 +429,7 @@ static void take_ack(struct net_end *end, const struct net_segment *segment)
         out->fin_acked = true;
         events |= NET_FIN_ACKED;
     }
-    net_pump(end);
+    net_push(end);
     if (net_end_unacked(end) == 0)
         events |= NET_ACKED;
     if (events)

@@ -334,7 +334,7 @@ struct net_listener {
 
 /* wire.c */
 void net_put(struct net_end *end, unsigned what); /* a segment onto the wire; DATA up to out.sent */
-void net_pump(struct net_end *end);               /* sends what may be sent now */
+void net_push(struct net_end *end);               /* sends what may be sent now */
 void net_ack_owed(struct net_end *end);
 void net_stop_sending(struct net_end *end); /* its timers; an ACK that is owed stays */
 void net_stop_timers(struct net_end *end);
@@ -366,7 +366,7 @@ void net_end_die(struct net_end *end, int32_t reason);
 void net_end_check(struct net_end *end);                      /* both directions finished: it is over */
 void net_connection_check(struct net_connection *connection); /* freed when nobody needs it any more */
 size_t net_end_room(const struct net_end *end);
-/* Takes up to `bytes` (as many as there is room for): how many, or -1 without memory.  Then net_pump(). */
+/* Takes up to `bytes` (as many as there is room for): how many, or -1 without memory.  Then net_push(). */
 long net_end_write(struct net_end *end, const void *data, size_t bytes);
 size_t net_end_readable(struct net_end *end);
 size_t net_end_read(struct net_end *end, void *data, size_t bytes);

@@ -73,7 +73,7 @@ static void apply(struct transport_socket *socket, int option)
     switch (option) {
     case TRANSPORT_OPTION_NODELAY:
         end->nodelay = socket->options[option] != 0;
-        net_pump(end);
+        net_push(end);
         break;
     case TRANSPORT_OPTION_SEND_BUFFER:
         end->out.send_buffer = stack_buffer_size(socket, option);

@@ -178,7 +178,7 @@ static long send_some(struct net_socket *socket, const void *data, size_t bytes)
     if (taken < 0)
         return NET_NO_MEMORY;
     if (taken)
-        net_pump(end);
+        net_push(end);
     return taken;
 }
 
@@ -326,7 +326,7 @@ void net_set_nodelay(struct net_socket *socket, int on)
     net_enter(socket);
     if (socket->end) {
         socket->end->nodelay = on != 0;
-        net_pump(socket->end);
+        net_push(socket->end);
     }
     net_leave();
 }

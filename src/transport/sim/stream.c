@@ -184,7 +184,7 @@ static int32_t write_batch(struct transport_socket *socket, struct transport_op 
                 status = STATUS_PENDING;
         }
     }
-    net_pump(socket->end);
+    net_push(socket->end);
     return status;
 }
 
@@ -201,7 +201,7 @@ int32_t stack_try_send(struct transport_socket *socket, struct transport_op *op)
     bool nodelay = socket->options[TRANSPORT_OPTION_NODELAY] || (op->flags & TRANSPORT_NODELAY);
     if (nodelay != socket->end->nodelay) {
         socket->end->nodelay = nodelay;
-        net_pump(socket->end);
+        net_push(socket->end);
     }
     while (op->bytes < op->length) {
         size_t before = op->bytes, limit = op->length - op->bytes;

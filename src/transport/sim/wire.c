@@ -137,7 +137,7 @@ static void data_released(struct sim_timer *timer)
     net_world.on_the_way--;
     end->data_held = false;
     end->data_released = true;
-    net_pump(end);
+    net_push(end);
     net_leave();
 }
 
@@ -148,7 +148,7 @@ static void fin_released(struct sim_timer *timer)
     net_world.on_the_way--;
     end->fin_held = false;
     end->fin_released = true;
-    net_pump(end);
+    net_push(end);
     net_connection_check(end->connection);
     net_leave();
 }
@@ -208,7 +208,7 @@ static void send_fin(struct net_end *end)
     net_end_tell(end, NET_SENT);
 }
 
-void net_pump(struct net_end *end)
+void net_push(struct net_end *end)
 {
     struct net_flow *out = &end->out;
     if (!end->established || end->gone)
