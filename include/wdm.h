@@ -5,7 +5,7 @@
  *   compiler  what the Microsoft compiler knows by itself
  *   base      forward declarations, small types
  *   interlocked, lists
- *   ke ex io mm ob ps rtl se dbg
+ *   ke ex io file mm ob ps rtl se dbg
  *
  * No libc header comes in from here: drivers define names such as ssize_t or
  * htonl themselves. string.h is the kernel's own C run time.
@@ -43,5 +43,6 @@
 #include "uwsk/wdk/system.h"
 #include "uwsk/wdk/io.h"
 #include "uwsk/wdk/io_lock.h"
+#include "uwsk/wdk/file.h"
 
 #endif

@@ -57,13 +57,14 @@ struct uwsk_line {
 };
 
 struct uwsk_options {
-    size_t size;           /* sizeof(struct uwsk_options) */
-    unsigned processors;   /* 0 = as many as the machine has; at most 64 */
-    int completion;        /* enum uwsk_completion */
-    int deliver;           /* enum uwsk_deliver */
-    int send_complete;     /* enum uwsk_send_complete */
-    const char *transport; /* "uring", "epoll"; NULL = what UWSK_TRANSPORT says, or the best; "none": no network, WskRegister must not be called */
-    int core;              /* a bug check aborts (core file) instead of exiting with status 3 */
+    size_t size;         /* sizeof(struct uwsk_options) */
+    unsigned processors; /* 0 = as many as the machine has; at most 64 */
+    int completion;      /* enum uwsk_completion */
+    int deliver;         /* enum uwsk_deliver */
+    int send_complete;   /* enum uwsk_send_complete */
+    const char *
+        transport; /* "uring", "epoll"; NULL = what UWSK_TRANSPORT says, or the best; "none": no network, WskRegister must not be called */
+    int core;      /* a bug check aborts (core file) instead of exiting with status 3 */
     /* What drivers print (any thread, any IRQL: must neither block for long nor print); NULL = the log. */
     void (*print)(void *context, const struct uwsk_line *line);
     /* What the runtime has to say by itself: the lines of a bug check; NULL = standard error. */
@@ -120,9 +121,15 @@ int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver 
  * STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES. */
 int32_t uwsk_registry_set(const char *driver, const char *setting, struct uwsk_problem *problem);
 
+/* The directory of the host that stands for the system's volume C: from now on (\SystemRoot is its folder Windows),
+ * which drivers open with ZwCreateFile; NULL: there are no files.  Before a driver has one open.  No name and no
+ * symbolic link leads out of it.  problem may be NULL.  STATUS_SUCCESS, STATUS_OBJECT_PATH_NOT_FOUND,
+ * STATUS_NOT_SUPPORTED (Linux before 5.6). */
+int32_t uwsk_files_set(const char *directory, struct uwsk_problem *problem);
+
 enum uwsk_unload {
     UWSK_UNLOADED = 0,
-    UWSK_CANNOT_UNLOAD, /* its DriverUnload is NULL: it stays, and runs on */
+    UWSK_CANNOT_UNLOAD,  /* its DriverUnload is NULL: it stays, and runs on */
     UWSK_UNLOAD_TIMEOUT, /* DriverUnload has not returned: it stays; uwsk_waits_report tells why */
     UWSK_UNLOAD_OPEN     /* somebody has a device of it open: it stays, and runs on */
 };
@@ -152,6 +159,10 @@ enum uwsk_left_kind {
     UWSK_LEFT_DPC,   /* queued */
     UWSK_LEFT_LOOKASIDE,
     UWSK_LEFT_DEVICE,
+    UWSK_LEFT_MODULE,   /* a registration with the Network Module Registrar */
+    UWSK_LEFT_FILE,     /* open */
+    UWSK_LEFT_KEY,      /* of the registry, open */
+    UWSK_LEFT_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     UWSK_LEFT_KINDS
 };
 

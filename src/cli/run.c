@@ -32,6 +32,8 @@ static const char help[] =
     "  --transport NAME       uring or epoll (default: uring where it works; UWSK_TRANSPORT)\n"
     "  --registry NAME=VALUE  a value of the drivers' Parameters key: dword:N, qword:N, sz:TEXT,\n"
     "                         multi:TEXT;TEXT or hex:0a1b; may be given several times\n"
+    "  --files DIR            the directory that drivers see as \\??\\C: (and DIR/Windows as \\SystemRoot);\n"
+    "                         without it they find no file\n"
     "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
     "  --control PATH         a socket through which `uwsk ioctl` opens the drivers' devices\n"
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
@@ -46,16 +48,26 @@ static const char help[] =
 
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 
-static const char *const options_known[] = {
-    "--for",           "--processors", "--completion",     "--deliver",
-    "--send-complete", "--transport",  "--unload-timeout", "--registry",
-    "--core",          "--control",    "--help",           NULL};
+static const char *const options_known[] = {"--for",
+                                            "--processors",
+                                            "--completion",
+                                            "--deliver",
+                                            "--send-complete",
+                                            "--transport",
+                                            "--unload-timeout",
+                                            "--registry",
+                                            "--core",
+                                            "--control",
+                                            "--files",
+                                            "--help",
+                                            NULL};
 
 struct job {
     struct uwsk_options options;
     double seconds; /* < 0: until a signal comes */
     double unload_timeout;
     const char *control; /* NULL: none */
+    const char *files;   /* NULL: none */
     int help;
     const char **path;
     const char **registry; /* settings of --registry */
@@ -145,6 +157,8 @@ static int parse_option(struct job *job, struct cli_args *args)
     }
     if (strcmp(option, "--control") == 0)
         return (job->control = cli_args_value(args)) ? 0 : EXIT_USAGE;
+    if (strcmp(option, "--files") == 0)
+        return (job->files = cli_args_value(args)) ? 0 : EXIT_USAGE;
     if (strcmp(option, "--registry") == 0) {
         const char *setting = cli_args_value(args);
 
@@ -247,6 +261,15 @@ static int fill_registry(const struct job *job)
             if (uwsk_registry_set(job->path[i], job->registry[k], &problem) != 0)
                 return cli_usage("run", "--registry %s", problem.text);
     return 0;
+}
+
+static int set_files(const struct job *job)
+{
+    struct uwsk_problem problem;
+
+    if (!job->files || uwsk_files_set(job->files, &problem) == 0)
+        return 0;
+    return cli_usage("run", "--files %s", problem.text);
 }
 
 static int load_all(struct job *job)
@@ -368,7 +391,7 @@ int cli_run(int argc, char **argv)
     status = parse(&job, argc, argv);
     if (status == 0 && job.help)
         fputs(help, stdout);
-    else if (status == 0 && (status = fill_registry(&job)) == 0)
+    else if (status == 0 && (status = fill_registry(&job)) == 0 && (status = set_files(&job)) == 0)
         status = run(&job);
     free(job.path);
     free(job.registry);

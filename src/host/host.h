@@ -173,6 +173,65 @@ int host_channel_write(int channel, const void *data, size_t bytes);
 void host_channel_shut(int channel, int directions);
 void host_channel_close(int channel);
 
+/* ---- files below one directory ----------------------------------------------------------------------- */
+
+/* What is answered instead of 0, a file or a count. */
+enum host_file_error {
+    HOST_FILE_MISSING = -1,   /* no such name */
+    HOST_FILE_NO_FOLDER = -2, /* a name on the way is no folder */
+    HOST_FILE_EXISTS = -3,
+    HOST_FILE_DENIED = -4,  /* not ours, in use, or neither file nor folder */
+    HOST_FILE_OUTSIDE = -5, /* the path leads out of the root */
+    HOST_FILE_IS_FOLDER = -6,
+    HOST_FILE_NOT_EMPTY = -7,
+    HOST_FILE_FULL = -8,
+    HOST_FILE_PROTECTED = -9, /* nothing can be written there */
+    HOST_FILE_BAD_NAME = -10,
+    HOST_FILE_NO_MEMORY = -11,
+    HOST_FILE_BAD_BUFFER = -12,
+    HOST_FILE_TOO_LARGE = -13,
+    HOST_FILE_BROKEN = -14 /* the disk, or anything else */
+};
+
+enum {
+    HOST_FILE_READ = 1,
+    HOST_FILE_WRITE = 2,
+    HOST_FILE_CREATE = 4,  /* it must not be there */
+    HOST_FILE_LOCKED = 8,  /* a new one is read-only */
+    HOST_FILE_THROUGH = 16 /* a write is on the disk when it has returned */
+};
+
+struct host_file_about {
+    uint64_t device, number;                      /* which one: both together */
+    uint64_t size, allocated;                     /* bytes */
+    uint64_t created, accessed, written, changed; /* as host_wall() */
+    uint32_t links;
+    int folder, read_only;
+    int link; /* its last name is a symbolic link (host_file_about_path) */
+};
+
+/* The directory at this path (of the host).  Paths below are UTF-8 with '/' between names; "" is the root, and
+ * none leads out of it.  *problem: why not, in words. */
+int host_file_root(const char *folder, const char **problem);
+int host_file_about_path(int root, const char *path, struct host_file_about *about);
+/* A file or a folder; with neither READ nor WRITE only to be asked about. */
+int host_file_open(int root, const char *path, int how);
+int host_file_make_folder(int root, const char *path);
+/* The file or empty folder at the path, if it still is this one. */
+int host_file_remove(int root, const char *path, uint64_t device, uint64_t number);
+int host_file_rename(int root, const char *from, const char *to, int replace);
+/* fn for each name but "." and "..", in no order; non-zero ends the list and is returned. */
+int host_file_list(int root, const char *path, int (*fn)(void *context, const char *name), void *context);
+int host_file_about(int file, struct host_file_about *about);
+/* How many bytes: less than asked for at the end of the file, or when the disk is full. */
+int64_t host_file_read(int file, void *data, size_t bytes, uint64_t offset);
+int64_t host_file_write(int file, const void *data, size_t bytes, uint64_t offset);
+int host_file_resize(int file, uint64_t bytes);
+int host_file_flush(int file);
+int host_file_set_times(int file, uint64_t accessed, uint64_t written); /* as host_wall(); 0 = as it is */
+int host_file_set_read_only(int file, int read_only);
+void host_file_close(int file); /* a root, too */
+
 /* Return addresses of the calling thread, innermost first, `skip` frames left out: cheap frame-pointer walk.
  * Each is the return address minus one: it lies inside the call, so that host_symbolize names the call's
  * line. */

@@ -28,6 +28,9 @@ enum observe_object {
     OBSERVE_SOCKET,
     OBSERVE_INDICATION, /* retained indication list */
     OBSERVE_BINDING,
+    OBSERVE_KEY,      /* open registry key */
+    OBSERVE_FILE,     /* open file */
+    OBSERVE_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     OBSERVE_OBJECT_MAX
 };
 

@@ -239,11 +239,28 @@ typedef struct _IO_SECURITY_CONTEXT {
 } IO_SECURITY_CONTEXT, *PIO_SECURITY_CONTEXT;
 
 typedef enum _FILE_INFORMATION_CLASS {
+    FileDirectoryInformation = 1,
+    FileFullDirectoryInformation = 2,
+    FileBothDirectoryInformation = 3,
     FileBasicInformation = 4,
     FileStandardInformation = 5,
+    FileInternalInformation = 6,
+    FileEaInformation = 7,
+    FileAccessInformation = 8,
     FileNameInformation = 9,
+    FileRenameInformation = 10,
+    FileNamesInformation = 12,
+    FileDispositionInformation = 13,
     FilePositionInformation = 14,
-    FileEndOfFileInformation = 20
+    FileModeInformation = 16,
+    FileAlignmentInformation = 17,
+    FileAllInformation = 18,
+    FileAllocationInformation = 19,
+    FileEndOfFileInformation = 20,
+    FileNetworkOpenInformation = 34,
+    FileAttributeTagInformation = 35,
+    FileIdBothDirectoryInformation = 37,
+    FileIdFullDirectoryInformation = 38
 } FILE_INFORMATION_CLASS,
     *PFILE_INFORMATION_CLASS;
 

@@ -1,0 +1,19 @@
+/* fs_host.h - what a test of files does on the host's side (fs_host.c). */
+#ifndef FS_HOST_H
+#define FS_HOST_H
+
+/* A fresh folder that is the root of all files; removed with all that is in it. */
+void disk_make(void);
+void disk_remove(void);
+/* Paths of the host, below the folder. */
+void disk_folder(const char *path);
+void disk_file(const char *path, const char *text);
+void disk_link(const char *path, const char *target);
+void disk_pipe(const char *path);
+void disk_rename(const char *from, const char *to);
+/* 1 when the file is there and has this text; text NULL: when anything is there. */
+int disk_has(const char *path, const char *text);
+/* A folder beside the root, with a file "secret". */
+const char *disk_outside(void);
+
+#endif
