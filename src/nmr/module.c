@@ -2,6 +2,7 @@
  * module.c - registering and deregistering modules (nmrp.h tells how it fits together).
  */
 #include "nmrp.h"
+#include "nmr/report.h"
 
 KSPIN_LOCK nmr_lock;
 static LIST_ENTRY modules = {&modules, &modules};
@@ -233,6 +234,42 @@ void nmr_count(ULONG *module_count, ULONG *binding_count)
         count++;
     if (binding_count != NULL)
         *binding_count = count;
+    ke_release_spin_lock(&nmr_lock, irql);
+}
+
+/* nmr_lock held. */
+static void report_side(const struct nmr_binding *binding, ULONG role, unsigned *runs, unsigned *pending)
+{
+    UCHAR state = binding->side[role].state;
+
+    *runs += state == NMR_SIDE_TELLING || state == NMR_SIDE_COMPLETED;
+    *pending += state == NMR_SIDE_PENDING;
+}
+
+void nmr_report_modules(void (*fn)(void *context, const struct nmr_report_module *module), void *context)
+{
+    KIRQL irql = ke_acquire_spin_lock(&nmr_lock);
+
+    for (PLIST_ENTRY link = modules.Flink; link != &modules; link = link->Flink) {
+        const struct nmr_module *module = CONTAINING_RECORD(link, struct nmr_module, link);
+        struct nmr_report_module report = {.handle = module->handle,
+                                           .is_provider = module->role == NMR_PROVIDER,
+                                           .leaving = module->leaving,
+                                           .gone = &module->gone};
+
+        RtlCopyMemory(report.npi, &module->npi, sizeof report.npi);
+        for (PLIST_ENTRY at = module->bindings.Flink; at != &module->bindings; at = at->Flink) {
+            const struct nmr_side *side = CONTAINING_RECORD(at, struct nmr_side, link);
+            const struct nmr_binding *binding =
+                CONTAINING_RECORD(side, struct nmr_binding, side[module->role]);
+
+            report.attachments++;
+            report.attaching += binding->state != NMR_ATTACHED && binding->state != NMR_DETACHING;
+            report_side(binding, module->role, &report.own_runs, &report.own_pending);
+            report_side(binding, !module->role, &report.other_runs, &report.other_pending);
+        }
+        fn(context, &report);
+    }
     ke_release_spin_lock(&nmr_lock, irql);
 }
 

@@ -2,7 +2,12 @@
  * left.c - what is left: the account as data (uwsk_account) and as text (uwsk_account_report).
  */
 #include "runner.h"
+#include "nmr/report.h"
 #include "wsk/report.h"
+
+#include "nt/cm/cm.h"
+#include "nt/dbg/dbg.h"
+#include "nt/fs/fs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +32,10 @@ static const struct {
     {OBSERVE_DPC, UWSK_LEFT_DPC, "queued DPC", "queued DPCs"},
     {OBSERVE_LOOKASIDE, UWSK_LEFT_LOOKASIDE, "lookaside list", "lookaside lists"},
     {OBSERVE_DEVICE, UWSK_LEFT_DEVICE, "device object", "device objects"},
+    {OBSERVE_REGISTRATION, UWSK_LEFT_MODULE, "NMR registration", "NMR registrations"},
+    {OBSERVE_FILE, UWSK_LEFT_FILE, "open file", "open files"},
+    {OBSERVE_KEY, UWSK_LEFT_KEY, "open registry key", "open registry keys"},
+    {OBSERVE_PROVIDER, UWSK_LEFT_PROVIDER, "event provider", "event providers"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -38,10 +47,13 @@ const char *uwsk_left_name(int kind, int many)
     return "?";
 }
 
-static int left_kind(int observed)
+static int left_kind(const struct runner_object *object)
 {
+    /* A registration that WSK has made itself carries no tag; the NMR's carry theirs. */
+    if (object->kind == OBSERVE_REGISTRATION && object->tag)
+        return UWSK_LEFT_MODULE;
     for (int i = 0; i < KINDS; i++)
-        if (kinds[i].observed == observed)
+        if (kinds[i].observed == object->kind)
             return kinds[i].left;
     return 0;
 }
@@ -60,10 +72,26 @@ static void irp_state(const struct runner_sockets *sockets, const void *irp, cha
     }
 }
 
+/* TraceLogging's providers come with their name (tag), the others with a GUID. */
+static void provider_state(const struct runner_object *object, char *text, size_t bytes)
+{
+    const char *name = (const char *)(uintptr_t)object->tag;
+    char guid[40];
+    GUID id;
+
+    if (name && host_memory_probe(name, 1, 0) == 0) {
+        snprintf(text, bytes, "%s", name);
+    } else if (!name && dbg_provider_guid(object->object, &id)) {
+        runner_guid_text((const uint8_t *)&id, guid);
+        snprintf(text, bytes, "%s", guid);
+    }
+}
+
 static void state_text(const struct runner_object *object, const struct runner_sockets *sockets, char *text,
                        size_t bytes)
 {
     const struct wsk_report_socket *socket;
+    const struct nmr_report_module *module;
 
     text[0] = 0;
     switch (object->kind) {
@@ -85,6 +113,22 @@ static void state_text(const struct runner_object *object, const struct runner_s
             snprintf(text, bytes, "%s %s", object->kind == OBSERVE_THREAD ? "runs" : "calls", name);
         }
         break;
+    case OBSERVE_REGISTRATION:
+        module = object->tag ? runner_module_find(sockets, object->object) : NULL;
+        if (module)
+            runner_module_text(module, text, bytes);
+        break;
+    case OBSERVE_FILE:
+        if (!fs_file_name(object->object, text, bytes))
+            text[0] = 0;
+        break;
+    case OBSERVE_KEY:
+        if (!cm_key_name(object->object, text, bytes))
+            text[0] = 0;
+        break;
+    case OBSERVE_PROVIDER:
+        provider_state(object, text, bytes);
+        break;
     default:
         break;
     }
@@ -92,7 +136,7 @@ static void state_text(const struct runner_object *object, const struct runner_s
 
 /* ---- data --------------------------------------------------------------------------------------------- */
 
-/* fn for each; wsk is asked only when there is a socket or an IRP to tell about. */
+/* fn for each; WSK and the NMR are asked only when there is something of theirs to tell about. */
 static size_t each_left(const struct uwsk_driver *driver,
                         void (*fn)(void *context, const struct runner_object *object,
                                    const struct uwsk_left *left),
@@ -105,7 +149,7 @@ static size_t each_left(const struct uwsk_driver *driver,
 
     for (size_t i = 0; i < count; i++) {
         const struct runner_object *object = &objects[i];
-        struct uwsk_left left = {.kind = left_kind(object->kind), .object = object->object};
+        struct uwsk_left left = {.kind = left_kind(object), .object = object->object};
         char state[320];
 
         if (!left.kind || !runner_object_is_of(object, driver, &left.made_by))
@@ -113,7 +157,8 @@ static size_t each_left(const struct uwsk_driver *driver,
         found++;
         if (!fn)
             continue;
-        if (!asked && (object->kind == OBSERVE_SOCKET || object->kind == OBSERVE_IRP)) {
+        if (!asked && (object->kind == OBSERVE_SOCKET || object->kind == OBSERVE_IRP ||
+                       left.kind == UWSK_LEFT_MODULE)) {
             sockets = runner_sockets_get();
             asked = 1;
         }

@@ -95,16 +95,19 @@ void runner_account_settle(const struct uwsk_driver *driver, unsigned millisecon
 int runner_object_is_of(const struct runner_object *object, const struct uwsk_driver *driver,
                         const void **made_by);
 
-/* ---- sockets (sockets.c): a copy of what WSK tells ---------------------------------------------------- */
+/* ---- sockets (sockets.c): a copy of what WSK and the NMR tell ----------------------------------------- */
 
 struct wsk_report_socket;
 struct wsk_report_client;
+struct nmr_report_module;
 
 struct runner_sockets {
     struct wsk_report_socket *socket;
     size_t sockets;
     struct wsk_report_client *client;
     size_t clients;
+    struct nmr_report_module *module; /* of the Network Module Registrar */
+    size_t modules;
     int complete; /* 0: WSK could not be asked, because all processors hang */
 };
 
@@ -112,6 +115,11 @@ struct runner_sockets {
 struct runner_sockets *runner_sockets_get(void);
 void runner_sockets_free(struct runner_sockets *sockets);
 const struct wsk_report_socket *runner_socket_find(const struct runner_sockets *sockets, const void *object);
+const struct nmr_report_module *runner_module_find(const struct runner_sockets *sockets, const void *handle);
+/* "client of NPI {...}": WSK's by its name. */
+void runner_module_text(const struct nmr_report_module *module, char *text, size_t bytes);
+/* "{2227E803-8D8B-11D4-ABAD-009027719E09}" */
+void runner_guid_text(const uint8_t *guid, char text[40]);
 /* "listening 127.0.0.1:7", "connected 127.0.0.1:7 - 127.0.0.1:40000, closing" */
 void runner_socket_text(const struct wsk_report_socket *socket, char *text, size_t bytes);
 /* A SOCKADDR in Windows layout as "127.0.0.1:7" or "[::1]:7"; "" when it is none (address.c). */
@@ -137,6 +145,8 @@ const char *runner_tag_text(uint64_t tag, char text[16]);
 
 void runner_bugcheck_start(int core, void (*report)(void *context, const char *line), void *context);
 void runner_bugcheck_stop(void);
+/* The lines of a bug check, once in a process. */
+void runner_bugcheck_report(uint32_t code, const uint64_t parameters[4], const void *caller);
 /* The processor exception that a bug check on this thread is about to report. */
 void runner_bugcheck_exception(const struct host_exception *exception);
 void runner_exception_start(void);

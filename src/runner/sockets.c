@@ -1,14 +1,18 @@
 /*
- * sockets.c - a copy of what WSK tells about its sockets and clients.
+ * sockets.c - a copy of what WSK tells about its sockets and clients, and the NMR about its modules.
  *
  * WSK is asked on a thread of its own: the question raises to DISPATCH_LEVEL and takes locks, and a driver
  * that hangs with all processors must not take the report with it.
  */
 #include "runner.h"
+#include "nmr/report.h"
 #include "wsk/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+extern const GUID NPI_WSK_INTERFACE_ID; /* wsk.h is not for this world */
 
 #define PATIENCE_NS 2000000000u
 
@@ -44,13 +48,30 @@ static void add_client(void *context, const struct wsk_report_client *client)
     all->client[all->clients++] = *client;
 }
 
+static void add_module(void *context, const struct nmr_report_module *module)
+{
+    struct runner_sockets *all = context;
+    void *bigger = realloc(all->module, (all->modules + 1) * sizeof *all->module);
+
+    if (!bigger)
+        return;
+    all->module = bigger;
+    all->module[all->modules++] = *module;
+}
+
+static void free_answer(struct runner_sockets *answer)
+{
+    free(answer->socket);
+    free(answer->client);
+    free(answer->module);
+}
+
 /* Either side may be the last: whoever is frees. */
 static void drop(struct question *question)
 {
     if (__atomic_sub_fetch(&question->owners, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    free(question->answer.socket);
-    free(question->answer.client);
+    free_answer(&question->answer);
     free(question);
 }
 
@@ -58,6 +79,7 @@ static void ask(void *argument)
 {
     struct question *question = argument;
 
+    nmr_report_modules(add_module, &question->answer);
     wsk_report_clients(add_client, &question->answer);
     wsk_report_sockets(add_socket, &question->answer);
     __atomic_store_n(&question->done, 1, __ATOMIC_RELEASE);
@@ -95,8 +117,7 @@ void runner_sockets_free(struct runner_sockets *sockets)
 {
     if (!sockets)
         return;
-    free(sockets->socket);
-    free(sockets->client);
+    free_answer(sockets);
     free(sockets);
 }
 
@@ -117,4 +138,33 @@ void runner_socket_text(const struct wsk_report_socket *socket, char *text, size
     snprintf(text, bytes, "%s socket %llu, %s%s%s%s%s%s", socket->category,
              (unsigned long long)socket->number, socket->state, local[0] ? " " : "", local,
              peer[0] ? " - " : "", peer, socket->closing ? ", closing" : "");
+}
+
+const struct nmr_report_module *runner_module_find(const struct runner_sockets *sockets, const void *handle)
+{
+    for (size_t i = 0; sockets && i < sockets->modules; i++)
+        if (sockets->module[i].handle == handle)
+            return &sockets->module[i];
+    return NULL;
+}
+
+void runner_guid_text(const uint8_t *guid, char text[40])
+{
+    uint32_t first;
+    uint16_t second, third;
+
+    memcpy(&first, guid, sizeof first);
+    memcpy(&second, guid + 4, sizeof second);
+    memcpy(&third, guid + 6, sizeof third);
+    snprintf(text, 40, "{%08X-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", first, second, third, guid[8],
+             guid[9], guid[10], guid[11], guid[12], guid[13], guid[14], guid[15]);
+}
+
+void runner_module_text(const struct nmr_report_module *module, char *text, size_t bytes)
+{
+    char guid[40];
+
+    runner_guid_text(module->npi, guid);
+    snprintf(text, bytes, "%s of NPI %s%s", module->is_provider ? "provider" : "client",
+             memcmp(module->npi, &NPI_WSK_INTERFACE_ID, sizeof module->npi) == 0 ? "WSK " : "", guid);
 }

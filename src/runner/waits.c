@@ -2,6 +2,7 @@
  * waits.c - who waits for what: for an unload that does not come to its end.
  */
 #include "runner.h"
+#include "nmr/report.h"
 #include "wsk/report.h"
 
 #include "nt/ob/ob.h"
@@ -123,14 +124,55 @@ static int deregister_text(const struct runner_sockets *sockets, const void *obj
     return 0;
 }
 
+struct list {
+    char *text;
+    size_t bytes, used;
+};
+
+/* ", 2 that ..." */
+static void add_count(struct list *list, unsigned count, const char *what)
+{
+    if (count && list->used < list->bytes)
+        list->used +=
+            (size_t)snprintf(list->text + list->used, list->bytes - list->used, "; %u %s", count, what);
+}
+
+/* What NmrWaitFor...DeregisterComplete waits for, when that is the object. */
+static int module_text(const struct runner_sockets *sockets, const void *object, char *text, size_t bytes)
+{
+    for (size_t i = 0; sockets && i < sockets->modules; i++) {
+        const struct nmr_report_module *module = &sockets->module[i];
+        int provider = module->is_provider;
+        struct list list = {text, bytes, 0};
+
+        if (module->gone != object)
+            continue;
+        list.used = (size_t)snprintf(text, bytes, "NmrWaitFor%sDeregisterComplete waits for %u attachment%s",
+                                     provider ? "Provider" : "Client", module->attachments,
+                                     module->attachments == 1 ? "" : "s");
+        add_count(&list, module->attaching, "that is still being made");
+        add_count(&list, provider ? module->other_runs : module->own_runs,
+                  "whose ClientDetachProvider has not returned");
+        add_count(&list, provider ? module->other_pending : module->own_pending,
+                  "whose client has not called NmrClientDetachProviderComplete");
+        add_count(&list, provider ? module->own_runs : module->other_runs,
+                  "whose ProviderDetachClient has not returned");
+        add_count(&list, provider ? module->own_pending : module->other_pending,
+                  "whose provider has not called NmrProviderDetachClientComplete");
+        return 1;
+    }
+    return 0;
+}
+
 static void thread_line(const struct runner_out *out, const struct stand *stand,
                         const struct runner_sockets *sockets)
 {
-    char duration[24], irql[16], what[300];
+    char duration[24], irql[16], what[500];
 
     if (!stand->waits_for)
         snprintf(what, sizeof what, "does not wait: it runs");
-    else if (deregister_text(sockets, stand->waits_for, what, sizeof what))
+    else if (deregister_text(sockets, stand->waits_for, what, sizeof what) ||
+             module_text(sockets, stand->waits_for, what, sizeof what))
         ;
     else if (stand->in_wait)
         snprintf(what, sizeof what, "waits for %s %p", dispatcher_name(stand->waits_for), stand->waits_for);

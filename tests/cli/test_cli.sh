@@ -43,6 +43,8 @@ build clean
 build behave
 build no_entry
 build registry
+build files
+build nmr
 # As one links who does not use `uwsk cc`: with functions that are nowhere.
 "$uwsk" cc -c -o missing.o "$sources/missing.c" && gcc -shared -nostdlib -o missing.so missing.o || exit 1
 
@@ -312,6 +314,30 @@ cli_registry() {
     usage_error '--registry needs a value' run clean.so --registry
 }
 
+cli_files() {
+    mkdir -p disk/windows/SYSTEM32
+    echo "a setting" >disk/windows/SYSTEM32/Config.txt
+    run 0 --for 0 --files disk files.so
+    has out 'config: 00000000$'
+    has out 'read 00000000: a setting$'
+    has out 'wrote 00000000$'
+    run 0 --for 0 --files=disk files.so
+    [ "$(cat disk/log.txt)" = "$(printf 'a line\na line')" ] || fail "disk/log.txt: $(cat disk/log.txt)"
+    has err 'files left nothing behind'
+    lacks err '--files DIR'
+    rm -rf disk
+}
+
+# Without --files there is no file, and that is said once.
+cli_files_without_a_directory() {
+    run 0 --for 0 files.so
+    has out 'config: c000003a$'
+    has err '^uwsk: the driver opens \\SystemRoot\\System32\\config.txt, but no directory .*: run it with --files DIR$'
+    usage_error '--files nowhere: cannot be used: No such file' run --files nowhere files.so
+    usage_error '--files files.so: cannot be used: Not a directory' run --files files.so files.so
+    usage_error '--files needs a value' run files.so --files
+}
+
 cli_help() {
     local how
     for how in "--help" "help" "run --help" "help run" "doctor --help" "cc --help" "help cc"; do
@@ -475,6 +501,63 @@ cli_leaves_device() {
     leak leak_device '^  1 device object \(' 'DriverEntry\+'
 }
 
+cli_leaves_registry_key() {
+    leak leak_key '^  1 open registry key, \\Registry\\Machine\\System\\CurrentControlSet\\Control \(' 'leak_key\+'
+}
+
+cli_leaves_file() {
+    mkdir -p disk/LOGS
+    behave leak_file
+    run 4 --for 0.05 --files disk leak_file.so
+    has err '^  1 open file, C:\\LOGS\\left.log \('
+    has err 'leak_file\+'
+    rm -rf disk
+}
+
+# What was unregistered is not told.
+cli_leaves_event_providers() {
+    leak leak_events '^  1 event provider, Behave.Driver \(' \
+        '^  1 event provider, \{21C4A2F9-0002-0003-0405-060708090A0B\} \(' 'leak_events\+'
+}
+
+# A driver that uses WSK through the Network Module Registrar.
+nmr() { # NAME
+    cp nmr.so "$1.so"
+}
+
+cli_nmr_driver() {
+    nmr nmr_clean
+    run 0 --for 0.05 nmr_clean.so
+    has out 'attached: 1$'
+    has out 'closed 00000000$'
+    has out 'client detaches$'
+    has out 'deregister 00000103$'
+    has out 'wait 00000000$'
+    has err 'nmr_clean left nothing behind'
+}
+
+cli_leaves_nmr_registration() {
+    nmr nmr_leaves_client
+    run 4 --for 0.05 nmr_leaves_client.so
+    has err '^  1 NMR registration, client of NPI WSK \{2227E803-8D8B-11D4-ABAD-009027719E09\} \('
+    lacks err 'WSK registration'
+    nmr nmr_leaves_both
+    run 4 --for 0.05 nmr_leaves_both.so
+    has err '^  1 NMR registration, client of NPI \{6A1C2BF1-0005-0006-0102-030405060708\} \('
+    has err '^  1 NMR registration, provider of NPI \{6A1C2BF1-0005-0006-0102-030405060708\} \('
+    has err 'own_interface\+'
+}
+
+cli_unload_waits_for_nmr() {
+    nmr nmr_hang_socket
+    run 5 --for 0.05 --unload-timeout 0.3 nmr_hang_socket.so
+    has err 'PASSIVE\) NmrWaitForClientDeregisterComplete waits for 1 attachment; 1 whose provider has not called NmrProviderDetachClientComplete, for'
+    has err 'listening socket 1, unbound .*: WskCloseSocket was not called'
+    nmr nmr_hang_provider
+    run 5 --for 0.05 --unload-timeout 0.3 nmr_hang_provider.so
+    has err 'PASSIVE\) NmrWaitForProviderDeregisterComplete waits for 1 attachment; 1 whose client has not called NmrClientDetachProviderComplete, for'
+}
+
 cli_unload_waits_for_socket() {
     behave hang_socket
     run 5 --for 0.05 --unload-timeout 0.3 hang_socket.so
@@ -623,7 +706,7 @@ cli_manual() {
     command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
     groff -man -ww -z -Tutf8 "$page" 2>err
     [ ! -s err ] || fail "groff complains: $(head -1 err)"
-    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core --control; do
+    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core --control --registry --files; do
         grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$page" || fail "uwsk.1 does not tell about $option"
     done
 }

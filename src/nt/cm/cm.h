@@ -44,6 +44,9 @@ NTSTATUS cm_set_value(struct cm_key *key, PCUNICODE_STRING name, ULONG type, con
 NTSTATUS cm_delete_value(struct cm_key *key, PCUNICODE_STRING name);
 NTSTATUS cm_set_class(struct cm_key *key, PCUNICODE_STRING class_name);
 
+/* The path of a key that a driver has open (an object of the account), UTF-8; FALSE when it is closed. */
+BOOLEAN cm_key_name(const void *object, char *text, size_t bytes);
+
 /* The entries of RtlQueryRegistryValues, one by one; top NULL: a key that is not there. */
 NTSTATUS cm_query_table(struct cm_key *top, const RTL_QUERY_REGISTRY_TABLE *entry, PVOID context);
 

@@ -4,6 +4,7 @@
 #include "nt/cm/cm.h"
 #include "nt/io/io.h"
 #include "nt/ob/ob.h"
+#include "nt/observe.h"
 #include "nt/rtl/rtl.h"
 
 #include <string.h>
@@ -11,15 +12,28 @@
 #define NO_CLASS 0xFFFFFFFFu /* ClassOffset of a key without one */
 
 struct key_object {
+    struct key_object *next; /* all that are open; under the lock of the tree */
     struct cm_key *key;
 };
 
+static struct key_object *open_keys;
+
 static void destroy_key_object(void *object)
 {
-    cm_release_key(((struct key_object *)object)->key);
+    struct key_object *key = object, **link = &open_keys;
+
+    cm_lock();
+    while (*link && *link != key)
+        link = &(*link)->next;
+    if (*link)
+        *link = key->next;
+    cm_unlock();
+    if (key->key)
+        cm_release_key(key->key);
 }
 
-static const struct ob_type key_type = {.name = "Key", .destroy = destroy_key_object};
+static const struct ob_type key_type = {
+    .name = "Key", .observe_kind = OBSERVE_KEY, .destroy = destroy_key_object};
 
 /* ---- handles ------------------------------------------------------------------------------------------ */
 
@@ -33,7 +47,11 @@ static NTSTATUS open_handle(struct cm_key *key, PHANDLE handle)
         cm_release_key(key);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    cm_lock();
     object->key = key;
+    object->next = open_keys;
+    open_keys = object;
+    cm_unlock();
     status = ob_open_handle(object, handle);
     ob_dereference_object(object);
     return status;
@@ -45,6 +63,20 @@ static NTSTATUS key_of(HANDLE handle, struct key_object **object)
     NTSTATUS status = ob_reference_object_by_handle(handle, 0, &key_type, KernelMode, &found);
 
     *object = found;
+    return status;
+}
+
+/* fn with the key behind the handle. */
+static NTSTATUS with_key(HANDLE handle, NTSTATUS (*fn)(struct cm_key *key, const void *context),
+                         const void *context)
+{
+    struct key_object *object;
+    NTSTATUS status = key_of(handle, &object);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = fn(object->key, context);
+    ob_dereference_object(object);
     return status;
 }
 
@@ -122,29 +154,29 @@ NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKE
     return NT_SUCCESS(status) ? open_handle(key, DriverRegKey) : status;
 }
 
+static NTSTATUS delete_key(struct cm_key *key, const void *context)
+{
+    (void)context;
+    return cm_delete_key(key);
+}
+
 /* Removes a key without subkeys; open handles then find it deleted.  PASSIVE_LEVEL.  STATUS_SUCCESS,
  * STATUS_CANNOT_DELETE, STATUS_KEY_DELETED, STATUS_INVALID_HANDLE.  (wdm ZwDeleteKey) */
 NTSTATUS NTAPI ZwDeleteKey(HANDLE KeyHandle)
 {
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
+    return with_key(KeyHandle, delete_key, NULL);
+}
 
-    if (!NT_SUCCESS(status))
-        return status;
-    status = cm_delete_key(object->key);
-    ob_dereference_object(object);
-    return status;
+static NTSTATUS flush_key(struct cm_key *key, const void *context)
+{
+    (void)key, (void)context;
+    return STATUS_SUCCESS;
 }
 
 /* There is no disk behind the tree: what is written is there.  (wdm ZwFlushKey) */
 NTSTATUS NTAPI ZwFlushKey(HANDLE KeyHandle)
 {
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
-
-    if (NT_SUCCESS(status))
-        ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, flush_key, NULL);
 }
 
 /* ---- what goes into a caller's buffer ----------------------------------------------------------------- */
@@ -174,11 +206,32 @@ static NTSTATUS begin(struct out *out, const void *fixed, ULONG bytes)
     return status;
 }
 
-static NTSTATUS end(const struct out *out, NTSTATUS status, PULONG needed)
+/* What is asked of a key: about itself, a subkey or a value, and where the answer goes. */
+struct query {
+    NTSTATUS (*tell)
+    (const struct cm_key *key, const struct query *query, struct out *out); /* under the lock */
+    int class;
+    ULONG index;
+    PCUNICODE_STRING name;
+    struct out out;
+    PULONG needed;
+};
+
+static NTSTATUS answer(struct cm_key *key, const void *context)
 {
-    if (needed)
-        *needed = out->needed;
-    return NT_SUCCESS(status) && out->needed > out->room ? STATUS_BUFFER_OVERFLOW : status;
+    const struct query *query = context;
+    struct out out = query->out;
+    NTSTATUS status = STATUS_KEY_DELETED;
+
+    cm_lock();
+    if (!key->deleted)
+        status = query->tell(key, query, &out);
+    cm_unlock();
+    if (NT_SUCCESS(status) && out.needed > out.room)
+        status = STATUS_BUFFER_OVERFLOW;
+    if (query->needed && out.needed)
+        *query->needed = out.needed;
+    return status;
 }
 
 /* ---- keys --------------------------------------------------------------------------------------------- */
@@ -274,23 +327,31 @@ static NTSTATUS tell_key(const struct cm_key *key, KEY_INFORMATION_CLASS class, 
     }
 }
 
+static NTSTATUS tell_itself(const struct cm_key *key, const struct query *query, struct out *out)
+{
+    return tell_key(key, (KEY_INFORMATION_CLASS)query->class, out);
+}
+
+static NTSTATUS tell_child(const struct cm_key *key, const struct query *query, struct out *out)
+{
+    const struct cm_key *child = key->children;
+
+    for (ULONG index = query->index; child && index > 0; index--)
+        child = child->next;
+    if (query->class == KeyNameInformation)
+        return STATUS_INVALID_PARAMETER;
+    return child ? tell_key(child, (KEY_INFORMATION_CLASS)query->class, out) : STATUS_NO_MORE_ENTRIES;
+}
+
 /* Tells of a key.  PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_BUFFER_TOO_SMALL, STATUS_BUFFER_OVERFLOW,
  * STATUS_INVALID_PARAMETER (class), STATUS_INVALID_HANDLE, STATUS_KEY_DELETED.  (wdm ZwQueryKey) */
 NTSTATUS NTAPI ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformationClass, PVOID KeyInformation,
                           ULONG Length, PULONG ResultLength)
 {
-    struct out out = {.to = KeyInformation, .room = Length};
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
+    const struct query query = {tell_itself, KeyInformationClass,         0,
+                                NULL,        {KeyInformation, Length, 0}, ResultLength};
 
-    if (!NT_SUCCESS(status))
-        return status;
-    cm_lock();
-    status = object->key->deleted ? STATUS_KEY_DELETED : tell_key(object->key, KeyInformationClass, &out);
-    status = end(&out, status, ResultLength);
-    cm_unlock();
-    ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, answer, &query);
 }
 
 /* Tells of the subkey with this number, in the order of their names.  As ZwQueryKey, and
@@ -298,27 +359,33 @@ NTSTATUS NTAPI ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformation
 NTSTATUS NTAPI ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS KeyInformationClass,
                               PVOID KeyInformation, ULONG Length, PULONG ResultLength)
 {
-    struct out out = {.to = KeyInformation, .room = Length};
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
-    struct cm_key *child;
+    const struct query query = {tell_child, KeyInformationClass,         Index,
+                                NULL,       {KeyInformation, Length, 0}, ResultLength};
 
-    if (!NT_SUCCESS(status))
-        return status;
+    return with_key(KeyHandle, answer, &query);
+}
+
+/* The path of a key that is open, "\Registry\Machine\...". */
+BOOLEAN cm_key_name(const void *object, char *text, size_t bytes)
+{
+    WCHAR name[256 + 2]; /* behind the length */
+    struct out out = {(UCHAR *)name, sizeof name, 0};
+    const struct key_object *key;
+    size_t units = 0, written;
+
     cm_lock();
-    for (child = object->key->children; child && Index > 0; child = child->next)
-        Index--;
-    if (object->key->deleted)
-        status = STATUS_KEY_DELETED;
-    else if (KeyInformationClass == KeyNameInformation)
-        status = STATUS_INVALID_PARAMETER;
-    else if (!child)
-        status = STATUS_NO_MORE_ENTRIES;
-    else
-        status = end(&out, tell_key(child, KeyInformationClass, &out), ResultLength);
+    for (key = open_keys; key && key != object; key = key->next)
+        ;
+    if (key) {
+        tell_name(key->key, &out);
+        units = (out.needed < out.room ? out.needed : out.room) / sizeof(WCHAR) - 2;
+    }
     cm_unlock();
-    ob_dereference_object(object);
-    return status;
+    if (!units || !bytes)
+        return FALSE;
+    written = rtl_utf16_to_utf8(text, bytes - 1, name + 2, units).written;
+    text[written] = 0;
+    return TRUE;
 }
 
 /* ---- values ------------------------------------------------------------------------------------------- */
@@ -371,6 +438,21 @@ static NTSTATUS tell_value(const struct cm_value *value, KEY_VALUE_INFORMATION_C
     }
 }
 
+static NTSTATUS tell_named(const struct cm_key *key, const struct query *query, struct out *out)
+{
+    const struct cm_value *value = cm_find_value((struct cm_key *)key, query->name);
+
+    return value ? tell_value(value, (KEY_VALUE_INFORMATION_CLASS)query->class, out)
+                 : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+static NTSTATUS tell_numbered(const struct cm_key *key, const struct query *query, struct out *out)
+{
+    const struct cm_value *value = cm_value_at((struct cm_key *)key, query->index);
+
+    return value ? tell_value(value, (KEY_VALUE_INFORMATION_CLASS)query->class, out) : STATUS_NO_MORE_ENTRIES;
+}
+
 /* Tells of a value; an empty name is the key's default value.  PASSIVE_LEVEL.  STATUS_SUCCESS,
  * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_BUFFER_TOO_SMALL, STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER,
  * STATUS_INVALID_HANDLE, STATUS_KEY_DELETED.  (wdm ZwQueryValueKey) */
@@ -378,24 +460,10 @@ NTSTATUS NTAPI ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName,
                                KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
                                PVOID KeyValueInformation, ULONG Length, PULONG ResultLength)
 {
-    struct out out = {.to = KeyValueInformation, .room = Length};
-    const struct cm_value *value;
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
+    const struct query query = {tell_named, KeyValueInformationClass,         0,
+                                ValueName,  {KeyValueInformation, Length, 0}, ResultLength};
 
-    if (!NT_SUCCESS(status))
-        return status;
-    cm_lock();
-    value = cm_find_value(object->key, ValueName);
-    if (object->key->deleted)
-        status = STATUS_KEY_DELETED;
-    else if (!value)
-        status = STATUS_OBJECT_NAME_NOT_FOUND;
-    else
-        status = end(&out, tell_value(value, KeyValueInformationClass, &out), ResultLength);
-    cm_unlock();
-    ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, answer, &query);
 }
 
 /* Tells of the value with this number.  As ZwQueryValueKey, with STATUS_NO_MORE_ENTRIES.  (wdm
@@ -404,24 +472,24 @@ NTSTATUS NTAPI ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index,
                                    KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
                                    PVOID KeyValueInformation, ULONG Length, PULONG ResultLength)
 {
-    struct out out = {.to = KeyValueInformation, .room = Length};
-    const struct cm_value *value;
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
+    const struct query query = {tell_numbered, KeyValueInformationClass,         Index,
+                                NULL,          {KeyValueInformation, Length, 0}, ResultLength};
 
-    if (!NT_SUCCESS(status))
-        return status;
-    cm_lock();
-    value = cm_value_at(object->key, Index);
-    if (object->key->deleted)
-        status = STATUS_KEY_DELETED;
-    else if (!value)
-        status = STATUS_NO_MORE_ENTRIES;
-    else
-        status = end(&out, tell_value(value, KeyValueInformationClass, &out), ResultLength);
-    cm_unlock();
-    ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, answer, &query);
+}
+
+struct new_value {
+    PCUNICODE_STRING name;
+    ULONG type;
+    const void *data;
+    ULONG length;
+};
+
+static NTSTATUS set_value(struct cm_key *key, const void *context)
+{
+    const struct new_value *value = context;
+
+    return cm_set_value(key, value->name, value->type, value->data, value->length);
 }
 
 /* Writes a value, of any type; `Data` is copied.  PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_INVALID_HANDLE,
@@ -429,26 +497,19 @@ NTSTATUS NTAPI ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index,
 NTSTATUS NTAPI ZwSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG TitleIndex, ULONG Type,
                              PVOID Data, ULONG DataSize)
 {
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
+    const struct new_value value = {ValueName, Type, Data, DataSize};
 
     (void)TitleIndex;
-    if (!NT_SUCCESS(status))
-        return status;
-    status = cm_set_value(object->key, ValueName, Type, Data, DataSize);
-    ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, set_value, &value);
+}
+
+static NTSTATUS delete_value(struct cm_key *key, const void *name)
+{
+    return cm_delete_value(key, name);
 }
 
 /* Removes a value.  As ZwSetValueKey, with STATUS_OBJECT_NAME_NOT_FOUND.  (wdm ZwDeleteValueKey) */
 NTSTATUS NTAPI ZwDeleteValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName)
 {
-    struct key_object *object;
-    NTSTATUS status = key_of(KeyHandle, &object);
-
-    if (!NT_SUCCESS(status))
-        return status;
-    status = cm_delete_value(object->key, ValueName);
-    ob_dereference_object(object);
-    return status;
+    return with_key(KeyHandle, delete_value, ValueName);
 }

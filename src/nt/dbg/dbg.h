@@ -24,4 +24,7 @@ void dbg_set_sink(void (*sink)(void *context, const struct dbg_line *line), void
 void dbg_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 ULONG dbg_vprint(const char *prefix, ULONG component, ULONG level, const char *format, va_list arguments);
 
+/* The provider of events that EtwRegister has made (an object of the account); FALSE when it is none. */
+BOOLEAN dbg_provider_guid(const void *object, GUID *id);
+
 #endif

@@ -11,6 +11,7 @@
 #include "nt/dbg/trace.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/internal.h"
+#include "nt/observe.h"
 #include "nt/rtl/rtl.h"
 
 #define ETW_TAG 0x20777445u /* "Etw " */
@@ -68,6 +69,19 @@ static BOOLEAN find_provider(REGHANDLE handle, GUID *id)
     return at != NULL;
 }
 
+BOOLEAN dbg_provider_guid(const void *object, GUID *id)
+{
+    const struct registration *at;
+
+    ke_raw_acquire(&etw.lock);
+    for (at = etw.first; at && at != object; at = at->next)
+        ;
+    if (at)
+        *id = at->id;
+    ke_raw_release(&etw.lock);
+    return at != NULL;
+}
+
 /* Registers a provider, which is told at once that everything is on.  PASSIVE_LEVEL.  STATUS_SUCCESS,
  * STATUS_INVALID_PARAMETER, STATUS_NO_MEMORY.  (wdm EtwRegister) */
 NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback, PVOID CallbackContext,
@@ -87,6 +101,7 @@ NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback
     etw.first = fresh;
     *RegHandle = fresh->handle;
     ke_raw_release(&etw.lock);
+    OBSERVE(born, OBSERVE_PROVIDER, fresh, 0, sizeof *fresh, __builtin_return_address(0));
     if (EnableCallback)
         EnableCallback(ProviderId, EVENT_CONTROL_CODE_ENABLE_PROVIDER, EVERY_LEVEL, ~0ull, 0, NULL,
                        CallbackContext);
@@ -107,6 +122,7 @@ NTSTATUS NTAPI EtwUnregister(REGHANDLE RegHandle)
     ke_raw_release(&etw.lock);
     if (!gone)
         return STATUS_INVALID_HANDLE;
+    OBSERVE(dead, OBSERVE_PROVIDER, gone);
     ex_free_pool(gone);
     return STATUS_SUCCESS;
 }
@@ -131,29 +147,40 @@ BOOLEAN NTAPI EtwProviderEnabled(REGHANDLE RegHandle, UCHAR Level, ULONGLONG Key
 
 /* ---- events ------------------------------------------------------------------------------------------- */
 
+/* "ETW {provider}": what each line begins with. */
+static BOOLEAN begin_line(struct trace_text *text, REGHANDLE handle)
+{
+    GUID id;
+
+    if (!find_provider(handle, &id))
+        return FALSE;
+    trace_begin(text);
+    trace_add(text, "ETW ");
+    add_guid(text, &id);
+    return TRUE;
+}
+
+static void add_activity(struct trace_text *text, const char *what, LPCGUID activity)
+{
+    if (!activity)
+        return;
+    trace_add(text, " %s ", what);
+    add_guid(text, activity);
+}
+
 static NTSTATUS write_event(REGHANDLE handle, PCEVENT_DESCRIPTOR event, LPCGUID activity, LPCGUID related,
                             ULONG count, PEVENT_DATA_DESCRIPTOR data)
 {
     struct trace_text text;
-    GUID id;
 
     if (!event || (count && !data))
         return STATUS_INVALID_PARAMETER;
-    if (!find_provider(handle, &id))
+    if (!begin_line(&text, handle))
         return STATUS_INVALID_HANDLE;
-    trace_begin(&text);
-    trace_add(&text, "ETW ");
-    add_guid(&text, &id);
     trace_add(&text, " event %u version %u level %u task %u opcode %u keyword 0x%llx", event->Id,
               event->Version, event->Level, event->Task, event->Opcode, event->Keyword);
-    if (activity) {
-        trace_add(&text, " activity ");
-        add_guid(&text, activity);
-    }
-    if (related) {
-        trace_add(&text, " related ");
-        add_guid(&text, related);
-    }
+    add_activity(&text, "activity", activity);
+    add_activity(&text, "related", related);
     trace_add(&text, ":");
     for (ULONG i = 0; i < count; i++) {
         trace_add(&text, " [");
@@ -185,20 +212,13 @@ NTSTATUS NTAPI EtwWriteString(REGHANDLE RegHandle, UCHAR Level, ULONGLONG Keywor
                               PCWSTR String)
 {
     struct trace_text text;
-    GUID id;
 
     if (!String)
         return STATUS_INVALID_PARAMETER;
-    if (!find_provider(RegHandle, &id))
+    if (!begin_line(&text, RegHandle))
         return STATUS_INVALID_HANDLE;
-    trace_begin(&text);
-    trace_add(&text, "ETW ");
-    add_guid(&text, &id);
     trace_add(&text, " level %u keyword 0x%llx", Level, Keyword);
-    if (ActivityId) {
-        trace_add(&text, " activity ");
-        add_guid(&text, ActivityId);
-    }
+    add_activity(&text, "activity", ActivityId);
     trace_add(&text, ": %ls", (const wchar_t *)String);
     trace_end(&text, print_level(Level));
     return STATUS_SUCCESS;
@@ -214,7 +234,9 @@ static volatile LONG *registered(TraceLoggingHProvider provider)
 NTSTATUS uwsk_tracelogging_register(TraceLoggingHProvider provider, PETWENABLECALLBACK callback,
                                     PVOID context)
 {
-    __atomic_store_n(registered(provider), 1, __ATOMIC_RELEASE);
+    if (!__atomic_exchange_n(registered(provider), 1, __ATOMIC_ACQ_REL))
+        OBSERVE(born, OBSERVE_PROVIDER, provider, (ULONG_PTR)provider->Name, sizeof *provider,
+                __builtin_return_address(0));
     if (callback)
         callback(&provider->Id, EVENT_CONTROL_CODE_ENABLE_PROVIDER, EVERY_LEVEL, ~0ull, 0, NULL, context);
     return STATUS_SUCCESS;
@@ -222,7 +244,8 @@ NTSTATUS uwsk_tracelogging_register(TraceLoggingHProvider provider, PETWENABLECA
 
 void uwsk_tracelogging_unregister(TraceLoggingHProvider provider)
 {
-    __atomic_store_n(registered(provider), 0, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(registered(provider), 0, __ATOMIC_ACQ_REL))
+        OBSERVE(dead, OBSERVE_PROVIDER, provider);
 }
 
 BOOLEAN uwsk_tracelogging_enabled(TraceLoggingHProvider provider)

@@ -3,6 +3,7 @@
  * of a row of the table below, and the last part of the registry path selects the row.
  */
 #include <ntddk.h>
+#include <TraceLoggingProvider.h>
 #include <wsk.h>
 
 #define TAG 'vheB'
@@ -234,6 +235,43 @@ static NTSTATUS leak_device(void)
     return STATUS_SUCCESS; /* every row has a device; this one's unload keeps it */
 }
 
+static NTSTATUS leak_key(void)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Registry\\Machine\\System\\CurrentControlSet\\Control");
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE key;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+    return ZwOpenKey(&key, KEY_READ, &attributes);
+}
+
+static NTSTATUS leak_file(void)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\??\\C:\\Logs\\left.log");
+    OBJECT_ATTRIBUTES attributes;
+    IO_STATUS_BLOCK io;
+    HANDLE file;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+    return ZwCreateFile(&file, FILE_APPEND_DATA, &attributes, &io, NULL, 0, 0, FILE_OPEN_IF, 0, NULL, 0);
+}
+
+TRACELOGGING_DEFINE_PROVIDER(trace_provider, "Behave.Driver",
+                             (0x21c4a2f8, 0x4273, 0x58c5, 0x54, 0x5b, 0x8b, 0x36, 0x08, 0x34, 0x34, 0x71));
+
+static NTSTATUS leak_events(void)
+{
+    static const GUID id = {0x21c4a2f9, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
+    static REGHANDLE handle, gone;
+    NTSTATUS status = TraceLoggingRegister(trace_provider);
+
+    if (NT_SUCCESS(status))
+        status = EtwRegister(&id, NULL, NULL, &gone);
+    if (NT_SUCCESS(status))
+        status = EtwUnregister(gone);
+    return NT_SUCCESS(status) ? EtwRegister(&id, NULL, NULL, &handle) : status;
+}
+
 static NTSTATUS entry_leaks(void)
 {
     leak_pool();
@@ -398,6 +436,9 @@ static const struct {
     {"leak_workitem", leak_workitem, nothing},
     {"leak_lookaside", leak_lookaside, nothing},
     {"leak_device", leak_device, nothing},
+    {"leak_key", leak_key, nothing},
+    {"leak_file", leak_file, nothing},
+    {"leak_events", leak_events, nothing},
     {"entry_fails", entry_fails, nothing},
     {"entry_leaks", entry_leaks, nothing},
     {"crash_read", crash_read, nothing},
