@@ -23,7 +23,7 @@ static void take_out(struct transport_socket *socket, int kind)
 static void mark_over(struct transport_socket *socket, struct transport_op *op, int32_t status)
 {
     socket->over |= 1u << op->kind;
-    op->inside.status = status;
+    op->state.status = status;
 }
 
 int32_t stack_fatal(const struct transport_socket *socket)
@@ -240,7 +240,7 @@ void stack_step(struct transport_socket *socket, unsigned events)
             continue;
         struct transport_op *op = socket->ops[kind];
         if (socket->over & 1u << kind)
-            status = op->inside.status;
+            status = op->state.status;
         else if (events & (concerns[kind] | STACK_TRY))
             status = step_order[i].try_(socket, op);
         if (status == STATUS_PENDING)
@@ -270,7 +270,7 @@ int32_t stack_start(struct transport_socket *socket, struct transport_op *op, st
     op->bytes = 0;
     op->provided = NULL;
     op->accepted = NULL;
-    op->inside.status = 0;
+    op->state.status = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
