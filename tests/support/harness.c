@@ -9,6 +9,7 @@
  */
 #include "uwsk_test.h"
 #include "harness.h"
+#include "peer_backend.h"
 
 #include <check.h>
 #include <errno.h>
@@ -169,6 +170,8 @@ int test_sanitizer(void)
 
 long long test_now_ms(void)
 {
+    if (peer_backend)
+        return peer_backend->now_ms();
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -177,6 +180,10 @@ long long test_now_ms(void)
 
 void test_sleep_ms(int milliseconds)
 {
+    if (peer_backend) {
+        peer_backend->sleep_ms(milliseconds);
+        return;
+    }
     struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
 
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
@@ -208,6 +215,22 @@ static pid_t start_watchdog(void)
     _exit(0);
 }
 
+static void (*test_world)(void (*body)(void));
+
+void uwsk_test_set_world(void (*world)(void (*body)(void)))
+{
+    test_world = world;
+}
+
+static void run_body(void)
+{
+    if (current_test->fixture && current_test->fixture->setup)
+        current_test->fixture->setup();
+    current_test->run();
+    if (current_test->fixture && current_test->fixture->teardown)
+        current_test->fixture->teardown();
+}
+
 static void run_current(int index)
 {
     (void)index;
@@ -215,11 +238,10 @@ static void run_current(int index)
     dup2(output_fd, STDERR_FILENO);
     pid_t watchdog = start_watchdog();
 
-    if (current_test->fixture && current_test->fixture->setup)
-        current_test->fixture->setup();
-    current_test->run();
-    if (current_test->fixture && current_test->fixture->teardown)
-        current_test->fixture->teardown();
+    if (test_world)
+        test_world(run_body);
+    else
+        run_body();
     if (watchdog > 0) {
         kill(watchdog, SIGKILL);
         waitpid(watchdog, NULL, 0);

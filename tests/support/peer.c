@@ -1,7 +1,7 @@
 /*
  * peer.c - plain Linux sockets at the other end of the wire (peer.h).
  */
-#include "peer.h"
+#include "peer_backend.h"
 #include "uwsk_test.h"
 
 #include <arpa/inet.h>
@@ -26,6 +26,7 @@
 
 enum { PATIENCE_MS = 10000 };
 
+const struct peer_backend *peer_backend;
 static __thread int last_error;
 
 int peer_last_error(void)
@@ -74,6 +75,8 @@ static int new_socket(int family, int flags)
 
 int peer_local_port(int peer)
 {
+    if (peer_backend)
+        return peer_backend->port(peer, 0);
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
 
@@ -84,6 +87,8 @@ int peer_local_port(int peer)
 
 int peer_remote_port(int peer)
 {
+    if (peer_backend)
+        return peer_backend->port(peer, 1);
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
 
@@ -113,6 +118,8 @@ static int wait_for(int fd, short events, long long until)
 
 int peer_listen(int family, int *port)
 {
+    if (peer_backend)
+        return peer_backend->listen(family, port);
     struct sockaddr_storage address;
     socklen_t length = loopback(&address, family, *port);
     int fd = new_socket(family, 0);
@@ -129,6 +136,8 @@ int peer_listen(int family, int *port)
 
 int peer_accept_within(int listener, int timeout_ms)
 {
+    if (peer_backend)
+        return peer_backend->accept_within(listener, timeout_ms, &last_error);
     if (!wait_for(listener, POLLIN, test_now_ms() + timeout_ms)) {
         last_error = ETIMEDOUT;
         return -1;
@@ -151,6 +160,8 @@ int peer_accept(int listener)
 
 int peer_connect_start(int family, int port)
 {
+    if (peer_backend)
+        return peer_backend->connect_start(family, port);
     struct sockaddr_storage address;
     socklen_t length = loopback(&address, family, port);
     int fd = new_socket(family, SOCK_NONBLOCK);
@@ -163,6 +174,13 @@ int peer_connect_start(int family, int port)
 
 int peer_connect_finish(int peer, int timeout_ms)
 {
+    if (peer_backend) {
+        int result = peer_backend->connect_finish(peer, timeout_ms);
+
+        if (result)
+            last_error = result;
+        return result;
+    }
     int error = 0;
     socklen_t length = sizeof error;
 
@@ -188,7 +206,7 @@ int peer_connect(int family, int port, int timeout_ms)
 
     if (peer_connect_finish(fd, timeout_ms) == 0)
         return fd;
-    close(fd);
+    peer_close(fd);
     return -1;
 }
 
@@ -196,6 +214,8 @@ int peer_connect(int family, int port, int timeout_ms)
 
 long peer_send_some(int peer, const void *data, unsigned long length)
 {
+    if (peer_backend)
+        return peer_backend->send_some(peer, data, length, &last_error);
     ssize_t sent = send(peer, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent >= 0)
@@ -208,6 +228,13 @@ long peer_send_some(int peer, const void *data, unsigned long length)
 
 void peer_send(int peer, const void *data, unsigned long length)
 {
+    if (peer_backend) {
+        int error = peer_backend->send(peer, data, length, PATIENCE_MS);
+
+        if (error)
+            FAIL("peer: send of %lu bytes: %s", length, strerror(error));
+        return;
+    }
     const char *at = data;
     long long until = test_now_ms() + PATIENCE_MS;
 
@@ -225,6 +252,8 @@ void peer_send(int peer, const void *data, unsigned long length)
 
 long peer_receive(int peer, void *data, unsigned long length, int timeout_ms)
 {
+    if (peer_backend)
+        return peer_backend->receive(peer, data, length, timeout_ms, &last_error);
     long long until = test_now_ms() + timeout_ms;
 
     for (;;) {
@@ -261,18 +290,30 @@ void peer_receive_all(int peer, void *data, unsigned long length)
 
 void peer_shutdown(int peer)
 {
+    if (peer_backend) {
+        peer_backend->shutdown(peer);
+        return;
+    }
     if (shutdown(peer, SHUT_WR) != 0 && errno != ENOTCONN) /* reset already: nothing to say any more */
         FAIL("peer: shutdown: %s", strerror(errno));
 }
 
 void peer_close(int peer)
 {
+    if (peer_backend) {
+        peer_backend->close(peer);
+        return;
+    }
     if (close(peer) != 0)
         FAIL("peer: close: %s", strerror(errno));
 }
 
 void peer_reset(int peer)
 {
+    if (peer_backend) {
+        peer_backend->reset(peer);
+        return;
+    }
     struct linger now = {.l_onoff = 1, .l_linger = 0};
 
     if (setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof now) != 0)
@@ -288,16 +329,28 @@ static void set_option(int peer, int level, int option, int value)
 
 void peer_set_rcvbuf(int peer, int bytes)
 {
+    if (peer_backend) {
+        peer_backend->set_rcvbuf(peer, bytes);
+        return;
+    }
     set_option(peer, SOL_SOCKET, SO_RCVBUF, bytes);
 }
 
 void peer_set_sndbuf(int peer, int bytes)
 {
+    if (peer_backend) {
+        peer_backend->set_sndbuf(peer, bytes);
+        return;
+    }
     set_option(peer, SOL_SOCKET, SO_SNDBUF, bytes);
 }
 
 void peer_set_nodelay(int peer)
 {
+    if (peer_backend) {
+        peer_backend->set_nodelay(peer);
+        return;
+    }
     set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
@@ -377,6 +430,10 @@ unsigned long peer_drain_to_reset(int peer)
  * lost. */
 void peer_drop_incoming(int peer)
 {
+    if (peer_backend) {
+        peer_backend->drop_incoming(peer);
+        return;
+    }
     struct sock_filter reject = BPF_STMT(BPF_RET | BPF_K, 0);
     struct sock_fprog program = {.len = 1, .filter = &reject};
 
@@ -386,6 +443,8 @@ void peer_drop_incoming(int peer)
 
 int peer_black_hole_port(int family)
 {
+    if (peer_backend)
+        return peer_backend->black_hole_port(family);
     int port = 0;
     int listener = peer_listen(family, &port); /* stays open until the process ends */
 
@@ -395,6 +454,8 @@ int peer_black_hole_port(int family)
 
 int peer_closed_port(int family)
 {
+    if (peer_backend)
+        return peer_backend->closed_port(family);
     struct sockaddr_storage address;
     socklen_t length = loopback(&address, family, 0);
     int fd =
@@ -407,6 +468,8 @@ int peer_closed_port(int family)
 
 int peer_port_is_free(int family, int port)
 {
+    if (peer_backend)
+        return peer_backend->port_is_free(family, port);
     struct sockaddr_storage address;
     socklen_t length = loopback(&address, family, port);
     int fd = new_socket(family, 0);
@@ -434,11 +497,15 @@ static int count_entries(const char *path)
 
 int peer_count_fds(void)
 {
+    if (peer_backend)
+        return peer_backend->count_fds();
     return count_entries("/proc/self/fd") - 1; /* not the one that reads the folder */
 }
 
 int peer_thread_count(void)
 {
+    if (peer_backend)
+        return peer_backend->thread_count();
     return count_entries("/proc/self/task");
 }
 
@@ -460,6 +527,8 @@ static void *thread_main(void *context)
 
 struct test_thread *test_thread_start(void (*main)(void *argument), void *argument)
 {
+    if (peer_backend)
+        return peer_backend->thread_start(main, argument);
     struct test_thread *thread = malloc(sizeof *thread);
     int error;
 
@@ -475,6 +544,10 @@ struct test_thread *test_thread_start(void (*main)(void *argument), void *argume
 
 void test_thread_join(struct test_thread *thread)
 {
+    if (peer_backend) {
+        peer_backend->thread_join(thread);
+        return;
+    }
     struct timespec until;
     int error;
 
@@ -492,6 +565,8 @@ struct test_barrier {
 
 struct test_barrier *test_barrier_create(int count)
 {
+    if (peer_backend)
+        return peer_backend->barrier_create(count);
     struct test_barrier *barrier = malloc(sizeof *barrier);
 
     if (!barrier || pthread_barrier_init(&barrier->barrier, NULL, (unsigned)count) != 0)
@@ -501,11 +576,19 @@ struct test_barrier *test_barrier_create(int count)
 
 void test_barrier_wait(struct test_barrier *barrier)
 {
+    if (peer_backend) {
+        peer_backend->barrier_wait(barrier);
+        return;
+    }
     pthread_barrier_wait(&barrier->barrier);
 }
 
 void test_barrier_free(struct test_barrier *barrier)
 {
+    if (peer_backend) {
+        peer_backend->barrier_free(barrier);
+        return;
+    }
     pthread_barrier_destroy(&barrier->barrier);
     free(barrier);
 }

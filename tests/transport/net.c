@@ -1,5 +1,6 @@
 #include "net.h"
 #include "transport/uring/uring.h"
+#include "transport/common/internal.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -23,9 +24,29 @@ int net_carries_out(void)
     return net == &transport_uring;
 }
 
+/* sim/internal.h, which names the same structures, cannot be included beside common/internal.h. */
+extern const struct transport_ops transport_sim;
+int net_transport_tcp_state(struct transport_socket *socket);
+long net_transport_buffers_out(struct transport *transport);
+
+int net_state_of(struct transport_socket *socket)
+{
+    return net == &transport_sim ? net_transport_tcp_state(socket) : socket_tcp_state(socket);
+}
+
+long net_buffers_out(void)
+{
+    return net == &transport_sim ? net_transport_buffers_out(transport)
+                                 : atomic_load(&transport->buffers_out);
+}
+
 static void choose(void)
 {
     char reason[200];
+    if (test_mode_has("sim")) {
+        net = &transport_sim;
+        return;
+    }
     net = test_mode_has("uring") || test_mode_has("uring-plain") ? &transport_uring : &transport_epoll;
     if (test_mode_has("uring-plain"))
         uring_without = ~0u;

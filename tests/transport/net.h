@@ -21,10 +21,12 @@
 #include <string.h>
 #include <ntstatus.h>
 
-#define NET_EACH(way) "epoll/" way " uring/" way " +uring-plain/" way
-#define NET_PUMPED    NET_EACH("pumped/natural") " " NET_EACH("pumped/no-inline")
-#define NET_THREADS   NET_EACH("threads/natural") " " NET_EACH("threads/no-inline")
-#define NET_MODES     NET_PUMPED " " NET_EACH("pumped/one-byte") " " NET_THREADS
+/* Back ends that stand on Linux, and all of them: "sim" runs in the simulator, "windy" beside it in bad weather. */
+#define NET_LINUX(way) "epoll/" way " uring/" way " +uring-plain/" way
+#define NET_EACH(way)  NET_LINUX(way) " sim/" way " sim/windy/" way
+#define NET_PUMPED     NET_EACH("pumped/natural") " " NET_EACH("pumped/no-inline")
+#define NET_THREADS    NET_EACH("threads/natural") " " NET_EACH("threads/no-inline")
+#define NET_MODES      NET_PUMPED " " NET_EACH("pumped/one-byte") " " NET_THREADS
 
 extern const struct transport_ops *net;
 extern struct transport *transport;
@@ -36,6 +38,10 @@ int net_is_pumped(void);
 /* The kernel carries out receives, sends and accepts that would block: such an op is not taken back but
  * ended. */
 int net_carries_out(void);
+/* Linux' number for the state of the connection (TCP_CLOSE_WAIT ...), whoever has it. */
+int net_state_of(struct transport_socket *socket);
+/* Provided buffers that were not given back. */
+long net_buffers_out(void);
 
 /* Like EXPECT_SOON, but drives the loops. */
 #define EXPECT_PUMPED(condition)                                                                             \

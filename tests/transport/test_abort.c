@@ -20,7 +20,7 @@ static void aborted(struct transport_socket *socket)
     char byte;
     struct io receive, send;
     EXPECT_STATUS(net->abort(socket), STATUS_SUCCESS);
-    EXPECT_EQ(socket_tcp_state(socket), TCP_CLOSE);
+    EXPECT_EQ(net_state_of(socket), TCP_CLOSE);
     io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
     EXPECT_STATUS(io_run(socket, &receive), STATUS_CONNECTION_ABORTED);
     io_init(&send, TRANSPORT_SEND, &byte, 1);
@@ -80,7 +80,7 @@ TEST(abort_close_wait, "")
     int peer;
     struct transport_socket *socket = net_connected(PEER_INET, &peer);
     peer_shutdown(peer);
-    EXPECT_SOON(socket_tcp_state(socket) == TCP_CLOSE_WAIT);
+    EXPECT_SOON(net_state_of(socket) == TCP_CLOSE_WAIT);
     aborted(socket);
     peer_expect_reset(peer);
     peer_close(peer);
@@ -94,7 +94,7 @@ TEST(abort_fin_wait_1, "")
     net_fill(socket, &send, big, big_length());
     io_cancel(socket, &send);
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
-    EXPECT_EQ(socket_tcp_state(socket), TCP_FIN_WAIT1);
+    EXPECT_EQ(net_state_of(socket), TCP_FIN_WAIT1);
     aborted(socket);
     peer_drain_to_reset(peer);
     peer_close(peer);
@@ -105,7 +105,7 @@ TEST(abort_fin_wait_2, "")
     int peer;
     struct transport_socket *socket = net_connected(PEER_INET, &peer);
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
-    EXPECT_SOON(socket_tcp_state(socket) == TCP_FIN_WAIT2);
+    EXPECT_SOON(net_state_of(socket) == TCP_FIN_WAIT2);
     peer_expect_fin(peer);
     EXPECT_EQ(peer_send_some(peer, "x", 1), 1); /* the peer may still send */
     aborted(socket);
@@ -119,7 +119,7 @@ TEST(abort_when_both_directions_are_finished, "")
     struct transport_socket *socket = net_connected(PEER_INET, &peer);
     peer_shutdown(peer);
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
-    EXPECT_SOON(socket_tcp_state(socket) == TCP_CLOSE);
+    EXPECT_SOON(net_state_of(socket) == TCP_CLOSE);
     aborted(socket);
     peer_expect_fin(peer);
     peer_close(peer);
@@ -134,9 +134,9 @@ TEST(abort_syn_sent, "")
     connect.op.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
     io_expect_pending(&connect, 10);
-    EXPECT_EQ(socket_tcp_state(socket), TCP_SYN_SENT);
+    EXPECT_EQ(net_state_of(socket), TCP_SYN_SENT);
     EXPECT_STATUS(net->abort(socket), STATUS_SUCCESS);
-    EXPECT_EQ(socket_tcp_state(socket), TCP_CLOSE);
+    EXPECT_EQ(net_state_of(socket), TCP_CLOSE);
     EXPECT_STATUS(io_wait(&connect), STATUS_CONNECTION_ABORTED);
     net->close(socket);
 }

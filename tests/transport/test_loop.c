@@ -68,7 +68,7 @@ static void on_alarm(int signal)
     (void)signal;
 }
 
-TEST(signals_do_not_end_a_wait, "")
+TEST(signals_do_not_end_a_wait, "", TEST_MODES(NET_LINUX("pumped/natural")))
 {
     struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);

@@ -506,7 +506,7 @@ TEST(faults_refuse_every_start, "")
 }
 
 /* Out of descriptors: refused, and the connection waits until there is one again. */
-TEST(out_of_descriptors, "")
+TEST(out_of_descriptors, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
 {
     int port = 0;
     struct transport_socket *listener = net_listener(PEER_INET, &port), *other;
