@@ -168,14 +168,25 @@ void wsk_gate_leave(struct wsk_socket *socket)
         close_finish(socket);
 }
 
-BOOLEAN wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind)
+/* lock held.  The word may be the last thing that a close waits for: then nobody else finishes it, so it makes
+ * no difference that the lock is still held at that step and dropped after. */
+static void leave_locked(struct wsk_socket *socket, ULONG64 change, PKIRQL irql)
 {
-    return gate_leave(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT); /* C-CLOSE-17 */
+    if (!gate_leave(socket, change))
+        return;
+    wsk_unlock(socket, *irql);
+    close_finish(socket);
+    *irql = wsk_lock(socket); /* the caller references the memory */
 }
 
-void wsk_close_finish(struct wsk_socket *socket)
+void wsk_gate_leave_locked(struct wsk_socket *socket, PKIRQL irql)
 {
-    close_finish(socket);
+    leave_locked(socket, 1, irql);
+}
+
+void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql)
+{
+    leave_locked(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT, irql); /* C-CLOSE-17 */
 }
 
 /* ---- steps 1 to 3 ------------------------------------------------------------------------------------- */

@@ -40,25 +40,29 @@ BOOLEAN wsk_may_nest(void)
     return nesting() < WSK_NEST_LIMIT;
 }
 
-/* lock held, lane owned by this thread: delivers one thing.  FALSE: nothing is ready or due. */
+static BOOLEAN lane_wanted(const struct wsk_lane *lane)
+{
+    return (lane->socket->wanted & (1u << lane->id)) != 0;
+}
+
+static void lane_seen_to(struct wsk_lane *lane)
+{
+    lane->socket->wanted &= (UCHAR) ~(1u << lane->id);
+}
+
+/* lock held, lane owned by this thread: delivers one thing, without the lock.  FALSE: nothing is ready or due. */
 static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
 {
     struct wsk_socket *socket = lane->socket;
     enum wsk_callback kind;
 
-    lane->wanted = FALSE;
-    if (!IsListEmpty(&lane->ready)) {
-        PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
-
-        ke_release_spin_lock(&socket->lock, *irql);
-        wsk_op_deliver(socket, irp);
-    } else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0) {
-        ke_release_spin_lock(&socket->lock, *irql);
-        wsk_event_run(socket, kind);
-    } else {
+    lane_seen_to(lane);
+    if (!IsListEmpty(&lane->ready))
+        wsk_op_deliver(socket, wsk_irp_of_link(RemoveHeadList(&lane->ready)), irql);
+    else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0)
+        wsk_event_run(socket, kind, irql);
+    else
         return FALSE;
-    }
-    *irql = wsk_lock(socket);
     return TRUE;
 }
 
@@ -69,31 +73,32 @@ static void lane_run_beside(struct wsk_lane *lane, PKIRQL irql, unsigned *budget
 {
     struct wsk_lane *other = &lane->socket->lanes[1 - lane->id];
 
-    if (!other->wanted || other->owner != NULL || !ke_on_processor_thread())
+    if (!lane_wanted(other) || other->owner != NULL || !ke_on_processor_thread())
         return;
     other->owner = lane->owner;
     while (*budget > 1 && lane_deliver_one(other, irql))
         --*budget;
     other->owner = NULL;
     if (*budget <= 1)
-        other->wanted = TRUE; /* the budget ended it, not the lack of work */
+        wsk_lane_kick(lane->socket,
+                      (enum wsk_lane_id)other->id); /* the budget ended it, not the lack of work */
 }
 
-/* The lock is held and the lane has no owner.  Returns without the lock; the caller references the socket. */
-static void lane_run(struct wsk_lane *lane, KIRQL irql)
+/* The lock is held, before and after, and the lane has no owner; the caller references the socket. */
+static void lane_run(struct wsk_lane *lane, PKIRQL irql)
 {
     unsigned budget = WSK_LANE_BUDGET;
 
     lane->owner = ke_current_thread();
-    while (lane_deliver_one(lane, &irql)) {
-        lane_run_beside(lane, &irql, &budget);
+    while (lane_deliver_one(lane, irql)) {
+        lane_run_beside(lane, irql, &budget);
         if (--budget == 0) {
-            lane->wanted = TRUE; /* one busy connection must not starve the others */
+            wsk_lane_kick(lane->socket,
+                          (enum wsk_lane_id)lane->id); /* one busy connection must not starve the others */
             break;
         }
     }
     lane->owner = NULL;
-    wsk_unlock(lane->socket, irql);
 }
 
 static void lane_scheduled(struct wsk_lane *lane)
@@ -102,12 +107,11 @@ static void lane_scheduled(struct wsk_lane *lane)
     KIRQL irql = wsk_lock(socket);
 
     lane->scheduled = FALSE;
-    if (lane->owner == NULL) {
-        lane_run(lane, irql);
-    } else {
-        lane->wanted = TRUE; /* the owner sees to it when it lets go */
-        ke_release_spin_lock(&socket->lock, irql);
-    }
+    if (lane->owner == NULL)
+        lane_run(lane, &irql);
+    else
+        wsk_lane_kick(socket, (enum wsk_lane_id)lane->id); /* the owner sees to it when it lets go */
+    wsk_unlock(socket, irql);
     wsk_socket_dereference(socket);
 }
 
@@ -156,16 +160,16 @@ static BOOLEAN runs_beside(const struct wsk_lane *lane)
     return other->owner != NULL && other->owner == ke_current_thread() && ke_on_processor_thread();
 }
 
-void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
+void wsk_lanes_schedule(struct wsk_socket *socket)
 {
     unsigned i;
 
     for (i = 0; i < WSK_LANES; i++) {
         struct wsk_lane *lane = &socket->lanes[i];
 
-        if (!lane->wanted || lane->scheduled || lane->owner != NULL || runs_beside(lane))
+        if (!lane_wanted(lane) || lane->scheduled || lane->owner != NULL || runs_beside(lane))
             continue;
-        lane->wanted = FALSE;
+        lane_seen_to(lane);
         lane->scheduled = TRUE;
         wsk_socket_reference(socket);
         if (at_dispatch(lane))
@@ -173,7 +177,6 @@ void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
         else
             ex_queue_worker(&lane->work, lane_work, lane);
     }
-    ke_release_spin_lock(&socket->lock, irql);
 }
 
 /* Does a routine of the driver run on this thread, be it a DPC?  It may close another socket, say: then
@@ -190,23 +193,19 @@ static BOOLEAN inside_driver(void)
 
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
 {
-    unsigned i;
+    if (socket->wanted != 0 && wsk_settings.delivery == WSK_DELIVER_DISPATCH && ke_on_processor_thread() &&
+        !inside_driver()) {
+        unsigned i;
 
-    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !ke_on_processor_thread() || inside_driver()) {
-        wsk_unlock(socket, irql);
-        return;
-    }
-    wsk_socket_reference(socket);
-    for (i = 0; i < WSK_LANES; i++) {
-        struct wsk_lane *lane = &socket->lanes[i];
+        /* The operation's own hold on the gate keeps the socket open meanwhile, so no reference is needed. */
+        for (i = 0; i < WSK_LANES; i++) {
+            struct wsk_lane *lane = &socket->lanes[i];
 
-        if (lane->wanted && !lane->scheduled && lane->owner == NULL) {
-            lane_run(lane, irql);
-            irql = wsk_lock(socket);
+            if (lane_wanted(lane) && !lane->scheduled && lane->owner == NULL)
+                lane_run(lane, &irql);
         }
     }
     wsk_unlock(socket, irql);
-    wsk_socket_dereference(socket);
 }
 
 void wsk_lane_drain(struct wsk_socket *socket)
@@ -221,13 +220,8 @@ void wsk_lane_drain(struct wsk_socket *socket)
 
         if (outermost || lane->owner == thread) {
             lane->owner = thread;
-            while (!IsListEmpty(&lane->ready) && wsk_may_nest()) {
-                PIRP irp = wsk_irp_of_link(RemoveHeadList(&lane->ready));
-
-                ke_release_spin_lock(&socket->lock, irql);
-                wsk_op_deliver(socket, irp);
-                irql = wsk_lock(socket);
-            }
+            while (!IsListEmpty(&lane->ready) && wsk_may_nest())
+                wsk_op_deliver(socket, wsk_irp_of_link(RemoveHeadList(&lane->ready)), &irql);
             if (outermost)
                 lane->owner = NULL;
             if (!IsListEmpty(&lane->ready))

@@ -88,14 +88,12 @@ enum wsk_callback wsk_event_due(struct wsk_socket *socket)
                                                                                       : 0;
 }
 
-static void disconnect_indicate(struct wsk_socket *socket)
+static void disconnect_indicate(struct wsk_socket *socket, PKIRQL irql)
 {
     const WSK_CLIENT_CONNECTION_DISPATCH *table;
     PVOID context;
     ULONG flags;
-    KIRQL irql;
 
-    irql = wsk_lock(socket);
     table = socket->client_dispatch;
     context = socket->context;
     if (socket->latches & WSK_LATCH_RESET) {
@@ -105,41 +103,37 @@ static void disconnect_indicate(struct wsk_socket *socket)
         flags = 0;
         socket->latches |= WSK_LATCH_TOLD_FIN;
     }
-    ke_release_spin_lock(&socket->lock, irql);
+    wsk_unlock(socket, *irql);
     if (ke_current_irql() == DISPATCH_LEVEL)
         flags |= WSK_FLAG_AT_DISPATCH_LEVEL;
     RTL_CALL(OBSERVE_CALLBACK, socket, "WskDisconnectEvent", table->WskDisconnectEvent,
              rtl_call_frame.status = table->WskDisconnectEvent(context, flags));
+    *irql = wsk_lock(socket);
 }
 
-void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind)
+void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql)
 {
-    BOOLEAN last;
-    KIRQL irql;
-
     if (!wsk_gate_begin_callback(socket, kind))
         return; /* closed or disabled in the meantime: C-CLOSE-18, C-EVT-11 */
     switch (kind) {
     case WSK_CALLBACK_RECEIVE:
-        wsk_receive_indicate(socket);
+        wsk_receive_indicate(socket, irql);
         break;
     case WSK_CALLBACK_DISCONNECT:
-        disconnect_indicate(socket);
+        disconnect_indicate(socket, irql);
         break;
     case WSK_CALLBACK_ACCEPT:
+        wsk_unlock(socket, *irql);
         wsk_listen_indicate(socket);
+        *irql = wsk_lock(socket);
         break;
     default:
         break;
     }
-    /* The end of the callback and the end of what waited for it are one step under the lock: a disable that
-     * comes later finds nothing running.  The lane references the socket's memory. */
-    irql = wsk_lock(socket);
-    last = wsk_gate_end_callback(socket, kind);
+    /* What the callback decided, its end and the end of what waited for it are one step under the lock: a
+     * disable that comes later finds nothing running.  Whoever still waits here holds the gate by its IRP. */
     wsk_event_disables_end(socket);
-    wsk_unlock(socket, irql);
-    if (last)
-        wsk_close_finish(socket);
+    wsk_gate_end_callback(socket, kind, irql);
 }
 
 /* ---- enabling and disabling --------------------------------------------------------------------------- */

@@ -210,7 +210,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     socket->latches |= WSK_LATCH_SUSPENDED; /* R-RECVEV-13; unknown statuses mean: not accepted (D-13) */
 }
 
-void wsk_receive_indicate(struct wsk_socket *socket)
+void wsk_receive_indicate(struct wsk_socket *socket, PKIRQL irql)
 {
     const WSK_CLIENT_CONNECTION_DISPATCH *table;
     struct wsk_indication *head;
@@ -219,9 +219,7 @@ void wsk_receive_indicate(struct wsk_socket *socket)
     PVOID context;
     BOOLEAN dead;
     ULONG flags;
-    KIRQL irql;
 
-    irql = wsk_lock(socket);
     table = socket->client_dispatch;
     context = socket->context;
     dead = (socket->latches & WSK_LATCH_RESET) != 0;
@@ -234,9 +232,8 @@ void wsk_receive_indicate(struct wsk_socket *socket)
         socket->receive.indicating = head != NULL;
         socket->receive.indicated = head;
     }
-    ke_release_spin_lock(&socket->lock, irql);
-    if (head == NULL && !dead)
-        return; /* a WskReceive took the data in the meantime */
+    KE_ASSERT(head != NULL || dead); /* due since the lock was taken: no WskReceive came in between */
+    wsk_unlock(socket, *irql);
 
     accepted = bytes; /* C-DATA-13 */
     flags = ke_current_irql() == DISPATCH_LEVEL ? WSK_FLAG_AT_DISPATCH_LEVEL : 0;
@@ -244,11 +241,10 @@ void wsk_receive_indicate(struct wsk_socket *socket)
              rtl_call_frame.status = status = table->WskReceiveEvent(
                  context, flags, head != NULL ? &head->public : NULL, bytes, &accepted));
 
-    irql = wsk_lock(socket);
+    *irql = wsk_lock(socket);
     socket->receive.indicating = FALSE;
     indicate_end(socket, head, status, bytes, accepted);
     wsk_receive_pump(socket);
-    wsk_unlock(socket, irql);
 }
 
 /* WskRelease (nf-wsk-wskrelease for data indications): gives back a list that WskReceiveEvent kept by

@@ -197,25 +197,30 @@ void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp)
     op_post(socket, Irp, STATUS_CANCELLED, 0, io_mark_irp_cancelled(Irp));
 }
 
-void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp)
+void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
 {
     struct wsk_op *op = wsk_op_of(Irp);
     UCHAR kind = op->kind;
-    NTSTATUS status;
+    NTSTATUS status = op->status;
+    ULONG_PTR information = op->information;
 
     KE_ASSERT(op->stage == WSK_STAGE_DONE);
+    wsk_unlock(socket,
+               *irql); /* not a bare release: the routine may wait for what stands on the other lane */
     if (kind == WSK_OP_CLOSE) {
         wsk_close_complete(socket, Irp);
+        *irql = wsk_lock(socket); /* the close has left the gate long ago */
         return;
     }
-    status = op->status;
-    io_complete_request(Irp, status, op->information);
-    /* The routine has returned: only now does the IRP count as completed (C-CLOSE-14). */
+    io_complete_request(Irp, status, information);
+    if (kind == WSK_OP_SOCKET_CONNECT && status != STATUS_SUCCESS)
+        wsk_socket_discard(socket); /* R-SCON-05: no socket is handed out, ours to throw away */
+    /* The routine has returned: only now does the IRP count as completed (C-CLOSE-14).  Its hold outlasts the
+     * pump, which needs the transport. */
+    *irql = wsk_lock(socket);
     if (kind == WSK_OP_RECEIVE)
         wsk_receive_completed(socket);
-    else if (kind == WSK_OP_SOCKET_CONNECT && status != STATUS_SUCCESS)
-        wsk_socket_discard(socket); /* R-SCON-05: no socket is handed out, ours to throw away */
-    wsk_gate_leave(socket);
+    wsk_gate_leave_locked(socket, irql);
 }
 
 NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information,
@@ -242,9 +247,7 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
     outermost = lane->owner == NULL;
     wsk_socket_reference(socket);
     lane->owner = thread;
-    wsk_unlock(socket, irql);
-    wsk_op_deliver(socket, Irp);
-    irql = wsk_lock(socket);
+    wsk_op_deliver(socket, Irp, &irql);
     if (outermost)
         lane->owner = NULL;
     wsk_unlock(socket, irql); /* whatever came meanwhile saw an owner and left `wanted` set for us */

@@ -113,15 +113,13 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         socket->receive.op.flags = drain ? TRANSPORT_PROVIDE : 0;
         socket->receive.op.length = drain ? WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport)
                                           : arguments->buffer.length - wsk_op_of(irp)->progress;
-        socket->receive.held = HELD_IRP;
-        wsk_gate_hold(socket);
         *status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
         if (*status == STATUS_PENDING) {
+            socket->receive.held = HELD_IRP;
+            wsk_gate_hold(socket);
             wsk_op_of(irp)->stage = WSK_STAGE_HELD;
             return STEP_HELD;
         }
-        socket->receive.held = HELD_NONE;
-        wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
         *status = receive_got(socket, irp, *status, socket->receive.op.bytes);
         if (*status != STATUS_SUCCESS)
             return STEP_DONE;
@@ -183,13 +181,12 @@ static void receive_event_arm(struct wsk_socket *socket)
         return;
     socket->receive.op.flags = TRANSPORT_PROVIDE;
     socket->receive.op.length = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
-    socket->receive.held = HELD_EVENT;
-    wsk_gate_hold(socket);
     status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
-    if (status == STATUS_PENDING)
+    if (status == STATUS_PENDING) {
+        socket->receive.held = HELD_EVENT;
+        wsk_gate_hold(socket);
         return;
-    socket->receive.held = HELD_NONE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    }
     receive_event_got(socket, status, socket->receive.op.bytes);
 }
 
@@ -480,9 +477,6 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
 
 void wsk_receive_completed(struct wsk_socket *socket)
 {
-    KIRQL irql = wsk_lock(socket);
-
     socket->latches &= ~(ULONG)WSK_LATCH_SUSPENDED; /* H-05: completed, not merely called */
     wsk_receive_pump(socket);
-    wsk_unlock(socket, irql);
 }

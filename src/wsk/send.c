@@ -88,16 +88,13 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
         (arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND
             ? TRANSPORT_NODELAY /* R-SEND-03 */
             : 0;
-    socket->send.held = TRUE;
-    wsk_gate_hold(socket);
     status = WSK_TRANSPORT_OPS->send(socket->transport, &socket->send.op);
-    if (status != STATUS_PENDING) {
-        socket->send.held = FALSE;
-        wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
-        if (status == STATUS_SUCCESS)
-            socket->send.handed += arguments->buffer.length;
-    } else {
+    if (status == STATUS_PENDING) {
+        socket->send.held = TRUE;
+        wsk_gate_hold(socket);
         wsk_op_of(irp)->stage = WSK_STAGE_HELD;
+    } else if (status == STATUS_SUCCESS) {
+        socket->send.handed += arguments->buffer.length;
     }
     return status;
 }

@@ -244,7 +244,6 @@ enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
 struct wsk_lane {
     LIST_ENTRY ready; /* IRPs in stage DONE */
     void *owner;      /* the thread that delivers now */
-    UCHAR wanted;     /* something is ready or due: seen to by whoever unlocks the socket */
     UCHAR scheduled;  /* dpc or work is on its way */
     UCHAR toggle;     /* deliver=mixed: where the next one runs */
     UCHAR id;
@@ -292,6 +291,7 @@ struct wsk_socket {
     ULONG latches;
     ULONG static_events; /* callbacks that can neither be disabled nor enabled again (C-EVT-20) */
     NTSTATUS death;
+    UCHAR wanted; /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
     struct wsk_lane lanes[WSK_LANES];
     LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
     PIRP close_irp;
@@ -383,14 +383,16 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
 
 /* gate (close.c) */
 BOOLEAN wsk_gate_enter(struct wsk_socket *socket); /* a call or an operation begins; FALSE once closing */
-void wsk_gate_hold(struct wsk_socket *socket);     /* one more hold, by someone who already has one */
+/* One more hold, by someone who already has one.  For an operation inside the transport it is taken once that
+ * has answered STATUS_PENDING: the lock is held since before the start, so the end's report still waits. */
+void wsk_gate_hold(struct wsk_socket *socket);
 void wsk_gate_leave(
     struct wsk_socket *socket); /* the last hold out finishes a close; socket may be gone then */
 BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kind);
-/* The callback has returned.  TRUE: it was the last one out of a closing socket, the caller calls
- * wsk_close_finish once it holds no lock. */
-BOOLEAN wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind);
-void wsk_close_finish(struct wsk_socket *socket);
+/* Lock held, socket referenced: leaves like wsk_gate_leave (an IRP's routine or a callback has returned), in
+ * the same lock section as what follows from it.  Finishes a close outside the lock, which it then retakes. */
+void wsk_gate_leave_locked(struct wsk_socket *socket, PKIRQL irql);
+void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql);
 static inline BOOLEAN wsk_closing(const struct wsk_socket *socket)
 {
     return (__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) & WSK_GATE_CLOSING) != 0;
@@ -437,8 +439,9 @@ void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR
 /* The same for an IRP that close ends: STATUS_CANCELLED, Information 0, Irp->Cancel set (C-CLOSE-13, D-26).
  */
 void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp);
-/* Completes an IRP in stage DONE and leaves the gate. */
-void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp);
+/* Lock held, lane owned, socket referenced: completes an IRP in stage DONE without the lock, takes the lock
+ * again and leaves the gate. */
+void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql);
 enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind);
 const char *wsk_op_name(enum wsk_op_kind kind);
 
@@ -451,12 +454,19 @@ static inline KIRQL wsk_lock(struct wsk_socket *socket)
 /* socket->lock held: something is ready or due on the lane; wsk_unlock sees to it. */
 static inline void wsk_lane_kick(struct wsk_socket *socket, enum wsk_lane_id id)
 {
-    socket->lanes[id].wanted = TRUE;
+    socket->wanted |= (UCHAR)(1u << id);
 }
+/* lock held: schedules the lanes that were kicked, but those that somebody runs or will run. */
+void wsk_lanes_schedule(struct wsk_socket *socket);
 /* Drops socket->lock and schedules the lanes that were kicked: their deliveries run elsewhere. */
-void wsk_unlock(struct wsk_socket *socket, KIRQL irql);
-/* The same at the end of a transport completion: delivers here and now when this run delivers at
- * DISPATCH_LEVEL. */
+static inline void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
+{
+    if (socket->wanted != 0)
+        wsk_lanes_schedule(socket);
+    ke_release_spin_lock(&socket->lock, irql);
+}
+/* The same at the end of a transport completion, which holds the gate: delivers here and now when this run
+ * delivers at DISPATCH_LEVEL. */
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql);
 /* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
 void wsk_lane_drain(struct wsk_socket *socket);
@@ -466,8 +476,8 @@ BOOLEAN wsk_may_nest(void);
 /* events.c */
 /* socket->lock held: is a callback due on this socket? 0 or the kind to run next. */
 enum wsk_callback wsk_event_due(struct wsk_socket *socket);
-/* No lock held, receive lane owned: runs it. */
-void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind);
+/* Lock held, receive lane owned, socket referenced: runs it, without the lock, which is held again after. */
+void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql);
 NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_CONTROL *control, PIRP Irp);
 ULONG wsk_event_kinds(ULONG event_mask);
 /* lock held: opens the gate for these kinds and lets their events come. */
@@ -482,7 +492,7 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
 void wsk_receive_initialize(struct wsk_socket *socket);
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
 void wsk_receive_completed(
-    struct wsk_socket *socket);                    /* no lock: a WskReceive's routine has returned (H-05) */
+    struct wsk_socket *socket);                    /* lock held: a WskReceive's routine has returned (H-05) */
 void wsk_receive_start(struct wsk_socket *socket); /* lock held: the connection exists now */
 void wsk_receive_pump(struct wsk_socket *socket);  /* lock held: serve, arm, or take back what is armed */
 void wsk_receive_close(struct wsk_socket *socket); /* lock held: steps 2 and 3 of close for this direction */
@@ -495,8 +505,9 @@ NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes
 /* lock held: moves up to `want` bytes from the head of the stream into a chain, from `position` on; returns
  * how many. */
 SIZE_T wsk_data_copy(struct wsk_socket *socket, PMDL mdl, ULONG offset, SIZE_T position, SIZE_T want);
-void wsk_data_discard(struct wsk_socket *socket);     /* lock held: all of it has been accepted */
-void wsk_receive_indicate(struct wsk_socket *socket); /* inside the gate: runs WskReceiveEvent */
+void wsk_data_discard(struct wsk_socket *socket); /* lock held: all of it has been accepted */
+/* Lock held, inside the gate: runs WskReceiveEvent, without the lock, which is held again after. */
+void wsk_receive_indicate(struct wsk_socket *socket, PKIRQL irql);
 void wsk_indication_free_all(PLIST_ENTRY list);
 void wsk_data_close(struct wsk_socket *socket); /* lock held, nothing is under way: frees what nobody took */
 
