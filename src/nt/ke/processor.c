@@ -29,6 +29,7 @@ static struct {
     uint32_t generation; /* counts hand-backs: parking word of everybody else */
     uint32_t waiters;
     uint32_t starving;
+    uint32_t bound; /* those of them that may not take each processor (affinity.c) */
 } queue;
 
 static struct {
@@ -57,7 +58,8 @@ static int try_any(struct ke_thread *thread)
     for (unsigned i = 0; i < count; i++) {
         unsigned number = (thread->last_processor + i) % count;
 
-        if (!__atomic_load_n(&processors[number].wanted, __ATOMIC_SEQ_CST) &&
+        if (thread->affinity >> number & 1 &&
+            !__atomic_load_n(&processors[number].wanted, __ATOMIC_SEQ_CST) &&
             try_processor(&processors[number], thread)) {
             thread->processor = (int)number;
             thread->last_processor = number;
@@ -70,9 +72,11 @@ static int try_any(struct ke_thread *thread)
 /* The slow way: parks until a processor comes back. */
 static void wait_for_any(struct ke_thread *thread)
 {
+    const uint32_t bound = thread->affinity != ~(KAFFINITY)0;
     uint64_t since = host_now();
     int starving = 0;
 
+    __atomic_fetch_add(&queue.bound, bound, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&queue.waiters, 1, __ATOMIC_SEQ_CST);
     for (;;) {
         uint32_t generation = __atomic_load_n(&queue.generation, __ATOMIC_SEQ_CST);
@@ -86,6 +90,7 @@ static void wait_for_any(struct ke_thread *thread)
         }
     }
     __atomic_fetch_sub(&queue.waiters, 1, __ATOMIC_SEQ_CST);
+    __atomic_fetch_sub(&queue.bound, bound, __ATOMIC_SEQ_CST);
     if (starving && __atomic_sub_fetch(&queue.starving, 1, __ATOMIC_SEQ_CST) == 0) {
         __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
         host_unpark(&queue.generation, INT32_MAX);
@@ -145,8 +150,12 @@ void ke_give_processor(struct ke_thread *thread)
         __atomic_fetch_add(&processor->returned, 1, __ATOMIC_SEQ_CST);
         host_unpark(&processor->returned, 1);
     } else if (__atomic_load_n(&queue.waiters, __ATOMIC_SEQ_CST)) {
-        /* Only a starving one may take it, and we do not know which one that is: wake all of them then. */
-        int count = __atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST) ? INT32_MAX : 1;
+        /* Only a starving one may take it, or one that is not bound to others, and we do not know which one that
+         * is: wake all of them then. */
+        int count = __atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST) ||
+                            __atomic_load_n(&queue.bound, __ATOMIC_SEQ_CST)
+                        ? INT32_MAX
+                        : 1;
 
         __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
         host_unpark(&queue.generation, count);
@@ -283,7 +292,9 @@ NTSTATUS ke_start(const struct ke_config *config)
     __atomic_store_n(&control.poller, config->poller, __ATOMIC_RELEASE);
     __atomic_store_n(&control.stop, 0, __ATOMIC_RELEASE);
     __atomic_store_n(&processor_count, count, __ATOMIC_RELEASE);
-    __atomic_store_n(&ke_spins, host_processor_count() > 1 ? KE_SPINS_MAX : 1, __ATOMIC_RELAXED);
+    /* Where others decide who runs, spinning only puts off the parking that is to be tried out. */
+    __atomic_store_n(&ke_spins, host_processor_count() > 1 && !uwsk_points_enabled ? KE_SPINS_MAX : 1,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&control.running, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < count; i++) {
         processor_name(name, i);
@@ -318,9 +329,12 @@ unsigned ke_query_active_processor_count(void)
 unsigned ke_get_current_processor_number(void)
 {
     struct ke_thread *thread = ke_current_thread();
+    unsigned last;
 
-    return thread->processor != KE_NO_PROCESSOR ? (unsigned)thread->processor
-                                                : thread->last_processor % ke_query_active_processor_count();
+    if (thread->processor != KE_NO_PROCESSOR)
+        return (unsigned)thread->processor;
+    last = thread->last_processor % ke_query_active_processor_count();
+    return thread->affinity >> last & 1 ? last : (unsigned)__builtin_ctzll(thread->affinity);
 }
 
 unsigned ke_home_processor(void)
