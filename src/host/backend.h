@@ -44,6 +44,6 @@ extern int (*host_write_hook)(void *address);
 
 /* linux/thread.c: makes `thread` the one that host_self() answers on this OS thread (a fiber was switched to);
  * NULL: the OS thread's own again. */
-void host_linux_become(struct host_thread *thread);
+void host_linux_become(struct host_thread *thread) __attribute__((visibility("hidden")));
 
 #endif

@@ -23,3 +23,8 @@ __attribute__((visibility("default"))) int is_as_new(void)
             return 0;
     return one == 1 && names[0][0] == 'a' && names[1][0] == 'b' && pointer == &one && fixed[0][0] == 'g';
 }
+
+__attribute__((visibility("default"))) int sum(void)
+{
+    return one;
+}

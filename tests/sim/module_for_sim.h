@@ -4,5 +4,6 @@
 
 void change(int step);
 int is_as_new(void);
+int sum(void); /* 1 + every step */
 
 #endif

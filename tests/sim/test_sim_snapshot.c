@@ -12,6 +12,7 @@
 
 static __typeof__(change) *change_it;
 static __typeof__(is_as_new) *is_new;
+static __typeof__(sum) *total;
 
 static void load(void)
 {
@@ -24,7 +25,8 @@ static void load(void)
     EXPECT(sim_module_load(TEST_MODULE, error, sizeof error) == module);
     change_it = (__typeof__(change_it))host_module_symbol(module, "change");
     is_new = (__typeof__(is_new))host_module_symbol(module, "is_as_new");
-    EXPECT(change_it && is_new);
+    total = (__typeof__(total))host_module_symbol(module, "sum");
+    EXPECT(change_it && is_new && total);
 }
 
 static void program(void *argument)
@@ -62,11 +64,13 @@ TEST(snapshot_can_be_taken_again, "")
     EXPECT_EQ(sim_snapshot(), 0);
     change_it(8);
     sim_restore();
-    EXPECT(!is_new());
-    change_it(-7); /* back to the beginning but for the names */
+    EXPECT_EQ(total(), 1 + 7);
+    change_it(1);
     EXPECT_EQ(sim_snapshot(), 0);
+    change_it(2);
+    EXPECT_EQ(total(), 1 + 7 + 1 + 2);
     sim_restore();
-    EXPECT(!is_new());
+    EXPECT_EQ(total(), 1 + 7 + 1);
 }
 
 static unsigned lines;

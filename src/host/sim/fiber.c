@@ -268,14 +268,6 @@ void sim_fiber_back(void)
     __builtin_unreachable();
 }
 
-int sim_fiber_is_on_own_stack(void)
-{
-    const char *here = __builtin_frame_address(0);
-    const struct sim_stack *stack = sim->current->stack;
-
-    return here >= stack->low && here < stack->high;
-}
-
 void sim_fiber_main(void)
 {
     struct sim_fiber *self = sim->current;

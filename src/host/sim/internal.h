@@ -84,9 +84,11 @@ struct sim_module {
 
 struct sim {
     /* What every step touches. */
-    uint64_t steps, now, hash;
+    uint64_t steps;
     uint64_t attention_step; /* at this step there is more to do than to count */
+    uint64_t now;
     uint64_t attention_ns;
+    uint64_t hash;
     struct sim_fiber *current;
     struct sim_fiber **runnable; /* in the order of their numbers, `current` among them */
     size_t runnable_count;
@@ -103,9 +105,10 @@ struct sim {
 
     struct sim_plan plan;
     int running;
-    uint64_t runs; /* so far */
-    int stop;      /* sim_stop() between fibers */
-    uint64_t turn_end, progress_ns, idle_limit_ns, step_limit;
+    uint64_t runs;       /* so far */
+    int stop;            /* sim_stop() between fibers */
+    uint64_t turn_start; /* the step at which the running fiber went on */
+    uint64_t progress_ns, idle_limit_ns, step_limit;
     unsigned patience; /* relaxing steps since something happened */
 
     struct sim_fiber *fibers, *free_fibers;
@@ -152,6 +155,8 @@ struct sim {
     unsigned module_count;
 };
 
+#pragma GCC visibility push(hidden)
+
 extern struct sim *sim; /* NULL until the first sim_run, sim_snapshot or sim_module_load */
 
 /* sim.c: makes `sim`; 0 or -1. */
@@ -173,7 +178,6 @@ void sim_fiber_back(void) __attribute__((noreturn)); /* to it */
 void sim_fiber_bury(void);                           /* the corpse */
 void sim_fiber_bury_all(void);
 void sim_fiber_exit(void) __attribute__((noreturn)); /* host_thread_exit */
-int sim_fiber_is_on_own_stack(void);
 size_t sim_fiber_frames(const struct sim_fiber *fiber, void **frames, size_t count);
 
 /* scheduler.c */
@@ -218,9 +222,39 @@ void sim_watchdog_start(unsigned milliseconds);
 /* snapshot.c */
 void *sim_module_find(const char *path);
 
+/* ---- small and in the way of every step --------------------------------------------------------------- */
+
+/* xoroshiro128+: sim_rng_next, without a call. */
+static inline uint64_t sim_draw(struct sim_rng *rng)
+{
+    uint64_t a = rng->state[0], b = rng->state[1], result = a + b;
+
+    b ^= a;
+    rng->state[0] = (a << 24 | a >> 40) ^ b ^ b << 16;
+    rng->state[1] = b << 37 | b >> 27;
+    return result;
+}
+
+/* The upper half of a product: as even as 2^-64 * bound allows, without a division. */
+static inline uint64_t sim_draw_below(struct sim_rng *rng, uint64_t bound)
+{
+    return (uint64_t)((unsigned __int128)sim_draw(rng) * bound >> 64);
+}
+
+/* Not on the stack of signal handlers, which all fibers share. */
+static inline int sim_fiber_is_on_own_stack(void)
+{
+    const char *here = __builtin_frame_address(0);
+    const struct sim_stack *stack = sim->current->stack;
+
+    return here >= stack->low && here < stack->high;
+}
+
 /* switch.S */
 void sim_switch(void **left, void *entered);
 void sim_fiber_entry(void);
 void sim_fiber_main(void); /* fiber.c */
+
+#pragma GCC visibility pop
 
 #endif

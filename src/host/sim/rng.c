@@ -2,7 +2,7 @@
  * rng.c - chance from a seed: xoroshiro128+ (Blackman and Vigna), its state filled by splitmix64.  Whole numbers
  * only, so that every compiler draws the same.
  */
-#include "sim.h"
+#include "internal.h"
 
 static uint64_t splitmix(uint64_t *state)
 {
@@ -22,23 +22,12 @@ void sim_rng_seed(struct sim_rng *rng, uint64_t seed, uint64_t stream)
     rng->state[1] = splitmix(&mixed) | 1; /* never both zero */
 }
 
-static uint64_t rotate(uint64_t value, int bits)
-{
-    return value << bits | value >> (64 - bits);
-}
-
 uint64_t sim_rng_next(struct sim_rng *rng)
 {
-    uint64_t a = rng->state[0], b = rng->state[1], result = a + b;
-
-    b ^= a;
-    rng->state[0] = rotate(a, 24) ^ b ^ b << 16;
-    rng->state[1] = rotate(b, 37);
-    return result;
+    return sim_draw(rng);
 }
 
-/* The upper half of a product: as even as 2^-64 * bound allows, without a division. */
 uint64_t sim_rng_below(struct sim_rng *rng, uint64_t bound)
 {
-    return (uint64_t)((unsigned __int128)sim_rng_next(rng) * bound >> 64);
+    return sim_draw_below(rng, bound);
 }

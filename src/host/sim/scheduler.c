@@ -60,8 +60,8 @@ void sim_attention_update(void)
 {
     uint64_t step = sim->step_limit + 1, idle = sim->progress_ns + sim->idle_limit_ns;
 
-    if (sim->turn_end < step)
-        step = sim->turn_end;
+    if (sim->turn_start + SIM_TURN < step)
+        step = sim->turn_start + SIM_TURN;
     if (sim->next_choice_step < step)
         step = sim->next_choice_step + 1;
     if (sim->plan.break_at_step > sim->steps && sim->plan.break_at_step < step)
@@ -98,8 +98,8 @@ static __attribute__((noinline)) void attend(int kind, const volatile void *obje
         raise(SIGTRAP);
     end_if_stuck(sim->now);
     fire();
-    if (sim->steps >= sim->turn_end) {
-        sim->turn_end = sim->steps + SIM_TURN;
+    if (sim->steps - sim->turn_start >= SIM_TURN) {
+        sim->turn_start = sim->steps;
         sim->turn_over = 1;
     }
     sim_attention_update();
@@ -157,7 +157,7 @@ static void record_decision(const struct sim_fiber *chosen, const struct sim_fib
 static struct sim_fiber *choose_random(const struct sim_fiber *apart)
 {
     size_t count = sim->runnable_count - (apart != NULL);
-    size_t pick = count > 1 ? sim_rng_below(&sim->schedule, count) : 0;
+    size_t pick = count > 1 ? sim_draw_below(&sim->schedule, count) : 0;
 
     if (apart && pick >= find_runnable(apart->number))
         pick++;
@@ -198,8 +198,7 @@ static void enter(struct sim_fiber *fiber)
 {
     sim->switches_done++;
     sim->turn_over = 0;
-    sim->turn_end = sim->steps + SIM_TURN;
-    sim_attention_update();
+    sim->turn_start = sim->steps; /* attend() finds out */
     sim_fiber_enter(fiber);
 }
 
@@ -284,8 +283,8 @@ void sim_point(int kind, const volatile void *object)
     }
     begin_step(kind, object);
     if (__builtin_expect(sim->delay_one_in != 0, 0) && kind < SIM_STEP_PARK &&
-        sim_rng_below(&sim->delay, sim->delay_one_in) == 0 && sim_fiber_is_on_own_stack()) {
-        sim_event_add(sim->now + 1 + sim_rng_below(&sim->delay, sim->plan.delay_ns), sim->current, NULL);
+        sim_draw_below(&sim->delay, sim->delay_one_in) == 0 && sim_fiber_is_on_own_stack()) {
+        sim_event_add(sim->now + 1 + sim_draw_below(&sim->delay, sim->plan.delay_ns), sim->current, NULL);
         sim_make_unrunnable(sim->current);
         wait();
         return;
@@ -296,7 +295,7 @@ void sim_point(int kind, const volatile void *object)
         stand_back();
         return;
     }
-    if (sim->scheduler == SIM_RANDOM && sim_rng_below(&sim->schedule, sim->switch_one_in) != 0) {
+    if (sim->scheduler == SIM_RANDOM && sim_draw_below(&sim->schedule, sim->switch_one_in) != 0) {
         sim->choice_points++;
         return;
     }
@@ -316,7 +315,7 @@ void sim_block(int kind, const volatile void *object)
 void sim_scheduler_born(struct sim_fiber *fiber)
 {
     if (sim->scheduler == SIM_PCT)
-        fiber->priority = (int64_t)(sim_rng_next(&sim->schedule) >> 2) + 1000; /* above every change */
+        fiber->priority = (int64_t)(sim_draw(&sim->schedule) >> 2) + 1000; /* above every change */
     sim_make_runnable(fiber);
 }
 
@@ -329,7 +328,7 @@ static void draw_changes(struct sim_rng *rng)
     count = count < most ? count : most;
     sim->change_count = count;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t step = 1 + sim_rng_below(rng, sim->plan.expected_steps ? sim->plan.expected_steps : 1000);
+        uint64_t step = 1 + sim_draw_below(rng, sim->plan.expected_steps ? sim->plan.expected_steps : 1000);
         unsigned at = i;
 
         for (; at > 0 && sim->changes[at - 1].step > step; at--)
@@ -346,7 +345,7 @@ void sim_scheduler_start(const struct sim_plan *plan)
     sim->scheduler = plan->scheduler;
     sim_rng_seed(&rng, plan->seed, SIM_STREAM_PLAN);
     sim->switch_one_in =
-        plan->switch_one_in ? plan->switch_one_in : 1u << sim_rng_below(&rng, 7); /* 1, 2, 4 ... 64 */
+        plan->switch_one_in ? plan->switch_one_in : 1u << sim_draw_below(&rng, 7); /* 1, 2, 4 ... 64 */
     sim->runnable_count = 0;
     sim->next_change = sim->change_count = 0;
     sim->lowest = 0;
@@ -358,7 +357,7 @@ void sim_scheduler_start(const struct sim_plan *plan)
     if ((plan->scheduler == SIM_REPLAY || plan->scheduler == SIM_SEARCH) && plan->choice_count)
         sim->next_choice_step = plan->choices[0].step;
     sim->turn_over = 0;
-    sim->turn_end = SIM_TURN;
+    sim->turn_start = 0;
     sim->patience = 0;
     sim_attention_update();
 }
