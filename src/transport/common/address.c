@@ -144,9 +144,9 @@ void address_release_port(struct transport_socket *socket)
 {
     if (!socket->bound)
         return;
-    pthread_mutex_lock(&socket->transport->bind);
+    lock_take(&socket->transport->bind);
     link_remove(&socket->port);
-    pthread_mutex_unlock(&socket->transport->bind);
+    lock_release(&socket->transport->bind);
 }
 
 static void set_reuse(struct transport_socket *socket, int on)
@@ -187,24 +187,24 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
 int32_t common_bind(struct transport_socket *socket, const struct transport_address *local)
 {
     int32_t status;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (socket->fatal)
         status = socket->fatal;
     else if (socket->phase != PHASE_NEW || socket->bound)
         status = STATUS_INVALID_DEVICE_STATE;
     else {
-        pthread_mutex_lock(&socket->transport->bind);
+        lock_take(&socket->transport->bind);
         status = bind_locked(socket, local);
-        pthread_mutex_unlock(&socket->transport->bind);
+        lock_release(&socket->transport->bind);
     }
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 
 int32_t common_address(struct transport_socket *socket, int remote, struct transport_address *out)
 {
     int32_t status = STATUS_SUCCESS;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (remote) {
         if (socket->phase != PHASE_CONNECTED)
             status = STATUS_CONNECTION_INVALID;
@@ -218,6 +218,6 @@ int32_t common_address(struct transport_socket *socket, int remote, struct trans
         else
             status = STATUS_ADDRESS_NOT_ASSOCIATED;
     }
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }

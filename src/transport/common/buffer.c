@@ -40,13 +40,13 @@ static void buffer_free(struct buffer *buffer)
 void *buffer_get(struct loop *loop, bool large)
 {
     struct buffers *unused = &loop->buffers[large];
-    pthread_mutex_lock(&loop->buffer_lock);
+    lock_take(&loop->buffer_lock);
     struct buffer *buffer = unused->first;
     if (buffer) {
         unused->first = buffer->next;
         unused->count--;
     }
-    pthread_mutex_unlock(&loop->buffer_lock);
+    lock_release(&loop->buffer_lock);
     if (!buffer) {
         buffer = aligned_alloc(64, sizeof(struct buffer) + buffer_size(large));
         if (!buffer)
@@ -71,14 +71,14 @@ void buffer_unget(void *provided)
     atomic_fetch_sub(&loop->transport->buffers_out, 1);
     /* A late reader is a bug of the owner: let ASan name it. */
     host_memory_poison(buffer + 1, buffer_size(buffer->large));
-    pthread_mutex_lock(&loop->buffer_lock);
+    lock_take(&loop->buffer_lock);
     bool keep = unused->count < (buffer->large ? PROVIDED_LARGE_CACHE : PROVIDED_SMALL_CACHE);
     if (keep) {
         buffer->next = unused->first;
         unused->first = buffer;
         unused->count++;
     }
-    pthread_mutex_unlock(&loop->buffer_lock);
+    lock_release(&loop->buffer_lock);
     if (!keep)
         buffer_free(buffer);
 }

@@ -34,6 +34,7 @@
 #ifndef UWSK_TRANSPORT_COMMON_INTERNAL_H
 #define UWSK_TRANSPORT_COMMON_INTERNAL_H
 
+#include "transport/common/lock.h"
 #include "transport/transport.h"
 
 #include <assert.h>
@@ -123,7 +124,7 @@ struct loop {
     _Atomic uintptr_t owner; /* the thread that drives the loop, 0 before its first wait() */
     _Atomic int state;       /* enum loop_state: a wake costs a system call only when the loop sleeps */
 
-    pthread_mutex_t lock;
+    struct lock lock;
     struct link run;                  /* sockets with pending events */
     struct link timers[TIMER_LEVELS]; /* each in order of deadline, since a level has one interval */
     unsigned timer_count;
@@ -131,7 +132,7 @@ struct loop {
     struct transport_socket *graveyard;
     unsigned graveyard_count;
 
-    pthread_mutex_t buffer_lock;
+    struct lock buffer_lock;
     struct buffers buffers[2]; /* small, large */
 
     /* The loop's thread only. */
@@ -171,7 +172,7 @@ struct transport {
     _Atomic unsigned next_loop; /* accepted sockets go round */
     _Atomic long sockets;       /* open ones */
     _Atomic long buffers_out;   /* provided and not yet recycled */
-    pthread_mutex_t bind;
+    struct lock bind;
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
     struct loop loops[];
@@ -183,7 +184,7 @@ enum phase { PHASE_NEW, PHASE_LISTENING, PHASE_CONNECTING, PHASE_CONNECTED };
 struct transport_socket {
     struct transport *transport;
     struct loop *loop;
-    pthread_mutex_t lock;
+    struct lock lock;
     int fd; /* -1 once closed */
     enum phase phase;
 

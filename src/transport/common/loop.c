@@ -23,15 +23,11 @@ static void close_loop(struct loop *loop)
         close(loop->epoll_fd);
     if (loop->event_fd >= 0)
         close(loop->event_fd);
-    pthread_mutex_destroy(&loop->lock);
-    pthread_mutex_destroy(&loop->buffer_lock);
 }
 
 static int open_loop(struct loop *loop, struct transport *transport)
 {
     loop->transport = transport;
-    pthread_mutex_init(&loop->lock, NULL);
-    pthread_mutex_init(&loop->buffer_lock, NULL);
     link_init(&loop->run);
     for (unsigned level = 0; level < TIMER_LEVELS; level++)
         link_init(&loop->timers[level]);
@@ -51,7 +47,6 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
         return STATUS_INSUFFICIENT_RESOURCES;
     transport->engine = engine;
     transport->config = *config;
-    pthread_mutex_init(&transport->bind, NULL);
     for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
         link_init(&transport->ports[bucket]);
 
@@ -63,7 +58,6 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
             engine->loop_close(&transport->loops[i]);
         for (unsigned i = 0; i < transport->loop_count; i++)
             close_loop(&transport->loops[i]);
-        pthread_mutex_destroy(&transport->bind);
         free(transport);
         return transport_errno_status(error);
     }
@@ -73,11 +67,11 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
 
 static void empty_graveyard(struct loop *loop)
 {
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     struct transport_socket *dead = loop->graveyard;
     loop->graveyard = NULL;
     loop->graveyard_count = 0;
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     while (dead) {
         struct transport_socket *next = dead->grave_next;
         socket_free(dead);
@@ -97,7 +91,6 @@ void loop_detach(struct transport *transport)
         buffer_drain(loop);
         close_loop(loop);
     }
-    pthread_mutex_destroy(&transport->bind);
     free(transport);
 }
 
@@ -148,9 +141,9 @@ void loop_queue(struct transport_socket *socket, uint32_t events)
 {
     struct loop *loop = socket->loop;
     socket->known = true;
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     loop_queue_locked(loop, socket, events);
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     nudge(loop);
 }
 
@@ -185,9 +178,9 @@ int32_t loop_register(struct transport_socket *socket, struct transport_op *op)
         return STATUS_SUCCESS;
     /* The kernel hands the pointer to the loop's thread; what it points to is handed over by the lock that
      * thread takes before it looks. */
-    pthread_mutex_lock(&socket->loop->lock);
+    lock_take(&socket->loop->lock);
     socket->known = true;
-    pthread_mutex_unlock(&socket->loop->lock);
+    lock_release(&socket->loop->lock);
     return change_interest(socket, interest);
 }
 
@@ -212,7 +205,7 @@ void loop_bury(struct transport_socket *socket)
         socket_free(socket);
         return;
     }
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     socket->closed = true;
     socket->pending = 0;
     link_remove(&socket->run);
@@ -223,7 +216,7 @@ void loop_bury(struct transport_socket *socket)
     socket->grave_next = loop->graveyard;
     loop->graveyard = socket;
     bool full = ++loop->graveyard_count == GRAVEYARD_LIMIT;
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     /* socket may be gone here: the loop's thread may have passed through wait(). */
     if (full)
         nudge(loop);
@@ -237,10 +230,10 @@ static void set_timer(struct transport_socket *socket, unsigned level, bool only
     if (level >= TIMER_LEVELS)
         level = TIMER_LEVELS - 1;
     socket->known = true;
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     bool set = !link_empty(&socket->timer);
     if (set && only_sooner && socket->timer_level <= level) {
-        pthread_mutex_unlock(&loop->lock);
+        lock_release(&loop->lock);
         return;
     }
     if (set)
@@ -252,7 +245,7 @@ static void set_timer(struct transport_socket *socket, unsigned level, bool only
     socket->timer_deadline = host_now() + (TIMER_UNIT_NS << level);
     link_append(&loop->timers[level], &socket->timer);
     bool sooner = socket->timer_deadline < loop->sleep_until;
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     if (sooner)
         nudge(loop);
 }
@@ -306,14 +299,14 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
     atomic_store_explicit(&loop->owner, (uintptr_t)pthread_self(), memory_order_relaxed);
     empty_graveyard(loop);
 
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     uint64_t until = next_timer(loop);
     if (deadline_ns < until)
         until = deadline_ns;
     if (!link_empty(&loop->run))
         until = 0; /* collect what else there is, but do not sleep */
     loop->sleep_until = until;
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
 
     /* Who queues work or sets an earlier timer after the look above sets NOTIFIED: then this exchange fails.
      */
@@ -326,7 +319,7 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
      * next. */
     atomic_exchange(&loop->state, LOOP_RUNNING);
 
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     loop->sleep_until = 0;
     transport->engine->collect(loop);
     for (int i = 0; i < loop->event_count; i++) {
@@ -334,7 +327,7 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
             loop_queue_locked(loop, loop->events[i].data.ptr, loop->events[i].events);
     }
     expire_timers(loop);
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
 }
 
 int loop_dispatch(struct transport *transport, unsigned index)
@@ -347,7 +340,7 @@ int loop_dispatch(struct transport *transport, unsigned index)
         uint32_t events;
     } ready[DISPATCH_STEPS];
     int count = 0;
-    pthread_mutex_lock(&loop->lock);
+    lock_take(&loop->lock);
     for (; count < DISPATCH_STEPS && !link_empty(&loop->run); count++) {
         struct transport_socket *socket = LINK_OWNER(loop->run.next, struct transport_socket, run);
         link_remove(&socket->run);
@@ -356,13 +349,13 @@ int loop_dispatch(struct transport *transport, unsigned index)
         socket->pending = 0;
     }
     int more = !link_empty(&loop->run);
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     for (int i = 0; i < count; i++)
         socket_step(ready[i].socket, ready[i].events);
     if (count == 0 || more)
         return more;
-    pthread_mutex_lock(&loop->lock); /* what these steps have queued */
+    lock_take(&loop->lock); /* what these steps have queued */
     more = !link_empty(&loop->run);
-    pthread_mutex_unlock(&loop->lock);
+    lock_release(&loop->lock);
     return more;
 }

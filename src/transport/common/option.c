@@ -149,17 +149,17 @@ static int32_t get_locked(struct transport_socket *socket, int option, uint64_t 
 
 int32_t common_set_option(struct transport_socket *socket, int option, uint64_t value)
 {
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     int32_t status = set_locked(socket, option, value);
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 
 int32_t common_get_option(struct transport_socket *socket, int option, uint64_t *value)
 {
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     int32_t status = get_locked(socket, option, value);
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 

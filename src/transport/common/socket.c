@@ -48,11 +48,6 @@ struct transport_socket *socket_create(struct transport *transport, unsigned loo
     if (!socket)
         return NULL;
     memset(socket, 0, size);
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-    pthread_mutex_init(&socket->lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
     socket->transport = transport;
     socket->loop = &transport->loops[loop % transport->loop_count];
     socket->fd = fd;
@@ -67,7 +62,6 @@ struct transport_socket *socket_create(struct transport *transport, unsigned loo
 
 void socket_free(struct transport_socket *socket)
 {
-    pthread_mutex_destroy(&socket->lock);
     free(socket);
 }
 
@@ -103,14 +97,14 @@ int32_t common_open(struct transport *transport, unsigned loop, int family, int 
 void common_close(struct transport_socket *socket)
 {
     struct transport *transport = socket->transport;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     assert(!socket->held && "close: no operation is inside");
     /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
     if (socket->interest)
         epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
     close(socket->fd);
     socket->fd = -1;
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     address_release_port(socket);
     loop_bury(socket);
     atomic_fetch_sub(&transport->sockets, 1);
@@ -192,7 +186,7 @@ int32_t socket_finish_sending(struct transport_socket *socket)
 int32_t common_shutdown(struct transport_socket *socket)
 {
     int32_t status;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (socket->fatal)
         status = socket->fatal;
     else if (socket->phase != PHASE_CONNECTED)
@@ -204,14 +198,14 @@ int32_t common_shutdown(struct transport_socket *socket)
         status = STATUS_SUCCESS;
     } else
         status = socket_finish_sending(socket);
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 
 int32_t common_abort(struct transport_socket *socket)
 {
     int32_t status = STATUS_SUCCESS;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (socket->phase != PHASE_NEW)
         address_refresh_local(socket); /* the kernel forgets it now */
     /* linux-facts 6: in every state that the peer knows of this sends RST, drops both queues and keeps the
@@ -234,7 +228,7 @@ int32_t common_abort(struct transport_socket *socket)
     }
     if (socket->held)
         loop_queue(socket, EVENT_TRY);
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 
@@ -252,7 +246,7 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     assert(socket->fd >= 0 && !(socket->held & (1u << op->kind)) && "one operation of a kind at a time");
     socket->again = false;
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
@@ -290,14 +284,14 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     /* Once the op is held and the lock is gone, the op may be over and freed: it is not touched any more. */
     if (status != STATUS_PENDING)
         op->status = status;
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 
 int common_cancel(struct transport_socket *socket, struct transport_op *op)
 {
     int taken = 0;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     for (int kind = 0; kind < OP_KINDS; kind++) {
         if (socket->ops[kind] != op)
             continue; /* compared, not read: an op that is over may be freed memory */
@@ -311,7 +305,7 @@ int common_cancel(struct transport_socket *socket, struct transport_op *op)
             socket_finish_sending(socket);
         break;
     }
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return taken;
 }
 
@@ -320,20 +314,46 @@ int common_cancel(struct transport_socket *socket, struct transport_op *op)
 static const struct {
     int kind;
     try_function try_;
-    uint32_t events; /* what makes a try worth its system call */
 } step_order[] = {
-    {TRANSPORT_CONNECT, stream_continue_connect, EPOLLOUT | EPOLLIN | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_ACCEPT, stream_try_accept, EPOLLIN | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_RECEIVE, stream_try_receive, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_READABLE, watch_try, EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_PEER_FIN, watch_try, EPOLLRDHUP | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_SENT, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
-    {TRANSPORT_WATCH_ACKED, watch_try, EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EVENT_TIMER},
-    {TRANSPORT_SEND, stream_try_send, EPOLLOUT | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_FIN_ACKED, watch_try, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP},
-    {TRANSPORT_WATCH_RESET, watch_try, EPOLLERR | EPOLLHUP},
+    {TRANSPORT_CONNECT, stream_continue_connect}, {TRANSPORT_ACCEPT, stream_try_accept},
+    {TRANSPORT_RECEIVE, stream_try_receive},      {TRANSPORT_WATCH_READABLE, watch_try},
+    {TRANSPORT_WATCH_PEER_FIN, watch_try},        {TRANSPORT_WATCH_SENT, watch_try},
+    {TRANSPORT_WATCH_ACKED, watch_try},           {TRANSPORT_SEND, stream_try_send},
+    {TRANSPORT_WATCH_FIN_ACKED, watch_try},       {TRANSPORT_WATCH_RESET, watch_try},
 };
 enum { STEPS = sizeof(step_order) / sizeof(step_order[0]) };
+
+static unsigned later_than(int step)
+{
+    unsigned kinds = 0;
+    while (++step < STEPS)
+        kinds |= 1u << step_order[step].kind;
+    return kinds;
+}
+
+/* The kinds that these events are worth a try for. */
+static unsigned worth_trying(uint32_t events)
+{
+    static const struct {
+        uint32_t event;
+        unsigned kinds;
+    } worth[] = {
+        {EPOLLIN, 1u << TRANSPORT_CONNECT | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE |
+                      1u << TRANSPORT_WATCH_READABLE | 1u << TRANSPORT_WATCH_SENT |
+                      1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED},
+        {EPOLLOUT, 1u << TRANSPORT_CONNECT | 1u << TRANSPORT_SEND | 1u << TRANSPORT_WATCH_SENT |
+                       1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED},
+        {EPOLLRDHUP, 1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_WATCH_READABLE |
+                         1u << TRANSPORT_WATCH_PEER_FIN | 1u << TRANSPORT_WATCH_FIN_ACKED},
+        {EVENT_TIMER, 1u << TRANSPORT_WATCH_SENT | 1u << TRANSPORT_WATCH_ACKED},
+    };
+    unsigned kinds = 0;
+    if (events & (EPOLLERR | EPOLLHUP | EVENT_TRY))
+        return ~0u;
+    for (unsigned i = 0; i < sizeof(worth) / sizeof(worth[0]); i++)
+        kinds |= events & worth[i].event ? worth[i].kinds : 0;
+    return kinds;
+}
 
 /* What nobody waits for any more need not be reported any more: else each arrival of data would be. */
 static void drop_interest(struct transport_socket *socket, uint32_t events)
@@ -354,9 +374,9 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     } over[STEPS];
     int count = 0;
 
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (socket->fd < 0) { /* closed between the run list and here */
-        pthread_mutex_unlock(&socket->lock);
+        lock_release(&socket->lock);
         return;
     }
     socket->again = false;
@@ -364,23 +384,34 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     socket_fold(socket, events);
     if (events & EPOLLPRI)
         socket->urgent = true;
-    for (int i = 0; i < STEPS; i++) {
+    const unsigned fin = 1u << TRANSPORT_WATCH_PEER_FIN;
+    unsigned worth_it = socket->fatal ? ~0u : worth_trying(events);
+    unsigned look = socket->held & (worth_it | engine->carried | socket->over | (socket->peer_fin ? fin : 0));
+    for (int i = 0; look && i < STEPS; i++) {
         int kind = step_order[i].kind;
         unsigned bit = 1u << kind;
-        if (!(socket->held & bit))
+        if (!(look & bit))
             continue;
+        look &= ~bit;
         struct transport_op *op = socket->ops[kind];
-        bool worth = socket->fatal || (events & (step_order[i].events | EVENT_TRY));
+        bool worth = worth_it & bit;
         int32_t status = STATUS_PENDING;
         if (socket->over & bit)
             status = op->state.status;
         else if (kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
             status = STATUS_SUCCESS; /* the receive before it may have met the FIN */
-        else if (worth || (engine->carried & bit))
+        else
             status = engine->proceed(socket, op, step_order[i].try_, worth);
+        if (socket->fatal && worth_it != ~0u) { /* found just now: that concerns all who come later */
+            worth_it = ~0u;
+            look = socket->held & later_than(i);
+        } else if (socket->peer_fin)
+            look |= socket->held & fin;
         if (status == STATUS_PENDING)
             continue;
         take_out(socket, kind); /* from here on cancel() answers 0 */
+        if (kind == TRANSPORT_CONNECT && status == STATUS_SUCCESS)
+            socket_fold(socket, events); /* what they say beside that it is connected */
         if (op->state.drained)
             drained = op;
         over[count].op = op;
@@ -396,7 +427,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         socket->again = true;
     if (socket->again)
         loop_queue(socket, EVENT_TRY);
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
 
     /* No lock is held and the socket is not touched any more: a completion may start, cancel and close. */
     for (int i = 0; i < count; i++) {

@@ -27,7 +27,7 @@ static bool would_block(int error)
 int32_t common_listen(struct transport_socket *socket, int backlog)
 {
     int32_t status = STATUS_SUCCESS;
-    pthread_mutex_lock(&socket->lock);
+    lock_take(&socket->lock);
     if (socket->fatal)
         status = socket->fatal;
     else if (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING)
@@ -36,7 +36,7 @@ int32_t common_listen(struct transport_socket *socket, int backlog)
         status = transport_errno_status(errno);
     else
         socket->phase = PHASE_LISTENING;
-    pthread_mutex_unlock(&socket->lock);
+    lock_release(&socket->lock);
     return status;
 }
 

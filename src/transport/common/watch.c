@@ -110,8 +110,21 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
     return socket->fatal;
 }
 
+/* A FIN or the end of the connection need not be looked for when an event will tell it: the epoll set reports
+ * what is there already when it gets to know the socket, and what it has reported since has been remembered (by
+ * socket_fold(), but for what a transfer in the kernel took with it). */
+static int32_t watch_start(struct transport_socket *socket, struct transport_op *op)
+{
+    bool told =
+        op->kind == TRANSPORT_WATCH_RESET || (op->kind == TRANSPORT_WATCH_PEER_FIN && !socket->peer_fin);
+    if (told && socket->phase == PHASE_CONNECTED && !socket->fatal &&
+        (!socket->transport->engine->carried || !socket->interest))
+        return STATUS_PENDING;
+    return watch_try(socket, op);
+}
+
 int32_t common_watch(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind >= TRANSPORT_WATCH_PEER_FIN && op->kind <= TRANSPORT_WATCH_READABLE);
-    return socket_start(socket, op, watch_try);
+    return socket_start(socket, op, watch_start);
 }
