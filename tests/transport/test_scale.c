@@ -41,7 +41,10 @@ static void accept_next(struct io *io)
 }
 
 /* An accept storm; a byte for everyone, all aborted, everyone sees it. */
-TEST(two_thousand_connections, "", TEST_TIMEOUT(90))
+/* (Not in windy weather: there the handshakes do not keep up with the backlog.) */
+TEST(two_thousand_connections, "", TEST_TIMEOUT(90),
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX(
+         "threads/natural") " sim/pumped/natural sim/threads/natural"))
 {
     int port = 0;
     allow_descriptors();

@@ -135,7 +135,7 @@ struct net_world {
     uint64_t now;    /* of this entry: looked at once, since a look may be a point, too */
     uint64_t births; /* connections and datagram sockets so far: numbers of their streams of chance */
     struct sim_rng rng;
-    uint64_t on_the_way; /* segments on wires, held acknowledgements, held data */
+    uint64_t on_the_way; /* segments on wires, held acknowledgements and FINs */
     long open;           /* sockets of the runtime's stack */
 
     struct net_host hosts[NET_HOSTS];
@@ -290,13 +290,13 @@ struct net_end {
     bool fin_was_first; /* the peer's FIN came before our own: no TIME_WAIT here */
     bool nodelay;
     bool ack_owed, ack_now;
-    bool data_held, data_released, fin_held, fin_released;
+    bool fin_held, fin_released;
     bool keepalive;
     unsigned syn_retries;
     int32_t reason;
     uint64_t user_timeout_ns; /* 0 = the system's */
     uint64_t keepalive_ns;    /* idle until given up */
-    struct sim_timer ack_timer, data_timer, fin_timer, give_up;
+    struct sim_timer ack_timer, fin_timer, give_up;
 
     struct net_segment *first, *last; /* the wire from here to the other end: a queue in the order of due */
     struct sim_timer wire;

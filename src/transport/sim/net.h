@@ -21,7 +21,7 @@ struct net_weather { /* all times in virtual nanoseconds; drawn evenly from [min
     uint64_t ack_delay_max_ns;       /* how long an acknowledgement may be held back */
     uint64_t fin_delay_max_ns;       /* the same for a FIN */
     size_t segment_min, segment_max; /* bytes; 1,1 = one-byte segments */
-    unsigned coalesce_percent;       /* chance that a segment waits for the next */
+    unsigned coalesce_percent;       /* chance that a segment is held up, so that the next arrives with it */
     unsigned refuse_percent;         /* a connect is refused although somebody listens */
     unsigned black_hole_percent;     /* a connect gets no answer at all */
     unsigned reset_percent;          /* an established connection is reset at a random moment */
@@ -49,7 +49,7 @@ int net_name_add(const char *name, const char *address);
 /* Its addresses in the order in which they were added, upper and lower case alike; family 0 = either.  Answers how
  * many there are, of which `count` are written. */
 int net_name_find(const char *name, int family, struct transport_address *out, int count);
-/* 1 when nothing is on its way: no segment, no held acknowledgement, no held data or FIN. */
+/* 1 when nothing is on its way: no segment, no held acknowledgement, no held FIN. */
 int net_is_quiet(void);
 
 /* "10.0.0.7", port -> address; 0 or -1. */

@@ -73,6 +73,8 @@ void net_put(struct net_end *end, unsigned what)
     }
     segment->due =
         net_world.now + net_draw(&connection->rng, weather->latency_min_ns, weather->latency_max_ns);
+    if ((what & SEGMENT_DATA) && net_chance(&connection->rng, weather->coalesce_percent))
+        segment->due += net_draw(&connection->rng, 0, weather->latency_max_ns); /* the next ones catch up */
     net_world.on_the_way++;
     if (end->last) {
         if (segment->due < end->last->due)
@@ -96,7 +98,6 @@ void net_stop_timers(struct net_end *end)
 
 void net_stop_sending(struct net_end *end)
 {
-    forget(&end->data_timer, &end->data_held);
     forget(&end->fin_timer, &end->fin_held);
     sim_timer_cancel(&end->give_up);
 }
@@ -130,17 +131,6 @@ void net_ack_owed(struct net_end *end)
 
 /* ---- sending ----------------------------------------------------------------------------------------------- */
 
-static void data_released(struct sim_timer *timer)
-{
-    struct net_end *end = NET_OWNER(timer, struct net_end, data_timer);
-    net_fire();
-    net_world.on_the_way--;
-    end->data_held = false;
-    end->data_released = true;
-    net_push(end);
-    net_leave();
-}
-
 static void fin_released(struct sim_timer *timer)
 {
     struct net_end *end = NET_OWNER(timer, struct net_end, fin_timer);
@@ -153,20 +143,11 @@ static void fin_released(struct sim_timer *timer)
     net_leave();
 }
 
-/* Whether what is left, less than a full segment, waits for more. */
-static bool waits_for_more(struct net_end *end, size_t left)
+/* Whether what is left, less than a full segment, waits for an ACK (Nagle). */
+static bool waits_for_more(const struct net_end *end, size_t left)
 {
-    struct net_flow *out = &end->out;
-    const struct net_weather *weather = &net_world.weather;
-    if (left >= NET_MSS || out->fin_queued)
-        return false;
-    if (!end->nodelay && out->acked < out->sent) /* Nagle */
-        return true;
-    if (end->data_released || !net_chance(&end->connection->rng, weather->coalesce_percent))
-        return false;
-    hold(&end->data_timer, data_released, &end->data_held,
-         1 + net_draw(&end->connection->rng, 0, weather->latency_max_ns));
-    return true;
+    const struct net_flow *out = &end->out;
+    return left < NET_MSS && !end->nodelay && !out->fin_queued && out->acked < out->sent;
 }
 
 static void send_data(struct net_end *end)
@@ -190,7 +171,6 @@ static void send_data(struct net_end *end)
         out->sent += piece;
         net_put(end, SEGMENT_DATA | SEGMENT_ACK);
     }
-    end->data_released = false;
     net_end_tell(end, NET_SENT);
 }
 
@@ -213,10 +193,6 @@ void net_push(struct net_end *end)
     struct net_flow *out = &end->out;
     if (!end->established || end->gone)
         return;
-    if (end->data_held) { /* more has come, or the ACK: it waits no longer */
-        forget(&end->data_timer, &end->data_held);
-        end->data_released = true;
-    }
     if (out->sent < out->written)
         send_data(end);
     if (out->fin_queued && !out->fin_sent && out->sent == out->written)
