@@ -4,6 +4,7 @@
 
 int cli_cc(int argc, char **argv);
 int cli_run(int argc, char **argv);
+int cli_explore(int argc, char **argv);
 int cli_ioctl(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 

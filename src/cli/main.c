@@ -12,6 +12,7 @@ static const char help[] =
     "\n"
     "  uwsk cc -o DRIVER.so FILE.c ...   compile and link a driver\n"
     "  uwsk run DRIVER.so ...            load drivers, run them, say what they leave behind\n"
+    "  uwsk explore DRIVER.so ...        run drivers in a simulated world, from one seed after the other\n"
     "  uwsk ioctl DEVICE CODE ...        send a control code to a device of a driver that runs\n"
     "  uwsk doctor                       say what this machine offers\n"
     "  uwsk help [COMMAND]               this text, or that of a command\n"
@@ -22,11 +23,13 @@ static const char help[] =
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"cc", cli_cc}, {"run", cli_run}, {"ioctl", cli_ioctl}, {"doctor", cli_doctor}};
+} commands[] = {
+    {"cc", cli_cc}, {"run", cli_run}, {"explore", cli_explore}, {"ioctl", cli_ioctl}, {"doctor", cli_doctor}};
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const char *const words[] = {"cc", "run", "ioctl", "doctor", "help", "--help", "--version", NULL};
+static const char *const words[] = {"cc",   "run",    "explore",   "ioctl", "doctor",
+                                    "help", "--help", "--version", NULL};
 
 static const struct command *find(const char *name)
 {

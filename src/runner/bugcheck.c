@@ -247,7 +247,7 @@ static void tell_exception(const struct runner_out *out)
         runner_line(out, "    %s", signal_text(exception));
 }
 
-static void tell_parameters(const struct runner_out *out, uint32_t code, const ULONG_PTR *parameters)
+static void tell_parameters(const struct runner_out *out, uint32_t code, const uint64_t *parameters)
 {
     const char *meaning = runner_bugcheck_meaning(code, parameters[0]);
 
@@ -289,7 +289,7 @@ static void tell_place(const struct runner_out *out, const struct ke_thread *thr
                 processor, driver ? ", driver " : "", driver ? driver->name : "");
 }
 
-static void report(uint32_t code, const ULONG_PTR *parameters, const void *caller)
+void runner_bugcheck_report(uint32_t code, const uint64_t parameters[4], const void *caller)
 {
     const struct runner_out out = {settings.line ? settings.line : to_stderr, settings.context};
     const struct ke_thread *thread = ke_current_thread();
@@ -327,9 +327,9 @@ static void report(uint32_t code, const ULONG_PTR *parameters, const void *calle
 
 static void on_bug_check(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, ULONG_PTR p4, void *caller)
 {
-    const ULONG_PTR parameters[4] = {p1, p2, p3, p4};
+    const uint64_t parameters[4] = {p1, p2, p3, p4};
 
-    report(code, parameters, caller);
+    runner_bugcheck_report(code, parameters, caller);
     if (settings.core)
         host_abort();
     host_exit(EXIT_BUG_CHECK);

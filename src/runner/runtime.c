@@ -9,6 +9,8 @@
 #include "nt/dbg/dbg.h"
 #include "nt/ex/ex.h"
 #include "transport/transport.h"
+#include "host/sim/sim.h"
+#include "transport/sim/net.h"
 #include "transport/uring/uring.h"
 #include "wsk/wskp.h"
 
@@ -101,6 +103,8 @@ static int32_t find_transport(const char *name, const struct transport_ops **ops
     }
     if (strcmp(name, transport_epoll.name) == 0)
         *ops = &transport_epoll;
+    else if (strcmp(name, transport_sim.name) == 0 && sim_running())
+        *ops = &transport_sim; /* of a simulated run only: nobody else gets to see it */
     else if (strcmp(name, transport_uring.name) != 0)
         runner_problem(problem, STATUS_NOT_SUPPORTED,
                        "there is no transport \"%s\": this version has %s and %s", name, transport_uring.name,

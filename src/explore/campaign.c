@@ -1,0 +1,883 @@
+/*
+ * campaign.c - seeds over worker processes, and the report of it all.
+ *
+ * Each worker runs one seed after the other in one process.  One that finds a violation tells it through a pipe and
+ * ends, because nobody knows what is left of its process; one that crashes is noticed by its end.  In both cases
+ * another one goes on in its place.  What was found is looked at by analyse.c afterwards.
+ */
+#include "explore/campaign.h"
+#include "explore/shared.h"
+#include "explore/world.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FOUND_MAX = 64, ANALYSED_MAX = 6, TEXT_LINES = 1 };
+
+struct record {     /* worker -> campaign; smaller than PIPE_BUF, so whole */
+    int is_problem; /* the run could not be made: found.text says why */
+    struct found found;
+};
+
+struct campaign {
+    const struct uwsk_explore_options *options;
+    struct shared *shared;
+    int pipe[2];
+    unsigned jobs;
+    pid_t worker[SHARED_JOBS];
+    struct found found[FOUND_MAX];
+    size_t founds;
+    uint64_t violations;
+    int problem;
+    double began;
+    struct text analyses; /* JSON objects, comma between */
+};
+
+static volatile sig_atomic_t interrupted;
+
+void explore_say(const char *format, ...)
+{
+    va_list arguments;
+
+    fflush(stdout);
+    fputs("uwsk explore: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+double explore_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* ---- processes ---------------------------------------------------------------------------------------- */
+
+static pid_t fork_child(void)
+{
+    pid_t parent = getpid(), child;
+
+    fflush(stdout);
+    fflush(stderr);
+    child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(0);
+        signal(SIGINT, SIG_IGN); /* the campaign tells its workers */
+        signal(SIGTERM, SIG_DFL);
+    }
+    return child;
+}
+
+static int status_of(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int wait_for(pid_t child)
+{
+    int status = 0;
+
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status_of(status);
+}
+
+int explore_child(int (*fn)(void *context, int out), void *context, struct text *out)
+{
+    char part[4096];
+    int ends[2];
+    ssize_t got;
+    pid_t child;
+
+    if (pipe(ends) != 0)
+        return 2;
+    child = fork_child();
+    if (child == 0) {
+        int status;
+
+        close(ends[0]);
+        status = fn(context, ends[1]);
+        fflush(stdout);
+        _exit(status);
+    }
+    close(ends[1]);
+    while (child > 0 && ((got = read(ends[0], part, sizeof part)) > 0 || (got < 0 && errno == EINTR)))
+        if (got > 0)
+            text_bytes(out, part, (size_t)got);
+    close(ends[0]);
+    return child > 0 ? wait_for(child) : 2;
+}
+
+/* ---- worlds ------------------------------------------------------------------------------------------- */
+
+struct uwsk_world *explore_world(const struct uwsk_explore_options *options)
+{
+    struct uwsk_problem problem;
+    struct uwsk_world *world;
+
+    if (uwsk_world_create(&options->world, &world, &problem) != 0) {
+        explore_say("%s", problem.text);
+        return NULL;
+    }
+    if (options->scenario && uwsk_world_scenario(world, options->scenario, &problem) != 0)
+        goto bad;
+    for (size_t i = 0; i < options->settings; i++)
+        if (uwsk_world_registry(world, options->setting[i], &problem) != 0)
+            goto bad;
+    for (size_t i = 0; i < options->drivers; i++)
+        if (uwsk_world_driver(world, options->driver[i], &problem) != 0)
+            goto bad;
+    return world;
+bad:
+    explore_say("%s", problem.text);
+    uwsk_world_destroy(world);
+    return NULL;
+}
+
+/* ---- a worker ----------------------------------------------------------------------------------------- */
+
+struct worker {
+    struct campaign *campaign;
+    struct uwsk_world *world;
+    struct shared_slot *slot;
+    unsigned number;
+};
+
+static void tell_found(const struct worker *worker, const struct uwsk_world_result *result)
+{
+    struct record record = {.found = {.seed = worker->slot->seed,
+                                      .fail_at = worker->slot->fail_at,
+                                      .fail_onwards = worker->slot->fail_onwards}};
+
+    snprintf(record.found.kind, sizeof record.found.kind, "%s", result->kind);
+    snprintf(record.found.text, sizeof record.found.text, "%.*s", (int)strcspn(result->text, "\n"),
+             result->text);
+    if (write(worker->campaign->pipe[1], &record, sizeof record) < 0)
+        _exit(2);
+}
+
+static void tell_problem(const struct worker *worker, const struct uwsk_problem *problem)
+{
+    struct record record = {.is_problem = 1};
+
+    snprintf(record.found.text, sizeof record.found.text, "%.599s", problem->text);
+    if (write(worker->campaign->pipe[1], &record, sizeof record) < 0)
+        _exit(2);
+}
+
+/* One run; ends the process when it finds something. */
+static void run_one(const struct worker *worker, uint64_t seed, uint64_t fail_at, int onwards,
+                    struct uwsk_world_result *result)
+{
+    struct shared *shared = worker->campaign->shared;
+    struct uwsk_world_options options = worker->world->options;
+    struct uwsk_problem problem;
+
+    worker->slot->seed = options.seed = seed;
+    worker->slot->fail_at = options.fail_at = fail_at;
+    worker->slot->fail_onwards = options.fail_onwards = onwards;
+    worker->slot->running = 1;
+    if (uwsk_world_set(worker->world, &options, &problem) != 0 ||
+        uwsk_world_run(worker->world, NULL, NULL, result, &problem) != 0) {
+        tell_problem(worker, &problem);
+        _exit(0);
+    }
+    worker->slot->running = 0;
+    shared_schedule(shared, result->hash);
+    invariants_each_close(worker->world->invariants, shared_close, shared);
+    __atomic_add_fetch(&shared->runs, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&shared->steps, result->steps, __ATOMIC_RELAXED);
+    if (result->kind) {
+        tell_found(worker, result);
+        _exit(0);
+    }
+}
+
+static int stopped(const struct worker *worker)
+{
+    return __atomic_load_n(&worker->campaign->shared->stop, __ATOMIC_RELAXED);
+}
+
+/* Every fault point of the seed's run that is this worker's share, once and from there on. */
+static void sweep_seed(const struct worker *worker, uint64_t seed)
+{
+    struct shared *shared = worker->campaign->shared;
+    struct uwsk_world_result result;
+    uint64_t points;
+
+    run_one(worker, seed, 0, 0, &result);
+    points = result.fault_points;
+    shared->fault_points = points; /* every worker counts the same */
+    for (; worker->slot->index < 2 * points && !stopped(worker);
+         worker->slot->index += worker->campaign->jobs) {
+        uint64_t index = worker->slot->index;
+
+        worker->slot->index = index + worker->campaign->jobs; /* whoever takes this place goes on behind it */
+        run_one(worker, seed, index / 2 + 1, (int)(index % 2), &result);
+        worker->slot->index = index;
+    }
+}
+
+static uint64_t seed_of(const struct campaign *campaign, uint64_t index)
+{
+    const struct uwsk_explore_options *options = campaign->options;
+
+    return options->world.seed + (options->shard - 1) + index * options->shards;
+}
+
+static void worker_main(struct campaign *campaign, unsigned number)
+{
+    struct worker worker = {campaign, explore_world(campaign->options), &campaign->shared->slot[number],
+                            number};
+    struct shared *shared = campaign->shared;
+    struct uwsk_world_result result;
+
+    close(campaign->pipe[0]);
+    if (!worker.world)
+        _exit(2);
+    while (!stopped(&worker)) {
+        uint64_t index;
+
+        if (campaign->options->sweep) { /* every worker sees every seed */
+            index = __atomic_load_n(&shared->next, __ATOMIC_RELAXED);
+            if (index >= shared->limit)
+                break;
+            sweep_seed(&worker, seed_of(campaign, index));
+            break;
+        }
+        index = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
+        if (index >= shared->limit)
+            break;
+        run_one(&worker, seed_of(campaign, index), campaign->options->world.fail_at,
+                campaign->options->world.fail_onwards, &result);
+        __atomic_add_fetch(&shared->seeds, 1, __ATOMIC_RELAXED);
+    }
+    _exit(0);
+}
+
+static int start_worker(struct campaign *campaign, unsigned number)
+{
+    pid_t child = fork_child();
+
+    if (child == 0)
+        worker_main(campaign, number);
+    campaign->worker[number] = child > 0 ? child : 0;
+    return child > 0 ? 0 : -1;
+}
+
+/* ---- the campaign ------------------------------------------------------------------------------------- */
+
+static void take_found(struct campaign *campaign, const struct found *found)
+{
+    campaign->violations++;
+    if (campaign->founds < FOUND_MAX)
+        campaign->found[campaign->founds++] = *found;
+    if (!campaign->options->keep_going)
+        campaign->shared->stop = 1;
+    else if (!campaign->options->progress)
+        explore_say("found %s seed %llu", found->kind, (unsigned long long)found->seed);
+}
+
+static void read_records(struct campaign *campaign, int timeout_ms)
+{
+    struct pollfd ready = {.fd = campaign->pipe[0], .events = POLLIN};
+    struct record record;
+
+    while (poll(&ready, 1, timeout_ms) > 0) {
+        timeout_ms = 0;
+        if (read(campaign->pipe[0], &record, sizeof record) != (ssize_t)sizeof record)
+            return;
+        if (record.is_problem) {
+            if (!campaign->problem)
+                explore_say("%s", record.found.text);
+            campaign->problem = 1;
+            campaign->shared->stop = 1;
+        } else {
+            take_found(campaign, &record.found);
+        }
+    }
+}
+
+/* A worker that did not end by itself: what it was doing is what was found. */
+static void note_crash(struct campaign *campaign, unsigned number, int status)
+{
+    const struct shared_slot *slot = &campaign->shared->slot[number];
+    struct found found = {.seed = slot->seed, .fail_at = slot->fail_at, .fail_onwards = slot->fail_onwards};
+
+    snprintf(found.kind, sizeof found.kind, "process-crashed");
+    if (status > 128)
+        snprintf(found.text, sizeof found.text, "the process ends by signal %d (%s)", status - 128,
+                 strsignal(status - 128));
+    else
+        snprintf(found.text, sizeof found.text, "the process ends with status %d", status);
+    take_found(campaign, &found);
+}
+
+static int more_to_do(const struct campaign *campaign)
+{
+    const struct shared *shared = campaign->shared;
+
+    return !shared->stop && (campaign->options->sweep || shared->next < shared->limit);
+}
+
+/* Buries who has ended and starts others in their place; how many are alive. */
+static unsigned tend(struct campaign *campaign, int ending)
+{
+    unsigned alive = 0;
+
+    for (unsigned i = 0; i < campaign->jobs; i++) {
+        struct shared_slot *slot = &campaign->shared->slot[i];
+        int status = 0, code;
+        pid_t ended;
+
+        if (!campaign->worker[i])
+            continue;
+        ended = waitpid(campaign->worker[i], &status, WNOHANG);
+        if (ended == 0) {
+            alive++;
+            continue;
+        }
+        campaign->worker[i] = 0;
+        code = status_of(status);
+        read_records(campaign, 0);
+        if (code != 0 && slot->running && !ending)
+            note_crash(campaign, i, code);
+        else if (code != 0 && !slot->running && !ending) { /* it could not even begin: it has said why */
+            campaign->problem = 1;
+            campaign->shared->stop = 1;
+        }
+        slot->running = 0;
+        if (more_to_do(campaign) &&
+            (!campaign->options->sweep || slot->index < 2 * campaign->shared->fault_points) &&
+            start_worker(campaign, i) == 0)
+            alive++;
+    }
+    return alive;
+}
+
+static void show_progress(const struct campaign *campaign, int last)
+{
+    const struct shared *shared = campaign->shared;
+    double seconds = explore_clock() - campaign->began;
+    char bar[24] = "", line[256];
+    int length;
+
+    if (!campaign->options->progress)
+        return;
+    if (shared->limit != UINT64_MAX && shared->limit > 0 && !campaign->options->sweep) {
+        int full = (int)(20 * shared->seeds / shared->limit);
+
+        for (int i = 0; i < 20; i++)
+            bar[i] = i < full ? '#' : '.';
+        bar[20] = ' ';
+        bar[21] = 0;
+    }
+    length =
+        snprintf(line, sizeof line, "%s%llu runs, %.0f/s, %llu schedules, %llu close states, %llu found", bar,
+                 (unsigned long long)shared->runs, seconds > 0 ? (double)shared->runs / seconds : 0.0,
+                 (unsigned long long)shared->schedules, (unsigned long long)shared->closes,
+                 (unsigned long long)campaign->violations);
+    fprintf(stderr, "\r%s%s", line, length < 100 ? "   " : "");
+    if (last)
+        fputc('\n', stderr);
+    fflush(stderr);
+}
+
+static void run_workers(struct campaign *campaign)
+{
+    const struct uwsk_explore_options *options = campaign->options;
+    double end_of_patience = 0;
+
+    campaign->began = explore_clock();
+    for (unsigned i = 0; i < campaign->jobs; i++) {
+        campaign->shared->slot[i].index = i;
+        if (start_worker(campaign, i) != 0)
+            explore_say("cannot start a worker: %s", strerror(errno));
+    }
+    for (;;) {
+        double now = explore_clock();
+
+        if (interrupted || (options->seconds > 0 && now - campaign->began >= options->seconds))
+            campaign->shared->stop = 1;
+        if (campaign->shared->stop && end_of_patience == 0)
+            end_of_patience = now + 15;
+        if (tend(campaign, campaign->shared->stop && now > end_of_patience) == 0)
+            break;
+        if (campaign->shared->stop && now > end_of_patience)
+            for (unsigned i = 0; i < campaign->jobs; i++)
+                if (campaign->worker[i])
+                    kill(campaign->worker[i], SIGKILL);
+        read_records(campaign, 50);
+        show_progress(campaign, 0);
+    }
+    read_records(campaign, 0);
+    show_progress(campaign, 1);
+}
+
+/* ---- the report --------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void closes_json(const struct shared *shared, cJSON *json)
+{
+    const char *text[SHARED_CLOSES];
+    cJSON *all = cJSON_AddArrayToObject(json, "close-states");
+    size_t count = 0;
+
+    for (int i = 0; i < SHARED_CLOSES; i++)
+        if (shared->close[i].ready)
+            text[count++] = shared->close[i].text;
+    qsort(text, count, sizeof *text, by_text);
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(all, cJSON_CreateString(text[i]));
+}
+
+static void found_json(const struct campaign *campaign, cJSON *json)
+{
+    cJSON *all = cJSON_AddArrayToObject(json, "found");
+
+    for (size_t i = 0; i < campaign->founds; i++) {
+        const struct found *found = &campaign->found[i];
+        cJSON *one = cJSON_CreateObject();
+        struct text command = {0};
+        char number[24];
+
+        snprintf(number, sizeof number, "%llu", (unsigned long long)found->seed);
+        explore_command(campaign->options, found, &command);
+        cJSON_AddStringToObject(one, "kind", found->kind);
+        cJSON_AddStringToObject(one, "seed", number);
+        cJSON_AddStringToObject(one, "text", found->text);
+        cJSON_AddStringToObject(one, "command", text_of(&command));
+        cJSON_AddItemToArray(all, one);
+        text_free(&command);
+    }
+}
+
+static int save_report(const struct campaign *campaign)
+{
+    const struct uwsk_explore_options *options = campaign->options;
+    const struct shared *shared = campaign->shared;
+    double seconds = explore_clock() - campaign->began;
+    cJSON *json = cJSON_CreateObject(), *drivers, *analyses;
+    struct text all = {0};
+    char number[32], *text;
+    FILE *file;
+    int bad = 1;
+
+    cJSON_AddNumberToObject(json, "uwsk-explore", 1);
+    drivers = cJSON_AddArrayToObject(json, "drivers");
+    for (size_t i = 0; i < options->drivers; i++)
+        cJSON_AddItemToArray(drivers, cJSON_CreateString(options->driver[i]));
+    snprintf(number, sizeof number, "%llu", (unsigned long long)options->world.seed);
+    cJSON_AddStringToObject(json, "first-seed", number);
+    snprintf(number, sizeof number, "%u/%u", options->shard, options->shards);
+    cJSON_AddStringToObject(json, "shard", number);
+    cJSON_AddNumberToObject(json, "seeds", (double)shared->seeds);
+    cJSON_AddNumberToObject(json, "runs", (double)shared->runs);
+    cJSON_AddNumberToObject(json, "steps", (double)shared->steps);
+    cJSON_AddNumberToObject(json, "schedules", (double)shared->schedules);
+    cJSON_AddNumberToObject(json, "seconds", seconds);
+    cJSON_AddNumberToObject(json, "violations", (double)campaign->violations);
+    closes_json(shared, json);
+    found_json(campaign, json);
+    text_add(&all, "[%s]", text_of(&campaign->analyses));
+    analyses = cJSON_Parse(text_of(&all));
+    cJSON_AddItemToObject(json, "analyses", analyses ? analyses : cJSON_CreateArray());
+    text = cJSON_Print(json);
+    file = text ? fopen(options->json, "w") : NULL;
+    if (file) {
+        fprintf(file, "%s\n", text);
+        bad = ferror(file) != 0;
+        bad |= fclose(file) != 0;
+    }
+    if (bad)
+        explore_say("%s: cannot be written: %s", options->json, strerror(errno));
+    free(text);
+    cJSON_Delete(json);
+    text_free(&all);
+    return bad ? -1 : 0;
+}
+
+static int seen_before(const struct campaign *campaign, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(campaign->found[i].kind, campaign->found[index].kind) == 0)
+            return 1;
+    return 0;
+}
+
+/* The first of each kind closely, the others as a line. */
+static void analyse_all(struct campaign *campaign)
+{
+    unsigned analysed = 0;
+
+    for (size_t i = 0; i < campaign->founds; i++) {
+        const struct found *found = &campaign->found[i];
+
+        if (seen_before(campaign, i) || analysed == ANALYSED_MAX) {
+            printf("violation: %s seed %llu: %s\n", found->kind, (unsigned long long)found->seed,
+                   found->text);
+            continue;
+        }
+        if (campaign->analyses.length)
+            text_add(&campaign->analyses, ",");
+        size_t before = campaign->analyses.length;
+
+        explore_analyse_apart(campaign->options, found, analysed == 0 ? campaign->options->trace : NULL,
+                              &campaign->analyses);
+        if (campaign->analyses.length == before && before) /* nothing came: take the comma back */
+            campaign->analyses.data[--campaign->analyses.length] = 0;
+        analysed++;
+    }
+}
+
+static void summary(const struct campaign *campaign)
+{
+    const struct uwsk_explore_options *options = campaign->options;
+    const struct shared *shared = campaign->shared;
+    double seconds = explore_clock() - campaign->began;
+
+    if (options->sweep)
+        printf("swept seed %llu: %llu fault points, %llu runs", (unsigned long long)options->world.seed,
+               (unsigned long long)shared->fault_points, (unsigned long long)shared->runs);
+    else
+        printf("explored %llu seeds from %llu%s", (unsigned long long)shared->seeds,
+               (unsigned long long)seed_of(campaign, 0), options->shards > 1 ? " of this shard" : "");
+    printf(": %llu schedules, %llu close states, %llu violation%s, %.1f s\n",
+           (unsigned long long)shared->schedules, (unsigned long long)shared->closes,
+           (unsigned long long)campaign->violations, campaign->violations == 1 ? "" : "s", seconds);
+}
+
+/* ---- kinds of campaigns ------------------------------------------------------------------------------- */
+
+static int explore_seeds(const struct uwsk_explore_options *options)
+{
+    struct campaign *campaign = calloc(1, sizeof *campaign);
+    int status = 2;
+
+    if (!campaign || !(campaign->shared = shared_create()) || pipe(campaign->pipe) != 0) {
+        explore_say("no memory for the campaign");
+        free(campaign);
+        return 2;
+    }
+    campaign->options = options;
+    campaign->jobs = options->jobs < SHARED_JOBS ? options->jobs : SHARED_JOBS;
+    campaign->shared->limit = options->sweep ? 1 : options->seeds;
+    if (!options->sweep && campaign->jobs > options->seeds)
+        campaign->jobs = (unsigned)options->seeds;
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
+    run_workers(campaign);
+    if (!campaign->problem) {
+        analyse_all(campaign);
+        summary(campaign);
+        status = campaign->violations ? 1 : 0;
+        if (options->json && save_report(campaign) != 0)
+            status = 2;
+    }
+    close(campaign->pipe[0]);
+    close(campaign->pipe[1]);
+    text_free(&campaign->analyses);
+    shared_destroy(campaign->shared);
+    free(campaign);
+    return status;
+}
+
+/* ---- one seed ----------------------------------------------------------------------------------------- */
+
+struct one_answer {
+    int is_problem, is_violation;
+    struct found found;
+    uint64_t steps, fibers, hash, step;
+};
+
+static int one_main(void *context, int out)
+{
+    const struct uwsk_explore_options *options = context;
+    struct uwsk_world *world = explore_world(options);
+    struct uwsk_world_result result;
+    struct one_answer answer = {0};
+    struct uwsk_problem problem;
+
+    if (!world)
+        return 2;
+    if (uwsk_world_run(world, NULL, NULL, &result, &problem) != 0) {
+        explore_say("%s", problem.text);
+        return 2;
+    }
+    answer.found.seed = options->world.seed;
+    answer.found.fail_at = options->world.fail_at;
+    answer.found.fail_onwards = options->world.fail_onwards;
+    answer.steps = result.steps;
+    answer.fibers = result.fibers;
+    answer.hash = result.hash;
+    answer.step = result.step;
+    if (result.kind) {
+        answer.is_violation = 1;
+        snprintf(answer.found.kind, sizeof answer.found.kind, "%s", result.kind);
+        snprintf(answer.found.text, sizeof answer.found.text, "%.*s", (int)strcspn(result.text, "\n"),
+                 result.text);
+    }
+    return write(out, &answer, sizeof answer) == (ssize_t)sizeof answer ? 0 : 2;
+}
+
+/* 0, or 2 after a complaint; a crash is an answer, too. */
+static int run_one_seed(const struct uwsk_explore_options *options, struct one_answer *answer)
+{
+    struct text out = {0};
+    int status = explore_child(one_main, (void *)(uintptr_t)options, &out);
+
+    memset(answer, 0, sizeof *answer);
+    if (out.length == sizeof *answer) {
+        memcpy(answer, out.data, sizeof *answer);
+    } else if (status > 2) {
+        answer->is_violation = 1;
+        answer->found.seed = options->world.seed;
+        snprintf(answer->found.kind, sizeof answer->found.kind, "process-crashed");
+        snprintf(answer->found.text, sizeof answer->found.text, "the process ends with status %d", status);
+    }
+    text_free(&out);
+    return answer->is_violation || status == 0 ? 0 : 2;
+}
+
+/* gdb on this program with the same arguments, told where to stop. */
+static int start_gdb(const struct uwsk_explore_options *options, const struct one_answer *answer)
+{
+    struct text line = {0}, run = {0};
+    char self[4096];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (length > 0) {
+        self[length] = 0;
+        explore_command(options, &answer->found, &run);
+        text_add(&line, "exec gdb -q -ex 'handle SIGSEGV nostop noprint pass' -ex run --args ");
+        text_shell(&line, self);
+        text_add(&line, "%s --break-at %llu", text_of(&run) + strlen("uwsk"),
+                 (unsigned long long)answer->step);
+        printf("gdb stops at step %llu; right after it comes: %s\n", (unsigned long long)answer->step,
+               answer->found.text);
+        fflush(stdout);
+        execl("/bin/sh", "sh", "-c", text_of(&line), (char *)NULL);
+    }
+    explore_say("cannot start gdb: %s", strerror(errno));
+    text_free(&line);
+    text_free(&run);
+    return 2;
+}
+
+static int explore_one(const struct uwsk_explore_options *options)
+{
+    struct text json = {0};
+    struct one_answer answer;
+    int status = run_one_seed(options, &answer);
+
+    if (status != 0)
+        return status;
+    if (!answer.is_violation) {
+        printf("seed %llu: nothing was found: %llu steps, %llu threads, hash %016llx\n",
+               (unsigned long long)options->world.seed, (unsigned long long)answer.steps,
+               (unsigned long long)answer.fibers, (unsigned long long)answer.hash);
+        return 0;
+    }
+    if (options->gdb)
+        return start_gdb(options, &answer);
+    explore_analyse_apart(options, &answer.found, options->trace, &json);
+    printf("seed %llu: %llu steps, %llu threads, hash %016llx\n", (unsigned long long)options->world.seed,
+           (unsigned long long)answer.steps, (unsigned long long)answer.fibers,
+           (unsigned long long)answer.hash);
+    if (options->json) {
+        FILE *file = fopen(options->json, "w");
+
+        if (file)
+            fprintf(file,
+                    "{\"uwsk-explore\":1,\"shard\":\"1/1\",\"seeds\":1,\"runs\":1,\"violations\":1,"
+                    "\"close-states\":[],\"found\":[%s],\"analyses\":[%s]}\n",
+                    text_of(&json), text_of(&json));
+        if (!file || fclose(file) != 0) {
+            explore_say("%s: cannot be written: %s", options->json, strerror(errno));
+            return 2;
+        }
+    }
+    text_free(&json);
+    return 1;
+}
+
+/* In this very process, for a debugger. */
+static int explore_here(const struct uwsk_explore_options *options)
+{
+    struct uwsk_world *world = explore_world(options);
+    struct uwsk_world_result result;
+    struct uwsk_problem problem;
+
+    if (!world)
+        return 2;
+    world->options.break_at_step = options->break_at;
+    world->options.watchdog_ms = UINT32_MAX; /* somebody thinks */
+    if (uwsk_world_run(world, NULL, NULL, &result, &problem) != 0) {
+        explore_say("%s", problem.text);
+        return 2;
+    }
+    if (result.kind)
+        printf("violation: %s seed %llu: %s", result.kind, (unsigned long long)options->world.seed,
+               result.text);
+    return result.kind ? 1 : 0;
+}
+
+/* ---- a trace ------------------------------------------------------------------------------------------ */
+
+struct replay {
+    struct uwsk_explore_options options;
+    struct trace *trace;
+};
+
+static int replay_main(void *context, int out)
+{
+    const struct replay *replay = context;
+    const struct trace *trace = replay->trace;
+    struct found found = {
+        .seed = trace->seed, .fail_at = trace->fail_at, .fail_onwards = trace->fail_onwards};
+    struct uwsk_world *world = explore_world(&replay->options);
+    struct uwsk_world_options options;
+    struct uwsk_world_result result;
+    struct uwsk_problem problem;
+    struct text timeline = {0};
+
+    (void)out;
+    if (!world)
+        return 2;
+    options = replay->options.world;
+    options.scheduler = UWSK_SCHEDULER_REPLAY;
+    options.schedule = trace->schedule;
+    options.schedule_count = trace->count;
+    options.trace = options.detail = 1;
+    options.break_at_step = replay->options.break_at;
+    if ((trace->scenario &&
+         uwsk_world_script(world, "scenario of the trace", trace->scenario, &problem) != 0) ||
+        uwsk_world_set(world, &options, &problem) != 0 ||
+        uwsk_world_run(world, NULL, NULL, &result, &problem) != 0) {
+        explore_say("%s", problem.text);
+        return 2;
+    }
+    if (!result.kind) {
+        explore_say("the trace told of %s; %s", trace->kind,
+                    result.diverged ? "now one of its switches cannot happen" : "now nothing was found");
+        return 2;
+    }
+    snprintf(found.kind, sizeof found.kind, "%s", result.kind);
+    printf("violation: %s seed %llu: %s\n", result.kind, (unsigned long long)trace->seed, result.text);
+    events_timeline(&world->events, 60, &timeline);
+    printf("  %zu switches, step %llu, thread T%u\n\n%s\n", trace->count, (unsigned long long)result.step,
+           result.fiber, text_of(&timeline));
+    if (strcmp(result.kind, trace->kind) != 0) {
+        explore_say("the trace told of %s", trace->kind);
+        return 2;
+    }
+    return 1;
+}
+
+static int explore_replay(const struct uwsk_explore_options *options)
+{
+    struct trace *trace = trace_load(options->replay);
+    struct replay replay = {.options = *options, .trace = trace};
+    struct text nothing = {0};
+    int status = 2;
+
+    if (!trace)
+        return 2;
+    if (replay.options.drivers == 0) {
+        replay.options.driver = (const char *const *)trace->driver;
+        replay.options.drivers = trace->drivers;
+    }
+    replay.options.setting = (const char *const *)trace->setting;
+    replay.options.settings = trace->settings;
+    replay.options.scenario = NULL;
+    replay.options.world.seed = trace->seed;
+    replay.options.world.fail_at = trace->fail_at;
+    replay.options.world.fail_onwards = trace->fail_onwards;
+    replay.options.world.faults = trace->faults;
+    replay.options.world.completion = trace->completion;
+    replay.options.world.deliver = trace->deliver;
+    replay.options.world.send_complete = trace->send_complete;
+    replay.options.world.processors = trace->processors;
+    if (trace_check(options->replay, trace, replay.options.driver, replay.options.drivers) == 0)
+        status = explore_child(replay_main, &replay, &nothing);
+    text_free(&nothing);
+    trace_free(trace);
+    return status;
+}
+
+/* ---- pct: how many threads and steps ------------------------------------------------------------------ */
+
+/* Says the bound and fills in the number of steps; 0, or 2. */
+static int measure(struct uwsk_explore_options *options)
+{
+    struct uwsk_explore_options first = *options;
+    struct one_answer answer;
+    double bound = 1;
+
+    if (options->world.scheduler != UWSK_SCHEDULER_PCT || options->world.expected_steps)
+        return 0;
+    first.world.scheduler = UWSK_SCHEDULER_RANDOM;
+    if (run_one_seed(&first, &answer) != 0)
+        return 2;
+    options->world.expected_steps = answer.steps ? answer.steps : 1;
+    for (unsigned i = 1; i < options->world.depth; i++)
+        bound *= (double)options->world.expected_steps;
+    printf("pct: n = %llu threads, k = %llu steps: a bug of depth %u is found by a seed with probability at "
+           "least "
+           "1/(n*k^%u) = %.3g\n",
+           (unsigned long long)answer.fibers, (unsigned long long)options->world.expected_steps,
+           options->world.depth, options->world.depth - 1, 1 / (bound * (double)answer.fibers));
+    return 0;
+}
+
+static int explore_search(const struct uwsk_explore_options *options)
+{
+    struct text json = {0};
+    int status = explore_dfs(options, &json);
+
+    text_free(&json);
+    return status;
+}
+
+int uwsk_explore(const struct uwsk_explore_options *given)
+{
+    struct uwsk_explore_options options = *given;
+
+    if (options.replay)
+        return explore_replay(&options);
+    if (options.break_at)
+        return explore_here(&options);
+    if (measure(&options) != 0)
+        return 2;
+    if (options.dfs >= 0)
+        return explore_search(&options);
+    if (options.one_seed && !options.sweep)
+        return explore_one(&options);
+    return explore_seeds(&options);
+}

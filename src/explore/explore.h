@@ -1,0 +1,187 @@
+/*
+ * explore.h - the private header of exploration.
+ *
+ * Everything here lives outside the snapshot: memory of libc, never static data, which sim_restore() would put
+ * back; the one static pointer (world_current) is set anew by each run.
+ */
+#ifndef UWSK_EXPLORE_H
+#define UWSK_EXPLORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uwsk/sim.h>
+
+#include "host/sim/sim.h"
+#include "transport/sim/net.h"
+
+struct host_thread;
+
+/* ---- text that grows (text.c) ------------------------------------------------------------------------- */
+
+struct text {
+    char *data; /* NULL = "" */
+    size_t length, room;
+};
+void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void text_line(void *text, const char *line); /* for reports: the line and a newline */
+void text_bytes(struct text *text, const void *data, size_t bytes);
+void text_free(struct text *text);
+static inline const char *text_of(const struct text *text)
+{
+    return text->data ? text->data : "";
+}
+/* One argument of a shell command, quoted where it must be. */
+void text_shell(struct text *text, const char *argument);
+void explore_problem(struct uwsk_problem *problem, int32_t status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* All of a file, or NULL with errno. */
+char *explore_read_file(const char *path, size_t *bytes);
+
+/* ---- scenarios (scenario.c) --------------------------------------------------------------------------- */
+
+enum peer_action {
+    PEER_CONNECT = 1,
+    PEER_LISTEN,
+    PEER_ACCEPT,
+    PEER_SEND,
+    PEER_SEND_TEXT,
+    PEER_RECEIVE,
+    PEER_DRAIN,
+    PEER_EXPECT,
+    PEER_EXPECT_TEXT,
+    PEER_EXPECT_ECHO,
+    PEER_EXPECT_FIN,
+    PEER_EXPECT_RST,
+    PEER_EXPECT_END,
+    PEER_SHUTDOWN,
+    PEER_RESET,
+    PEER_CLOSE,
+    PEER_VANISH,
+    PEER_WAIT,
+    PEER_PATIENCE
+};
+
+struct peer_step {
+    int action;
+    int line;        /* of the scenario; 0: drawn */
+    uint64_t number; /* bytes or ns */
+    char address[64];
+    uint16_t port;
+    char *text;
+    size_t text_bytes;
+};
+
+struct peer_plan {
+    char name[24];
+    int host;
+    uint64_t at_ns;
+    struct peer_step *step;
+    size_t steps, room;
+    void (*main)(struct uwsk_peer *peer, void *context); /* or a script */
+    void *context;
+};
+
+enum unload_when {
+    UNLOAD_DRAWN,       /* not said: the seed chooses */
+    UNLOAD_AFTER_PEERS, /* when all peers have ended */
+    UNLOAD_AT           /* so many ns after the load, whatever peers do */
+};
+
+struct scenario {
+    char *name; /* of the file, or NULL */
+    struct text source;
+    struct net_weather weather;
+    int has_weather;
+    int completion, deliver, send_complete; /* UWSK_FROM_SEED: not said */
+    unsigned processors;
+    char **setting; /* registry */
+    size_t settings;
+    char (*host)[64];
+    size_t hosts;
+    struct peer_plan *peer;
+    size_t peers;
+    int unload;
+    uint64_t unload_ns;
+};
+
+void scenario_init(struct scenario *scenario);
+void scenario_free(struct scenario *scenario);
+int32_t scenario_parse(struct scenario *scenario, const char *name, const char *text,
+                       struct uwsk_problem *problem);
+int scenario_add_host(struct scenario *scenario, const char *address);
+int scenario_add_setting(struct scenario *scenario, const char *setting);
+struct peer_plan *scenario_add_peer(struct scenario *scenario, const char *name);
+struct peer_step *peer_plan_add(struct peer_plan *plan, int action, uint64_t number);
+void peer_plan_free(struct peer_plan *plan);
+
+/* ---- peers (peer.c) ----------------------------------------------------------------------------------- */
+
+struct uwsk_peer {
+    struct uwsk_world *world;
+    const struct peer_plan *plan;
+    struct net_socket *socket, *listener;
+    uint64_t sent, back; /* bytes of the pattern that were sent, that have come back */
+    uint64_t patience;
+    int host;
+    int over; /* an expectation has failed: nothing more is done */
+    int line; /* of the scenario, where it stands */
+};
+
+/* The fiber of a peer from its start time to its end. */
+void peer_main(struct uwsk_peer *peer);
+
+/* ---- what a seed draws (draw.c) ----------------------------------------------------------------------- */
+
+struct drawn {
+    int completion, deliver, send_complete;
+    unsigned processors;
+    struct net_weather weather;
+    unsigned delay_one_in;
+    uint64_t delay_ns;
+    int unload;
+    uint64_t unload_ns;
+};
+void draw_world(const struct uwsk_world *world, struct drawn *drawn);
+/* Peers for a driver that listens on these addresses; free each with peer_plan_free. */
+struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *listening, size_t count,
+                             size_t *peers);
+
+/* ---- events (events.c) -------------------------------------------------------------------------------- */
+
+struct event {
+    uint64_t step, time_ns;
+    uint32_t fiber;
+    char *text;
+    void *where; /* an address for the reader, or NULL */
+};
+struct events {
+    struct event *event;
+    size_t count, room;
+    char (*name)[32]; /* of fibers */
+    size_t names;
+};
+void events_add(struct uwsk_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A switch of the schedule: the running fiber stops at `where`, inside `what`. */
+void events_switch(struct uwsk_world *world, const void *where, const char *what, uint32_t next);
+void events_clear(struct events *events);
+void events_name(struct events *events, uint32_t fiber, const char *name);
+const char *events_name_of(const struct events *events, uint32_t fiber);
+/* The last `lines` events as columns. */
+void events_timeline(const struct events *events, size_t lines, struct text *out);
+
+/* ---- invariants (invariants.c) ------------------------------------------------------------------------ */
+
+struct invariants;
+struct invariants *invariants_create(void);
+void invariants_destroy(struct invariants *invariants);
+void invariants_reset(struct invariants *invariants);
+/* In front of the hooks that are installed now. */
+void invariants_install(struct uwsk_world *world);
+/* At the end of a run that has unloaded everything. */
+void invariants_at_end(struct uwsk_world *world);
+/* States of sockets at WskCloseSocket, as "connection, connected: WskReceive x2, WskSend". */
+void invariants_each_close(const struct invariants *invariants, void (*fn)(void *context, const char *text),
+                           void *context);
+
+#endif

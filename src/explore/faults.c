@@ -1,0 +1,55 @@
+/*
+ * faults.c - calls that are made to fail: now and then, from the seed, or one chosen point (the sweep).
+ *
+ * Only what drivers and the runtime do for them fails; the first fiber, which plays the part of `uwsk run`, is
+ * spared.
+ */
+#include "explore/explore.h"
+#include "explore/world.h"
+
+#include "host/host.h"
+
+enum { STREAM_FAULTS = 1002 };
+
+static int plan(void *context, int kind)
+{
+    static const unsigned rates[] = {10, 30, 100, 300};
+    struct uwsk_world *world = context;
+    const struct uwsk_world_options *options = &world->options;
+    uint64_t point;
+
+    (void)kind;
+    if (!sim_running() || sim_fiber() == world->main_fiber || world->phase > WORLD_UNLOADING)
+        return 0;
+    point = ++world->fault_points;
+    if (options->fail_at)
+        return point == options->fail_at || (options->fail_onwards && point > options->fail_at);
+    if (!(world->faults & UWSK_FAULTS_MEMORY))
+        return 0;
+    if (!world->fault_one_in)
+        world->fault_one_in = rates[sim_rng_below(&world->fault_rng, sizeof rates / sizeof rates[0])];
+    return sim_rng_below(&world->fault_rng, world->fault_one_in) == 0;
+}
+
+int world_faults(const struct uwsk_world *world)
+{
+    return world->faults;
+}
+
+void uwsk_world_faults(struct uwsk_world *world, int faults)
+{
+    world->faults = faults;
+}
+
+void faults_start(struct uwsk_world *world)
+{
+    world->faults = world->options.faults;
+    world->fault_one_in = 0;
+    sim_stream(&world->fault_rng, STREAM_FAULTS);
+    host_set_fault_plan(plan, world);
+}
+
+void faults_stop(void)
+{
+    host_set_fault_plan(NULL, NULL);
+}
