@@ -281,11 +281,14 @@ void wsk_send_close(struct wsk_socket *socket)
 
 /* ---- WskSend ------------------------------------------------------------------------------------------ */
 
-/* lock held: nothing stands before this send; tries to get all of it out at once (mode inline only). */
+/* lock held: when nothing stands before this send, tries to get all of it out at once.  TRUE: it is over, and
+ * was never in a queue: nobody else has seen the IRP, so it needs no cancel routine.  (IoCancelIrp that comes
+ * after the look at Cancel finds no routine, as if it had come after the send.)  Where it completes is for
+ * wsk_op_finish to say. */
 static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *status)
 {
-    if (wsk_settings.completion != WSK_COMPLETE_INLINE || irp->Cancel || socket->send.held ||
-        !IsListEmpty(&socket->send.irps) || !IsListEmpty(&socket->send.wait))
+    if (irp->Cancel || socket->send.held || !IsListEmpty(&socket->send.irps) ||
+        !IsListEmpty(&socket->send.wait))
         return FALSE;
     *status = send_hand_over(socket, irp);
     if (*status == STATUS_PENDING)
