@@ -28,7 +28,18 @@
 
 typedef enum _ECHO_STYLE { EchoByEvent, EchoByReceive, EchoStyles } ECHO_STYLE;
 
-typedef struct _ECHO_CONNECTION {
+typedef struct _ECHO_CONNECTION ECHO_CONNECTION, *PECHO_CONNECTION;
+
+/* One send of the event style: the request and a copy of the data. */
+typedef struct _ECHO_SEND {
+    PECHO_CONNECTION Connection;
+    PIRP Irp;
+    PMDL Mdl;
+    ULONG Length;
+    PUCHAR Data;
+} ECHO_SEND, *PECHO_SEND;
+
+struct _ECHO_CONNECTION {
     LIST_ENTRY Link; /* in EchoConnections, under EchoLock, until the close has completed */
     PWSK_SOCKET Socket;
     volatile LONG References;
@@ -41,22 +52,17 @@ typedef struct _ECHO_CONNECTION {
     volatile LONG Unsent;  /* bytes taken and not yet sent */
     volatile LONG Stalled; /* data was not taken: WskReceive has to ask for it again */
     PIRP ResumeIrp;
+    ECHO_SEND OwnSend; /* of the request below: usually the only send, so that usually nothing is allocated */
+    volatile LONG OwnSendBusy;
 
-    /* EchoByReceive: one request that receives and sends in turn */
-    PIRP LoopIrp;
-    PMDL LoopMdl;
+    /* EchoByReceive */
     BOOLEAN LoopSends;
-    UCHAR LoopBuffer[ECHO_BUFFER_SIZE];
-} ECHO_CONNECTION, *PECHO_CONNECTION;
 
-/* One send of the event style: the request and a copy of the data. */
-typedef struct _ECHO_SEND {
-    PECHO_CONNECTION Connection;
-    PIRP Irp;
-    PMDL Mdl;
-    ULONG Length;
-    UCHAR Data[1];
-} ECHO_SEND, *PECHO_SEND;
+    /* One request with its buffer. EchoByReceive: receives and sends in turn. EchoByEvent: OwnSend. */
+    PIRP OwnIrp;
+    PMDL OwnMdl;
+    UCHAR OwnBuffer[ECHO_BUFFER_SIZE];
+};
 
 DRIVER_INITIALIZE DriverEntry;
 static DRIVER_UNLOAD EchoUnload;
@@ -127,7 +133,7 @@ static VOID EchoDereference(_In_ PECHO_CONNECTION Connection)
 static VOID EchoFree(_In_ PECHO_CONNECTION Connection)
 {
     PIRP Irps[] = {Connection->DisconnectIrp, Connection->AbortIrp, Connection->CloseIrp,
-                   Connection->ResumeIrp, Connection->LoopIrp};
+                   Connection->ResumeIrp, Connection->OwnIrp};
     ULONG Index;
 
     for (Index = 0; Index < RTL_NUMBER_OF(Irps); Index++) {
@@ -135,8 +141,8 @@ static VOID EchoFree(_In_ PECHO_CONNECTION Connection)
             IoFreeIrp(Irps[Index]);
         }
     }
-    if (Connection->LoopMdl != NULL) {
-        IoFreeMdl(Connection->LoopMdl);
+    if (Connection->OwnMdl != NULL) {
+        IoFreeMdl(Connection->OwnMdl);
     }
     ExFreePoolWithTag(Connection, ECHO_TAG);
 }
@@ -220,19 +226,22 @@ static PECHO_CONNECTION EchoCreate(_In_ PWSK_SOCKET Socket, _In_ ECHO_STYLE Styl
     if (Connection->DisconnectIrp == NULL || Connection->AbortIrp == NULL || Connection->CloseIrp == NULL) {
         goto Fail;
     }
+    Connection->OwnIrp = IoAllocateIrp(1, FALSE);
+    Connection->OwnMdl =
+        IoAllocateMdl(Connection->OwnBuffer, sizeof(Connection->OwnBuffer), FALSE, FALSE, NULL);
+    if (Connection->OwnIrp == NULL || Connection->OwnMdl == NULL) {
+        goto Fail;
+    }
+    MmBuildMdlForNonPagedPool(Connection->OwnMdl);
     if (Style == EchoByEvent) {
         Connection->ResumeIrp = IoAllocateIrp(1, FALSE);
         if (Connection->ResumeIrp == NULL) {
             goto Fail;
         }
-    } else {
-        Connection->LoopIrp = IoAllocateIrp(1, FALSE);
-        Connection->LoopMdl =
-            IoAllocateMdl(Connection->LoopBuffer, sizeof(Connection->LoopBuffer), FALSE, FALSE, NULL);
-        if (Connection->LoopIrp == NULL || Connection->LoopMdl == NULL) {
-            goto Fail;
-        }
-        MmBuildMdlForNonPagedPool(Connection->LoopMdl);
+        Connection->OwnSend.Connection = Connection;
+        Connection->OwnSend.Irp = Connection->OwnIrp;
+        Connection->OwnSend.Mdl = Connection->OwnMdl;
+        Connection->OwnSend.Data = Connection->OwnBuffer;
     }
     return Connection;
 
@@ -263,8 +272,13 @@ static NTSTATUS EchoResumeComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID 
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
+/* The caller has a reference. */
 static VOID EchoSendFree(_In_ PECHO_SEND Send)
 {
+    if (Send == &Send->Connection->OwnSend) {
+        InterlockedExchange(&Send->Connection->OwnSendBusy, FALSE); /* the next callback may have it */
+        return;
+    }
     if (Send->Mdl != NULL) {
         IoFreeMdl(Send->Mdl);
     }
@@ -274,18 +288,22 @@ static VOID EchoSendFree(_In_ PECHO_SEND Send)
     ExFreePoolWithTag(Send, ECHO_TAG);
 }
 
-/* A send with a copy of the indicated data, or NULL. */
-static PECHO_SEND EchoSendCreate(_In_ PWSK_DATA_INDICATION List, _In_ ULONG Length)
+/* A send for Length bytes: the connection's own one, or another if that is busy or too small; or NULL. */
+static PECHO_SEND EchoSendAllocate(_In_ PECHO_CONNECTION Connection, _In_ ULONG Length)
 {
-    PECHO_SEND Send = (PECHO_SEND)ExAllocatePool2(POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED,
-                                                  FIELD_OFFSET(ECHO_SEND, Data) + Length, ECHO_TAG);
-    PUCHAR To;
+    PECHO_SEND Send;
 
+    if (Length <= sizeof(Connection->OwnBuffer) && !InterlockedExchange(&Connection->OwnSendBusy, TRUE)) {
+        IoReuseIrp(Connection->OwnIrp, STATUS_UNSUCCESSFUL);
+        return &Connection->OwnSend;
+    }
+    Send = (PECHO_SEND)ExAllocatePool2(POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED, sizeof(*Send) + Length,
+                                       ECHO_TAG);
     if (Send == NULL) {
         return NULL;
     }
-    To = Send->Data;
-    Send->Length = Length;
+    Send->Connection = Connection;
+    Send->Data = (PUCHAR)(Send + 1);
     Send->Irp = IoAllocateIrp(1, FALSE);
     Send->Mdl = IoAllocateMdl(Send->Data, Length, FALSE, FALSE, NULL);
     if (Send->Irp == NULL || Send->Mdl == NULL) {
@@ -293,6 +311,21 @@ static PECHO_SEND EchoSendCreate(_In_ PWSK_DATA_INDICATION List, _In_ ULONG Leng
         return NULL;
     }
     MmBuildMdlForNonPagedPool(Send->Mdl);
+    return Send;
+}
+
+/* A send with a copy of the indicated data, or NULL. */
+static PECHO_SEND EchoSendCreate(_In_ PECHO_CONNECTION Connection, _In_ PWSK_DATA_INDICATION List,
+                                 _In_ ULONG Length)
+{
+    PECHO_SEND Send = EchoSendAllocate(Connection, Length);
+    PUCHAR To;
+
+    if (Send == NULL) {
+        return NULL;
+    }
+    To = Send->Data;
+    Send->Length = Length;
     for (; List != NULL; List = List->Next) {
         PMDL Mdl = List->Buffer.Mdl;
         ULONG Offset = List->Buffer.Offset; /* applies to the first MDL of the chain only */
@@ -341,13 +374,13 @@ static NTSTATUS EchoReceiveEvent(PVOID SocketContext, ULONG Flags, PWSK_DATA_IND
         }
         /* Everything was sent in the meantime, and nobody else has seen that we wait: go on. */
     }
-    Send = EchoSendCreate(DataIndication, (ULONG)BytesIndicated);
+    Send = EchoSendCreate(Connection, DataIndication, (ULONG)BytesIndicated);
     if (Send == NULL) {
         EchoEnd(Connection, TRUE); /* an echo with a hole would be worse */
         EchoDereference(Connection);
         return STATUS_SUCCESS;
     }
-    Send->Connection = Connection; /* takes over the reference */
+    /* The send takes over the reference. */
     InterlockedExchangeAdd(&Connection->Unsent, (LONG)Send->Length);
     IoSetCompletionRoutine(Send->Irp, EchoSendComplete, Send, TRUE, TRUE, TRUE);
     WskBuf.Mdl = Send->Mdl;
@@ -397,7 +430,7 @@ static NTSTATUS EchoDisconnectEvent(PVOID SocketContext, ULONG Flags)
  */
 static BOOLEAN EchoLoopNext(_In_ PECHO_CONNECTION Connection)
 {
-    PIRP Irp = Connection->LoopIrp;
+    PIRP Irp = Connection->OwnIrp;
 
     if (NT_SUCCESS(Irp->IoStatus.Status) && (Connection->LoopSends || Irp->IoStatus.Information != 0)) {
         Connection->LoopSends = !Connection->LoopSends;
@@ -421,12 +454,12 @@ static VOID EchoLoop(_In_ PECHO_CONNECTION Connection)
     NTSTATUS Status;
 
     do {
-        PIRP Irp = Connection->LoopIrp;
+        PIRP Irp = Connection->OwnIrp;
         WSK_BUF WskBuf;
 
-        WskBuf.Mdl = Connection->LoopMdl;
+        WskBuf.Mdl = Connection->OwnMdl;
         WskBuf.Offset = 0;
-        WskBuf.Length = Connection->LoopSends ? Irp->IoStatus.Information : sizeof(Connection->LoopBuffer);
+        WskBuf.Length = Connection->LoopSends ? Irp->IoStatus.Information : sizeof(Connection->OwnBuffer);
         /* An answer of one small segment must not wait for the acknowledgement of the last: WSK_FLAG_NODELAY.
          */
         IoReuseIrp(Irp, STATUS_UNSUCCESSFUL);
