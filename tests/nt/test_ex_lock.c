@@ -68,6 +68,77 @@ static VOID share_spin(PVOID context)
     ExReleaseSpinLockShared(&spin, old);
 }
 
+static VOID try_from_elsewhere(PVOID context)
+{
+    ULONG_PTR wanted = (ULONG_PTR)context; /* 1: shared can be had, 2: exclusive, too */
+    KIRQL old = KeRaiseIrqlToDpcLevel();
+    LOGICAL got = ExTryAcquireSpinLockExclusiveAtDpcLevel(&spin);
+
+    EXPECT_EQ(got != 0, wanted == 2);
+    if (got)
+        ExReleaseSpinLockExclusiveFromDpcLevel(&spin);
+    got = ExTryAcquireSpinLockSharedAtDpcLevel(&spin);
+    EXPECT_EQ(got != 0, wanted >= 1);
+    if (got)
+        ExReleaseSpinLockSharedFromDpcLevel(&spin);
+    KeLowerIrql(old);
+}
+
+/* A try that fails leaves nothing behind: readers still come in after a writer's. */
+TEST(shared_spin_lock_is_tried, "K-SPIN-13")
+{
+    KIRQL old;
+
+    start_processors(2);
+    join_thread(start_thread(try_from_elsewhere, (PVOID)2));
+    old = KeRaiseIrqlToDpcLevel();
+    EXPECT(ExTryAcquireSpinLockExclusiveAtDpcLevel(&spin));
+    ExReleaseSpinLockExclusiveFromDpcLevel(&spin);
+    KeLowerIrql(old);
+    EXPECT_EQ(spin, 0);
+    ke_stop();
+}
+
+static VOID hold_and_wait(PVOID context)
+{
+    KIRQL old = context ? ExAcquireSpinLockExclusive(&spin) : ExAcquireSpinLockShared(&spin);
+
+    set_stage(1);
+    wait_for_stage(2);
+    if (context)
+        ExReleaseSpinLockExclusive(&spin, old);
+    else
+        ExReleaseSpinLockShared(&spin, old);
+}
+
+TEST(shared_spin_lock_is_tried_while_held, "K-SPIN-13")
+{
+    start_processors(2);
+    for (ULONG_PTR alone = 0; alone < 2; alone++) {
+        struct ke_thread *holder;
+
+        set_stage(0);
+        holder = start_thread(hold_and_wait, (PVOID)alone);
+        wait_for_stage(1);
+        try_from_elsewhere((PVOID)(ULONG_PTR)!alone);
+        set_stage(2);
+        join_thread(holder);
+        EXPECT_EQ(spin, 0);
+    }
+    ke_stop();
+}
+
+BUG_TEST(shared_spin_lock_tried_by_its_holder, "K-SPIN-07", SPIN_LOCK_ALREADY_OWNED, &spin)
+{
+    ExAcquireSpinLockShared(&spin);
+    ExTryAcquireSpinLockSharedAtDpcLevel(&spin);
+}
+
+BUG_TEST(shared_spin_lock_tried_too_low, "K-SPIN-04", DRIVER_VERIFIER_DETECTED_VIOLATION, 0x40)
+{
+    ExTryAcquireSpinLockExclusiveAtDpcLevel(&spin);
+}
+
 TEST(shared_spin_lock_has_room_for_two, "K-SPIN-13")
 {
     struct ke_thread *other;

@@ -221,6 +221,69 @@ TEST(avl_table_full_lookups_and_enumerations, "")
     EXPECT(RtlLookupFirstMatchingElementGenericTableAvl(&table, &element, &key) == NULL);
 }
 
+static NTSTATUS NTAPI match_even(PRTL_AVL_TABLE table, PVOID element, PVOID last)
+{
+    ULONG key = ((struct element *)element)->key;
+
+    (void)table;
+    if (key > *(ULONG *)last)
+        return STATUS_NO_MORE_MATCHES;
+    return key % 2 ? STATUS_NO_MATCH : STATUS_SUCCESS;
+}
+
+/* The next element that matches; 0 = end. */
+static ULONG next_like(PRTL_AVL_TABLE table, PRTL_AVL_MATCH_FUNCTION match, ULONG last, ULONG next,
+                       PVOID *key, ULONG *deletions, ULONG at)
+{
+    struct element where = {at, at};
+    struct element *found =
+        RtlEnumerateGenericTableLikeADirectory(table, match, &last, next, key, deletions, &where);
+
+    return found ? found->key : 0;
+}
+
+/* 10, 11 ... 19: in order, by a match, from a place that is gone, while elements come and go. */
+TEST(avl_is_enumerated_like_a_directory, "")
+{
+    RTL_AVL_TABLE table;
+    PVOID key = NULL;
+    ULONG deletions = 0;
+    struct element element;
+
+    RtlInitializeGenericTableAvl(&table, compare_avl, allocate_avl, free_avl, &present);
+    EXPECT_EQ(next_like(&table, NULL, 0, FALSE, &key, &deletions, 0), 0);
+    for (ULONG i = 10; i < 20; i++) {
+        element = (struct element){i, i};
+        EXPECT(RtlInsertElementGenericTableAvl(&table, &element, sizeof element, NULL) != NULL);
+    }
+    key = NULL;
+    EXPECT_EQ(next_like(&table, NULL, 0, FALSE, &key, &deletions, 12), 12);
+    EXPECT_EQ(next_like(&table, NULL, 0, TRUE, &key, &deletions, 12), 13);
+    EXPECT_EQ(next_like(&table, NULL, 0, FALSE, &key, &deletions, 0), 13);
+    EXPECT_EQ(next_like(&table, match_even, 16, TRUE, &key, &deletions, 13), 14);
+    EXPECT_EQ(next_like(&table, match_even, 16, TRUE, &key, &deletions, 14), 16);
+    EXPECT_EQ(next_like(&table, match_even, 16, TRUE, &key, &deletions, 16), 0);
+    /* Behind the last one; before the first; in between. */
+    key = NULL;
+    EXPECT_EQ(next_like(&table, NULL, 0, FALSE, &key, &deletions, 99), 0);
+    key = NULL;
+    EXPECT_EQ(next_like(&table, NULL, 0, TRUE, &key, &deletions, 3), 10);
+    /* Where the enumeration stood is deleted: Buffer tells where to go on. */
+    element = (struct element){10, 10};
+    EXPECT(RtlDeleteElementGenericTableAvl(&table, &element));
+    EXPECT_EQ(next_like(&table, NULL, 0, TRUE, &key, &deletions, 10), 11);
+    element = (struct element){15, 15};
+    EXPECT(RtlDeleteElementGenericTableAvl(&table, &element));
+    EXPECT_EQ(next_like(&table, NULL, 0, TRUE, &key, &deletions, 11), 12);
+    key = NULL;
+    EXPECT_EQ(next_like(&table, NULL, 0, TRUE, &key, &deletions, 15), 16);
+    for (ULONG i = 10; i < 20; i++) {
+        element = (struct element){i, i};
+        RtlDeleteElementGenericTableAvl(&table, &element);
+    }
+    EXPECT_EQ(allocated, 0);
+}
+
 /* ---- splay -------------------------------------------------------------------------------------------- */
 
 static RTL_GENERIC_COMPARE_RESULTS NTAPI compare_splay(PRTL_GENERIC_TABLE table, PVOID first, PVOID second)

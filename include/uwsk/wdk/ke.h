@@ -341,6 +341,18 @@ NTKERNELAPI KAFFINITY NTAPI KeQueryActiveProcessors(VOID);
 NTKERNELAPI NTSTATUS NTAPI KeGetProcessorNumberFromIndex(_In_ ULONG ProcIndex,
                                                          _Out_ PPROCESSOR_NUMBER ProcNumber);
 NTKERNELAPI ULONG NTAPI KeGetProcessorIndexFromNumber(_In_ PPROCESSOR_NUMBER ProcNumber);
+
+/*
+ * The calling thread runs on these processors only, until it reverts to what was before (0: any). Masks with
+ * processors that are not there change nothing. IRQL <= DISPATCH_LEVEL.
+ */
+NTKERNELAPI KAFFINITY NTAPI KeSetSystemAffinityThreadEx(_In_ KAFFINITY Affinity);
+NTKERNELAPI VOID NTAPI KeRevertToUserAffinityThreadEx(_In_ KAFFINITY Affinity);
+NTKERNELAPI VOID NTAPI KeSetSystemAffinityThread(_In_ KAFFINITY Affinity);
+NTKERNELAPI VOID NTAPI KeRevertToUserAffinityThread(VOID);
+NTKERNELAPI VOID NTAPI KeSetSystemGroupAffinityThread(_In_ PGROUP_AFFINITY Affinity,
+                                                      _Out_opt_ PGROUP_AFFINITY PreviousAffinity);
+NTKERNELAPI VOID NTAPI KeRevertToUserGroupAffinityThread(_In_ PGROUP_AFFINITY PreviousAffinity);
 #define KeGetCurrentProcessorNumber() KeGetCurrentProcessorNumberEx(NULL)
 #define KeGetCurrentProcessorIndex()  KeGetCurrentProcessorNumberEx(NULL)
 

@@ -28,6 +28,8 @@ NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByPointer(_In_ PVOID Object, _In_ AC
 /* One reference more or less; both return the new count. */
 NTKERNELAPI LONG_PTR FASTCALL ObfReferenceObject(_In_ PVOID Object);
 NTKERNELAPI LONG_PTR FASTCALL ObfDereferenceObject(_In_ PVOID Object);
+/* The same; if it is the last one, the object ends on a worker thread, not inside the call. IRQL <= DISPATCH_LEVEL. */
+NTKERNELAPI VOID NTAPI ObDereferenceObjectDeferDelete(_In_ PVOID Object);
 #define ObReferenceObject(Object)   ObfReferenceObject(Object)
 #define ObDereferenceObject(Object) ObfDereferenceObject(Object)
 

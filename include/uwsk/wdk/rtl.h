@@ -154,6 +154,9 @@ NTSYSAPI NTSTATUS NTAPI RtlHashUnicodeString(_In_ PCUNICODE_STRING String, _In_ 
                                              _In_ ULONG HashAlgorithm, _Out_ PULONG HashValue);
 
 /* Random numbers from a seed that is advanced; not for secrets. */
+/* The error code of Win32 for a status; 317 (ERROR_MR_MID_NOT_FOUND) for most. Any IRQL. */
+NTSYSAPI ULONG NTAPI RtlNtStatusToDosError(_In_ NTSTATUS Status);
+NTSYSAPI ULONG NTAPI RtlNtStatusToDosErrorNoTeb(_In_ NTSTATUS Status);
 NTSYSAPI ULONG NTAPI RtlRandomEx(_Inout_ PULONG Seed);
 
 /* ---- Time --------------------------------------------------------------------------------------------- */

@@ -129,6 +129,16 @@ NTSYSAPI PVOID NTAPI RtlLookupElementGenericTableFullAvl(_In_ PRTL_AVL_TABLE Tab
 NTSYSAPI PVOID NTAPI RtlEnumerateGenericTableAvl(_In_ PRTL_AVL_TABLE Table, _In_ BOOLEAN Restart);
 NTSYSAPI PVOID NTAPI RtlEnumerateGenericTableWithoutSplayingAvl(_In_ PRTL_AVL_TABLE Table,
                                                                 _Inout_ PVOID *RestartKey);
+/*
+ * From the element equal to Buffer (or the next one) on, or from *RestartKey if nothing was deleted since *DeleteCount:
+ * the first that MatchFunction takes (STATUS_SUCCESS), passing over STATUS_NO_MATCH, until STATUS_NO_MORE_MATCHES.
+ * NextFlag: behind the one where it begins.
+ */
+NTSYSAPI PVOID NTAPI RtlEnumerateGenericTableLikeADirectory(_In_ PRTL_AVL_TABLE Table,
+                                                            _In_opt_ PRTL_AVL_MATCH_FUNCTION MatchFunction,
+                                                            _In_opt_ PVOID MatchData, _In_ ULONG NextFlag,
+                                                            _Inout_ PVOID *RestartKey,
+                                                            _Inout_ PULONG DeleteCount, _In_ PVOID Buffer);
 /* The first of the elements equal to Buffer, and where to go on. */
 NTSYSAPI PVOID NTAPI RtlLookupFirstMatchingElementGenericTableAvl(_In_ PRTL_AVL_TABLE Table,
                                                                   _In_ PVOID Buffer, _Out_ PVOID *RestartKey);

@@ -23,6 +23,7 @@ NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByPointerWithTag(_In_ PVOID Object,
                                                              _In_ ACCESS_MASK DesiredAccess,
                                                              _In_opt_ POBJECT_TYPE ObjectType,
                                                              _In_ KPROCESSOR_MODE AccessMode, _In_ ULONG Tag);
+NTKERNELAPI VOID NTAPI ObDereferenceObjectDeferDeleteWithTag(_In_ PVOID Object, _In_ ULONG Tag);
 #define ObReferenceObjectWithTag(Object, Tag)   ObfReferenceObjectWithTag((Object), (Tag))
 #define ObDereferenceObjectWithTag(Object, Tag) ObfDereferenceObjectWithTag((Object), (Tag))
 
@@ -66,6 +67,21 @@ typedef struct _XSTATE_SAVE {
 
 NTKERNELAPI NTSTATUS NTAPI KeSaveExtendedProcessorState(_In_ ULONG64 Mask, _Out_ PXSTATE_SAVE XStateSave);
 NTKERNELAPI VOID NTAPI KeRestoreExtendedProcessorState(_In_ PXSTATE_SAVE XStateSave);
+
+/* On x64 floating point needs no care: as in the WDK the pair does nothing. */
+typedef struct _KFLOATING_SAVE {
+    ULONG Dummy;
+} KFLOATING_SAVE, *PKFLOATING_SAVE;
+static inline NTSTATUS KeSaveFloatingPointState(PVOID FloatingState)
+{
+    (void)FloatingState;
+    return STATUS_SUCCESS;
+}
+static inline NTSTATUS KeRestoreFloatingPointState(PVOID FloatingState)
+{
+    (void)FloatingState;
+    return STATUS_SUCCESS;
+}
 
 UWSK_END_C
 

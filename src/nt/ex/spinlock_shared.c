@@ -41,6 +41,21 @@ static void drop(PEX_SPIN_LOCK lock, int alone, void *caller)
         ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x1007, (ULONG_PTR)lock, 0, 0, caller);
 }
 
+/* Once, without waiting. */
+static LOGICAL try_at_dpc_level(PEX_SPIN_LOCK lock, int alone, void *caller)
+{
+    struct ke_thread *thread = ke_current_thread();
+
+    if (ke_current_irql() < DISPATCH_LEVEL) /* K-SPIN-04 */
+        violation(0x40, lock, caller);
+    if (ke_thread_holds(thread, lock)) /* K-SPIN-07 */
+        ke_bug_check_from(SPIN_LOCK_ALREADY_OWNED, (ULONG_PTR)lock, 0, 0, 0, caller);
+    if (!(alone ? ke_shared_try_alone(word_of(lock)) : ke_shared_try(word_of(lock))))
+        return FALSE;
+    ke_note_locked(thread, lock);
+    return TRUE;
+}
+
 static KIRQL acquire(PEX_SPIN_LOCK lock, int alone, void *caller)
 {
     KIRQL old;
@@ -121,6 +136,18 @@ VOID ExReleaseSpinLockSharedFromDpcLevel(PEX_SPIN_LOCK SpinLock)
 VOID ExReleaseSpinLockExclusiveFromDpcLevel(PEX_SPIN_LOCK SpinLock)
 {
     release_from_dpc_level(SpinLock, 1, __builtin_return_address(0));
+}
+
+/* The lock without waiting: non-zero, or 0 and nothing has changed.  DISPATCH_LEVEL.
+ * (wdm ExTryAcquireSpinLockSharedAtDpcLevel, ExTryAcquireSpinLockExclusiveAtDpcLevel) */
+LOGICAL ExTryAcquireSpinLockSharedAtDpcLevel(PEX_SPIN_LOCK SpinLock)
+{
+    return try_at_dpc_level(SpinLock, 0, __builtin_return_address(0));
+}
+
+LOGICAL ExTryAcquireSpinLockExclusiveAtDpcLevel(PEX_SPIN_LOCK SpinLock)
+{
+    return try_at_dpc_level(SpinLock, 1, __builtin_return_address(0));
 }
 
 /* Non-zero when the caller, which shares the lock, holds it alone now; 0 when others share it or a writer

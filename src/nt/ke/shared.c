@@ -117,3 +117,22 @@ int ke_shared_convert(uint32_t *word)
     }
     return 0;
 }
+
+int ke_shared_try(uint32_t *word)
+{
+    host_point(HOST_POINT_LOCK, word);
+    return try_shared(word);
+}
+
+int ke_shared_try_alone(uint32_t *word)
+{
+    uint32_t now = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    host_point(HOST_POINT_LOCK, word);
+    while (!(now & (ALONE | COUNT))) {
+        if (__atomic_compare_exchange_n(word, &now, (now & PARKED) | ALONE, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED))
+            return 1;
+    }
+    return 0;
+}

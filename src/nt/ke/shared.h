@@ -18,6 +18,9 @@ void ke_shared_acquire_alone(uint32_t *word, enum ke_shared_wait wait);
 /* 0 = it was not held that way, nothing is changed. */
 int ke_shared_release(uint32_t *word);
 int ke_shared_release_alone(uint32_t *word);
+/* Without waiting: 1 = it is held now.  A writer that does not get it keeps nobody out. */
+int ke_shared_try(uint32_t *word);
+int ke_shared_try_alone(uint32_t *word);
 /* The only holder becomes the lone one; 0 with other holders or a waiting writer. */
 int ke_shared_convert(uint32_t *word);
 

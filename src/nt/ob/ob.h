@@ -27,6 +27,8 @@ extern const struct ob_type ob_process_type;
 void *ob_create_object(const struct ob_type *type, size_t bytes);
 LONG_PTR ob_reference_object(PVOID object);   /* the new count; not a counted object: bug check 0x18 */
 LONG_PTR ob_dereference_object(PVOID object); /* the new count; destroys at 0.  IRQL <= DISPATCH_LEVEL */
+/* The same, but the object ends on a worker thread. */
+void ob_dereference_object_later(PVOID object, void *caller);
 /* What the last dereference does; for a type's `defer`. */
 void ob_destroy_object(PVOID object);
 const struct ob_type *ob_object_type(PVOID object);

@@ -2,6 +2,7 @@
  * object.c - counted objects: a header in front of the body.
  */
 #include "nt/ob/ob.h"
+#include "nt/ex/ex.h"
 #include "nt/ke/internal.h"
 
 #define OBJECT_MAGIC 0x7463656a626f7775ull /* "uwobject" */
@@ -70,7 +71,8 @@ void ob_destroy_object(PVOID object)
     ke_free(header, header->bytes);
 }
 
-static LONG_PTR dereference(PVOID object, void *caller)
+/* One reference less; 0 = the caller has to end the object. */
+static LONG_PTR drop(PVOID object, void *caller)
 {
     struct ob_header *header = header_of(object, caller);
     const struct ob_type *type = header->type;
@@ -79,11 +81,24 @@ static LONG_PTR dereference(PVOID object, void *caller)
     if (now < 0)
         ke_bug_check_from(REFERENCE_BY_POINTER, (ULONG_PTR)type, (ULONG_PTR)object, 2, (ULONG_PTR)now,
                           caller);
-    if (now > 0)
-        return now;
+    return now;
+}
+
+static void end(void *object)
+{
+    const struct ob_type *type = ((struct ob_header *)object - 1)->type;
+
     if (!type->defer || !type->defer(object))
         ob_destroy_object(object);
-    return 0;
+}
+
+static LONG_PTR dereference(PVOID object, void *caller)
+{
+    LONG_PTR now = drop(object, caller);
+
+    if (now == 0)
+        end(object);
+    return now;
 }
 
 LONG_PTR ob_reference_object(PVOID object)
@@ -131,4 +146,40 @@ NTSTATUS ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POB
         return STATUS_OBJECT_TYPE_MISMATCH;
     (void)reference(Object, __builtin_return_address(0));
     return STATUS_SUCCESS;
+}
+
+/* The end of an object on a worker thread. */
+struct late_end {
+    struct ex_work work;
+    PVOID object;
+};
+
+static void end_late(void *context)
+{
+    struct late_end *late = context;
+
+    end(late->object);
+    ke_free(late, sizeof *late);
+}
+
+void ob_dereference_object_later(PVOID object, void *caller)
+{
+    struct late_end *late;
+
+    if (drop(object, caller) > 0)
+        return;
+    late = ke_allocate(sizeof *late);
+    if (!late) { /* then here and now, as if it were called so */
+        end(object);
+        return;
+    }
+    late->object = object;
+    ex_queue_worker(&late->work, end_late, late);
+}
+
+/* ObDereferenceObject whose object, if it was the last reference, ends on a worker thread.  IRQL <= DISPATCH_LEVEL.
+ * (wdm ObDereferenceObjectDeferDelete) */
+VOID NTAPI ObDereferenceObjectDeferDelete(PVOID Object)
+{
+    ob_dereference_object_later(Object, __builtin_return_address(0));
 }

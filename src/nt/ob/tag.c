@@ -47,3 +47,10 @@ NTSTATUS NTAPI ObReferenceObjectByPointerWithTag(PVOID Object, ACCESS_MASK Desir
     (void)ob_reference_object(Object);
     return STATUS_SUCCESS;
 }
+
+/* ObDereferenceObjectDeferDelete with a tag.  (wdm ObDereferenceObjectDeferDeleteWithTag) */
+VOID NTAPI ObDereferenceObjectDeferDeleteWithTag(PVOID Object, ULONG Tag)
+{
+    (void)Tag;
+    ob_dereference_object_later(Object, __builtin_return_address(0));
+}

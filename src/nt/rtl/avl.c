@@ -325,6 +325,48 @@ PVOID NTAPI RtlEnumerateGenericTableWithoutSplayingAvl(PRTL_AVL_TABLE Table, PVO
     return enumerate(Table, (node_t **)RestartKey);
 }
 
+/* Where an enumeration goes on: at *RestartKey while nothing was deleted since, else at the element that Buffer tells of,
+ * or behind where it was. */
+static node_t *resume(PRTL_AVL_TABLE table, node_t *key, ULONG deletions, PVOID buffer, ULONG next)
+{
+    node_t *node = key;
+
+    if (!key || deletions != table->DeleteCount) {
+        switch (search(table, buffer, &node)) {
+        case TableEmptyTree:
+            return NULL;
+        case TableInsertAsLeft: /* the next one in order */
+            return node;
+        case TableInsertAsRight:
+            return neighbour(table, node, RIGHT);
+        default:
+            break;
+        }
+    }
+    return next ? neighbour(table, node, RIGHT) : node;
+}
+
+/* The first element from there on that MatchFunction takes; NULL = end.  *RestartKey (NULL to begin with) and
+ * *DeleteCount keep the place; Buffer tells of the element at which to begin, or of the last one returned when others
+ * were deleted.  NextFlag: behind it.  (ntddk RtlEnumerateGenericTableLikeADirectory) */
+PVOID NTAPI RtlEnumerateGenericTableLikeADirectory(PRTL_AVL_TABLE Table,
+                                                   PRTL_AVL_MATCH_FUNCTION MatchFunction, PVOID MatchData,
+                                                   ULONG NextFlag, PVOID *RestartKey, PULONG DeleteCount,
+                                                   PVOID Buffer)
+{
+    node_t *node = resume(Table, *RestartKey, *DeleteCount, Buffer, NextFlag);
+    NTSTATUS status = STATUS_NO_MATCH;
+
+    for (; node; node = neighbour(Table, node, RIGHT)) {
+        status = MatchFunction ? MatchFunction(Table, element_of(node), MatchData) : STATUS_SUCCESS;
+        *RestartKey = node;
+        if (status != STATUS_NO_MATCH)
+            break;
+    }
+    *DeleteCount = Table->DeleteCount;
+    return node && status == STATUS_SUCCESS ? element_of(node) : NULL;
+}
+
 /* The first of several elements that the comparison calls equal to Buffer; *RestartKey leads to the next ones.
  * (ntddk RtlLookupFirstMatchingElementGenericTableAvl) */
 PVOID NTAPI RtlLookupFirstMatchingElementGenericTableAvl(PRTL_AVL_TABLE Table, PVOID Buffer,
