@@ -335,6 +335,26 @@ TEST(fact_10_peers_reset_is_an_event_without_reading, "")
     EXPECT_EQ(error, ECONNRESET);
 }
 
+/* ---- fact 39: an epoll set reports what is there already --------------------------------------------- */
+
+TEST(fact_39_registering_tells_of_the_fin_that_came_before, "")
+{
+    struct pair pair = connected();
+
+    peer_shutdown(pair.peer);
+    EXPECT(next_events(watch(pair.ours, EPOLLRDHUP), 5000) & EPOLLRDHUP); /* it has come */
+    EXPECT(next_events(watch(pair.ours, EPOLLRDHUP | EPOLLET), 0) & EPOLLRDHUP);
+}
+
+TEST(fact_39_registering_tells_of_the_reset_that_came_before, "")
+{
+    struct pair pair = connected();
+
+    peer_reset(pair.peer);
+    EXPECT(next_events(watch(pair.ours, 0), 5000) & EPOLLERR);
+    EXPECT(next_events(watch(pair.ours, EPOLLRDHUP | EPOLLET), 0) & EPOLLERR);
+}
+
 /* ---- fact 18: the handshake is over before accept ----------------------------------------------------- */
 
 TEST(fact_18_handshake_completes_before_accept, "")
