@@ -367,6 +367,30 @@ TEST(on_step_sees_every_step_and_changes_nothing, "")
     EXPECT_EQ(seen.steps, plain.steps);
 }
 
+static void on_trap(int signal)
+{
+    _exit(signal == SIGTRAP ? (int)sim_step() : 1);
+}
+
+/* Whoever traces the process gets the signal; here a handler does. */
+TEST(break_at_step_raises_a_trap_there, "")
+{
+    struct sim_plan plan = {.scheduler = SIM_RANDOM, .break_at_step = 77};
+    pid_t child = fork();
+    int status;
+
+    EXPECT(child >= 0);
+    if (child == 0) {
+        host_self();
+        signal(SIGTRAP, on_trap);
+        sim_run(&plan, program, NULL, NULL, NULL);
+        _exit(2);
+    }
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 77);
+}
+
 /* ---- time ---------------------------------------------------------------------------------------------- */
 
 static void sleeper(void *argument)
@@ -802,6 +826,25 @@ TEST(runs_end_in_every_other_way, "")
     EXPECT_EQ(end_of(&plan, stop_by_timer).result.end, SIM_STOPPED);
     EXPECT_EQ(end_of(&plan, end_main).result.end, SIM_DONE);
     EXPECT_EQ(sim_running(), 0);
+}
+
+/* A forked child goes on with runs of its own, watched like its parent's. */
+TEST(runs_go_on_in_a_forked_child, "")
+{
+    struct sim_plan plan = {.seed = 9, .scheduler = SIM_RANDOM, .watchdog_ms = 100};
+    uint64_t hash = run(&plan, program, NULL).hash;
+    pid_t child = fork();
+    int status;
+
+    EXPECT(child >= 0);
+    if (child == 0) {
+        if (run(&plan, program, NULL).hash != hash)
+            _exit(1);
+        _exit(test_sanitizer() == 2 || run(&plan, hang, NULL).end == SIM_HUNG ? 0 : 2);
+    }
+    EXPECT(waitpid(child, &status, 0) == child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(run(&plan, program, NULL).hash, hash);
 }
 
 /* ---- fibers -------------------------------------------------------------------------------------------- */

@@ -134,3 +134,16 @@ TEST(probes_reach_watched_pages, "")
     sim_restore();
     EXPECT_EQ(uwsk_points_enabled, 0);
 }
+
+/* Its contents would not be brought back with the pointers to it. */
+TEST(snapshot_is_refused_when_the_runtime_holds_pages, "")
+{
+    void *page = host_pages_allocate(4096, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
+
+    host_set_log_sink(count_line, NULL);
+    EXPECT(page != NULL);
+    EXPECT_EQ(sim_snapshot(), -1);
+    EXPECT_EQ(lines, 1);
+    host_pages_free(page, 4096);
+    EXPECT_EQ(sim_snapshot(), 0);
+}

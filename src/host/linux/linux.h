@@ -35,6 +35,9 @@ struct linux_thread *linux_self_if_known(void);
 /* thread.c: the hook of host_set_thread_exit_hook, if there is one and the thread is nt's. */
 void linux_run_exit_hook(struct host_thread *thread);
 
+/* pages.c: bytes that were allocated and not freed yet. */
+size_t linux_pages_held(void);
+
 /* fault.c: installs the handlers, once per process. */
 void linux_faults_install(void);
 

@@ -5,6 +5,7 @@
 #include "linux.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
@@ -33,6 +34,13 @@ static int protection_bits(int protection)
            (protection & HOST_PAGE_EXECUTE ? PROT_EXEC : 0);
 }
 
+static _Atomic size_t held HOST_KEPT; /* bytes */
+
+size_t linux_pages_held(void)
+{
+    return atomic_load(&held);
+}
+
 void *host_pages_allocate(size_t bytes, size_t alignment, int protection)
 {
     size_t size = whole_pages(bytes);
@@ -56,6 +64,7 @@ void *host_pages_allocate(size_t bytes, size_t alignment, int protection)
             munmap(aligned + size, slack - before);
         pages = aligned;
     }
+    atomic_fetch_add_explicit(&held, size, memory_order_relaxed);
     return pages;
 }
 
@@ -65,6 +74,7 @@ void host_pages_free(void *pages, size_t bytes)
         return;
     host_memory_unpoison(pages, whole_pages(bytes)); /* the next mapping there is somebody else's */
     munmap(pages, whole_pages(bytes));
+    atomic_fetch_sub_explicit(&held, whole_pages(bytes), memory_order_relaxed);
 }
 
 int host_pages_protect(void *pages, size_t bytes, int protection)

@@ -14,7 +14,12 @@
  * each step with more than one runnable fiber the scheduler decides who goes on.  The default rule: the running
  * fiber goes on while it can; when it cannot, the next runnable one in the order of numbers, round robin.  A
  * choice is a step at which the scheduler went elsewhere: a schedule is the list of its choices, and the empty
- * list is a schedule, too.  A fiber that relaxes or yields stands back until another one has made a step.
+ * list is a schedule, too.  A fiber that relaxes or yields stands back until another one has made a step; so does
+ * one that has made 10,000 steps in a row, or looks at the clock for the 1,000th time without a step in between.
+ *
+ * Time.  A step takes 50 ns; when nobody can run, time jumps to the next deadline or timer.  When nothing happens but
+ * relaxing (256 such steps), relaxing takes longer and longer, up to 10 us a step, so that who spins for a time to
+ * come gets there.
  */
 #ifndef UWSK_HOST_SIM_H
 #define UWSK_HOST_SIM_H
@@ -98,7 +103,7 @@ enum sim_end {
     SIM_ENDLESS,  /* step_limit */
     SIM_HUNG,     /* a fiber does not reach a point any more: hung_frames tells where it stands */
     SIM_DIVERGED, /* a choice names a fiber that cannot run there: the trace is of another build */
-    SIM_CRASHED   /* a processor exception that nobody took */
+    SIM_CRASHED   /* a processor exception that nobody took, or host_abort(); exit_status: the signal */
 };
 
 #define SIM_FRAMES 32
@@ -134,8 +139,9 @@ void sim_progress(void);  /* something has happened: starts the idle time anew *
 /* A random stream of the run's seed: stream numbers from 1000 on are the caller's. */
 void sim_stream(struct sim_rng *rng, uint64_t stream);
 
-/* A call at a moment of virtual time, made between fibers: fire() may unpark and set timers, never park.  Memory
- * is the caller's until it has fired or was cancelled; zeroed before first use. */
+/* A call at a moment of virtual time, made between fibers: fire() may unpark and set timers, never park; scheduling
+ * points in it are none.  Memory is the caller's until it has fired or was cancelled; zeroed before first use.  The
+ * end of a run cancels what is set. */
 struct sim_timer {
     void (*fire)(struct sim_timer *timer);
     uint64_t due_ns;
@@ -147,9 +153,12 @@ int sim_timer_cancel(struct sim_timer *timer);                /* 1 when it was s
 
 /* ---- between runs ------------------------------------------------------------------------------------- */
 
-/* Remembers the writable memory of the runtime and of every module loaded through sim_module_load so far. */
+/* Remembers the writable memory of the runtime and of every module loaded through sim_module_load so far.  Before
+ * anything above host has run in this process: -1 when pages of the host are in use, which would not be brought
+ * back.  Data marked HOST_KEPT is left out. */
 int sim_snapshot(void);
-/* Brings it back and empties the arena.  Only pages that were written since cost anything. */
+/* Brings it back and empties the arena.  Only pages that were ever written cost anything.  After a run nothing above
+ * host is to be called before this. */
 void sim_restore(void);
 /* Loads a driver's file once and for all; host_module_load of the same path answers it in every run. */
 void *sim_module_load(const char *path, char *error, size_t error_bytes);

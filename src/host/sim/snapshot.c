@@ -283,6 +283,10 @@ int sim_snapshot(void)
 {
     if (sim_prepare() != 0 || host_backend)
         return -1;
+    if (linux_pages_held()) {
+        host_log(HOST_LOG_ERROR, "simulator: the runtime has run before the snapshot, and holds memory");
+        return -1;
+    }
     forget();
     if (dl_iterate_phdr(visit, NULL) != 0) {
         forget();
