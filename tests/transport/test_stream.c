@@ -247,7 +247,8 @@ TEST(receive_waits_for_data, "")
     io_expect_pending(&receive, 20);
     peer_send(peer, "abc", 3);
     EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
-    EXPECT_EQ(receive.bytes, test_mode_has("one-byte") ? 1 : 3);
+    if (!test_mode_has("windy"))
+        EXPECT_EQ(receive.bytes, test_mode_has("one-byte") ? 1 : 3);
     EXPECT_EQ(memory[0], 'a');
     net->close(socket);
     peer_close(peer);
@@ -445,7 +446,8 @@ TEST(provided_buffers, "")
     peer_send(peer, memory, 100);
     EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
     EXPECT_EQ((uintptr_t)receive.op.provided % 64, 0);
-    EXPECT_EQ(receive.bytes, test_mode_has("one-byte") ? 1 : 100);
+    if (!test_mode_has("windy"))
+        EXPECT_EQ(receive.bytes, test_mode_has("one-byte") ? 1 : 100);
     EXPECT(memcmp(receive.op.provided, memory, receive.bytes) == 0);
     net->recycle(transport, receive.op.provided);
 

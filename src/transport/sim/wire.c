@@ -143,35 +143,37 @@ static void fin_released(struct sim_timer *timer)
     net_leave();
 }
 
-/* Whether what is left, less than a full segment, waits for an ACK (Nagle). */
-static bool waits_for_more(const struct net_end *end, size_t left)
+/* How much of what is left may leave now: what would not fill a segment waits for the ACK of what is on its way
+ * (Nagle).  The weather's segments are made of it afterwards, as if by the network. */
+static size_t may_leave(const struct net_end *end)
 {
     const struct net_flow *out = &end->out;
-    return left < NET_MSS && !end->nodelay && !out->fin_queued && out->acked < out->sent;
+    size_t left = (size_t)(out->written - out->sent);
+    size_t tail = left % NET_MSS;
+    bool waits = !end->nodelay && !out->fin_queued && (out->acked < out->sent || left >= NET_MSS);
+    return waits ? left - tail : left;
 }
 
 static void send_data(struct net_end *end)
 {
     struct net_flow *out = &end->out;
     const struct net_weather *weather = &net_world.weather;
-    while (out->sent < out->written) {
-        size_t left = (size_t)(out->written - out->sent);
-        size_t room = out->edge > out->sent ? (size_t)(out->edge - out->sent) : 0;
-        if (room == 0) { /* its probes are answered, as long as somebody is there */
-            net_watch_silence(end);
-            return;
-        }
-        if (waits_for_more(end, left))
-            return;
+    size_t left = may_leave(end);
+    size_t room = out->edge > out->sent ? (size_t)(out->edge - out->sent) : 0;
+    if (room == 0) /* its probes are answered, as long as somebody is there */
+        net_watch_silence(end);
+    if (left > room)
+        left = room;
+    while (left) {
         size_t piece = (size_t)net_draw(&end->connection->rng, weather->segment_min, weather->segment_max);
         if (piece > left)
             piece = left;
-        if (piece > room)
-            piece = room;
         out->sent += piece;
+        left -= piece;
         net_put(end, SEGMENT_DATA | SEGMENT_ACK);
     }
-    net_end_tell(end, NET_SENT);
+    if (out->sent == out->written)
+        net_end_tell(end, NET_SENT);
 }
 
 static void send_fin(struct net_end *end)
