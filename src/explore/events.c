@@ -49,6 +49,12 @@ void events_add(struct uwsk_world *world, const char *format, ...)
     va_end(arguments);
 }
 
+void events_where(struct uwsk_world *world, const void *where)
+{
+    if (world->events.count && !world->violation.kind[0])
+        world->events.event[world->events.count - 1].where = (void *)(uintptr_t)where;
+}
+
 void events_switch(struct uwsk_world *world, const void *where, const char *what, uint32_t next)
 {
     struct event *event = events_next(world);

@@ -164,6 +164,8 @@ struct events {
 void events_add(struct uwsk_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A switch of the schedule: the running fiber stops at `where`, inside `what`. */
 void events_switch(struct uwsk_world *world, const void *where, const char *what, uint32_t next);
+/* The last event happens at this address. */
+void events_where(struct uwsk_world *world, const void *where);
 void events_clear(struct events *events);
 void events_name(struct events *events, uint32_t fiber, const char *name);
 const char *events_name_of(const struct events *events, uint32_t fiber);

@@ -410,7 +410,13 @@ static void on_socket(void *context, int step, const void *object, const void *i
         socket->category = look.category;
         socket->number = look.number ? look.number : socket->number;
     }
-    if (step == OBSERVE_SOCKET_CALL) {
+    if (step == OBSERVE_SOCKET_UNKNOWN) {
+        world_violation(
+            all->world, "released-twice",
+            "WskRelease on socket %llu of data that is not retained: released before, or never kept "
+            "(C-DATA-11)",
+            (unsigned long long)socket->number);
+    } else if (step == OBSERVE_SOCKET_CALL) {
         on_call(all, socket, irp, name, 0);
     } else if (step == OBSERVE_SOCKET_CLOSING) {
         on_closing(all, socket, irp);
@@ -492,10 +498,13 @@ static void on_completing(struct invariants *all, struct watched_irp *irp, int32
     const char *text = all->world->options.trace ? rtl_status_name(status) : NULL;
 
     irp->state = IRP_COMPLETING;
-    if (all->world->options.trace)
+    if (all->world->options.trace && information < 1u << 30)
         events_add(all->world, "IRP %llu of %s on socket %llu completes: %s, %llu",
                    (unsigned long long)irp->number, irp->name, (unsigned long long)socket->number,
                    text ? text : "?", (unsigned long long)information);
+    else /* a socket: its address says nothing */
+        events_add(all->world, "IRP %llu of %s on socket %llu completes: %s", (unsigned long long)irp->number,
+                   irp->name, (unsigned long long)socket->number, text ? text : "?");
     if (irp->is_close) {
         close_completes(all, irp);
         return;
@@ -585,8 +594,10 @@ static void on_enter(void *context, int call, const void *subject, const char *n
     begun->name = name;
     begun->function = thread->frames ? thread->frames->function : NULL;
     begun->locks = thread->locks_held;
-    if (all->world->options.trace && is_driver_code(begun->function))
+    if (all->world->options.trace && is_driver_code(begun->function)) {
         events_add(all->world, "%s begins", name);
+        events_where(all->world, begun->function);
+    }
     if (call == OBSERVE_CALLBACK && (socket = find_socket(all, subject)) != NULL && !socket->dead) {
         begun->socket = socket;
         callback_begins(all, begun);
@@ -624,6 +635,8 @@ static void check_locks(struct invariants *all, const struct begun *begun)
     if (thread->locks_held != expected && is_driver_code(begun->function))
         world_violation(all->world, "lock-held", "%s returns with %u spin locks held, it was called with %u",
                         begun->name, thread->locks_held, expected);
+    if (begun->call == OBSERVE_THREAD_ROUTINE && thread->irql != PASSIVE_LEVEL)
+        world_violation(all->world, "irql-not-restored", "a system thread ends at IRQL %u", thread->irql);
     if (begun->call == OBSERVE_THREAD_ROUTINE && thread->mutexes_held != 0)
         world_violation(all->world, "lock-held", "a system thread ends with %d mutexes held",
                         thread->mutexes_held);

@@ -62,6 +62,7 @@ enum observe_socket_step {
     OBSERVE_SOCKET_CALL = 1, /* an IRP of a call on the socket was let in (name: the function) */
     OBSERVE_SOCKET_REFUSED,  /* a call was not: the socket is closing or closed */
     OBSERVE_SOCKET_CLOSING,  /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
+    OBSERVE_SOCKET_UNKNOWN,  /* WskRelease of a list that is not retained */
     OBSERVE_SOCKET_CALLBACK  /* an event callback was let in: its routine will be called */
 };
 

@@ -282,6 +282,8 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
         status = STATUS_SUCCESS;
         break;
     }
+    if (status != STATUS_SUCCESS)
+        OBSERVE(socket, OBSERVE_SOCKET_UNKNOWN, socket, NULL, "WskRelease");
     wsk_unlock(socket, irql);
     wsk_gate_leave(socket);
     return status;

@@ -19,7 +19,8 @@ static HANDLE thread_id(const struct ke_thread *thread)
     return (HANDLE)(ULONG_PTR)(thread->id * 4);
 }
 
-/* Tells the observers that the routines still on the thread's stack are over: nothing returns into them. */
+/* Tells the observers that the routines still on the thread's stack are over: nothing returns into them.  The
+ * thread has died before: who finds none of a driver's routines running finds none of its threads, either. */
 static void leave_frames(struct ke_thread *thread)
 {
     for (struct rtl_frame *frame = thread->frames; frame; frame = frame->previous)
@@ -30,22 +31,25 @@ static void leave_frames(struct ke_thread *thread)
 static void end_now(struct ke_thread *thread, NTSTATUS status) __attribute__((noreturn));
 static void end_now(struct ke_thread *thread, NTSTATUS status)
 {
+    OBSERVE(dead, OBSERVE_THREAD, thread);
     leave_frames(thread);
     if (thread->apc_disable > 0)
         thread->apc_disable--; /* the one it was started with */
     thread->exit_status = status;
-    OBSERVE(dead, OBSERVE_THREAD, thread);
     host_thread_exit(); /* its hook ends the thread object */
 }
 
 static void system_thread_main(void *argument)
 {
     struct ke_thread *thread = argument;
+    struct rtl_frame frame;
 
     ke_bind_thread(thread, host_self());
     thread->apc_disable = 1; /* K-THREAD-01 */
-    RTL_CALL(OBSERVE_THREAD_ROUTINE, thread, "KSTART_ROUTINE", thread->start_routine,
-             thread->start_routine(thread->start_context));
+    rtl_frame_enter(&frame, OBSERVE_THREAD_ROUTINE, thread, "KSTART_ROUTINE", (void *)thread->start_routine);
+    thread->start_routine(thread->start_context);
+    if (thread->irql != frame.irql)
+        rtl_frame_bad_irql(&frame);
     end_now(thread, STATUS_SUCCESS); /* D-23: returning is as good as PsTerminateSystemThread */
 }
 
