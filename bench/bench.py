@@ -292,6 +292,16 @@ def prices():
         print(text, flush=True)
 
 
+def parts():
+    """What single parts of io_uring cost: no server of ours takes part."""
+    path = os.path.join(bench, "uring_parts")
+    if only and "parts" not in only or not os.path.exists(path):
+        return
+    print("\nparts of io_uring, each beside what could stand in its place", flush=True)
+    out = subprocess.run([path, "0.05" if quick else "0.3"], capture_output=True, text=True, timeout=120)
+    print("".join(f"  {line}\n" for line in (out.stdout + out.stderr).splitlines()), end="", flush=True)
+
+
 def echo_rows():
     servers = Servers()
     # Each transport has a driver with ports of its own, so that all of them are measured in one row.
@@ -354,6 +364,7 @@ def main():
         synchronous_rows()
         send_complete_rows()
         prices()
+        parts()
     finally:
         stop_all()
     if worst:
