@@ -113,12 +113,12 @@ static void program(void *argument)
     ke_stop();
 }
 
-static struct sim_result run(const struct sim_plan *plan)
+static struct sim_result run_program(const struct sim_plan *plan, void (*main)(void *argument))
 {
     struct sim_result result;
 
     sim_restore();
-    EXPECT_EQ(sim_run(plan, program, NULL, NULL, &result), 0);
+    EXPECT_EQ(sim_run(plan, main, NULL, NULL, &result), 0);
     if (result.end != SIM_DONE)
         TEST_NOTE("seed %llu, scheduler %d: end %d, step %llu", (unsigned long long)plan->seed,
                   plan->scheduler, result.end, (unsigned long long)result.steps);
@@ -126,10 +126,20 @@ static struct sim_result run(const struct sim_plan *plan)
     return result;
 }
 
+static struct sim_result run(const struct sim_plan *plan)
+{
+    return run_program(plan, program);
+}
+
+static uint64_t seeds(void)
+{
+    return test_sanitizer() ? 200 : (uint64_t)test_scale(50000);
+}
+
 TEST(executive_holds_under_random_schedules, "", TEST_TIMEOUT(120))
 {
     EXPECT_EQ(sim_snapshot(), 0);
-    for (uint64_t seed = 0; seed < 1000; seed++) {
+    for (uint64_t seed = 0; seed < seeds(); seed++) {
         struct sim_plan plan = {.seed = seed, .scheduler = SIM_RANDOM};
 
         if (seed % 4 == 1) {
@@ -147,11 +157,124 @@ TEST(executive_holds_under_pct_schedules, "", TEST_TIMEOUT(120))
 
     EXPECT_EQ(sim_snapshot(), 0);
     steps = run(&first).steps;
-    for (uint64_t seed = 0; seed < 1000; seed++) {
+    for (uint64_t seed = 0; seed < seeds(); seed++) {
         struct sim_plan plan = {
             .seed = seed, .scheduler = SIM_PCT, .depth = 2 + seed % 4, .expected_steps = steps};
 
         run(&plan);
+    }
+}
+
+/* ---- the rooms above ----------------------------------------------------------------------------------- */
+
+static struct upper {
+    ERESOURCE resource;
+    FAST_MUTEX fast;
+    EX_RUNDOWN_REF rundown;
+    SLIST_HEADER list;
+    SLIST_ENTRY entries[THREADS];
+    LOOKASIDE_LIST_EX lookaside;
+    KEVENT worked;
+    WORK_QUEUE_ITEM items[THREADS];
+    LONG left, value, readers;
+    LONG ended; /* the run-down is over */
+} * upper;
+
+static VOID on_work(PVOID context)
+{
+    (void)context;
+    if (InterlockedDecrement(&upper->left) == 0)
+        KeSetEvent(&upper->worked, 0, FALSE);
+}
+
+static VOID user(PVOID context)
+{
+    unsigned number = (unsigned)(ULONG_PTR)context;
+    LARGE_INTEGER timeout = after(MS(1));
+    KEVENT own;
+    PVOID objects[2] = {&own, &upper->worked};
+    PSLIST_ENTRY mine = &upper->entries[number]; /* whichever it got last */
+    NTSTATUS status;
+
+    KeInitializeEvent(&own, SynchronizationEvent, FALSE);
+    for (int i = 0; i < ROUNDS; i++) {
+        PVOID block;
+
+        if (!ExAcquireRundownProtection(&upper->rundown))
+            break;
+        EXPECT_EQ(upper->ended, 0);
+        block = ExAllocateFromLookasideListEx(&upper->lookaside);
+        EXPECT(block != NULL);
+        KeEnterCriticalRegion();
+        ExAcquireResourceExclusiveLite(&upper->resource, TRUE);
+        EXPECT_EQ(InterlockedIncrement(&upper->value), 1);
+        EXPECT_EQ(upper->readers, 0);
+        InterlockedDecrement(&upper->value);
+        ExConvertExclusiveToSharedLite(&upper->resource);
+        InterlockedIncrement(&upper->readers);
+        EXPECT_EQ(upper->value, 0);
+        InterlockedDecrement(&upper->readers);
+        ExReleaseResourceLite(&upper->resource);
+        KeLeaveCriticalRegion();
+        ExAcquireFastMutex(&upper->fast);
+        InterlockedPushEntrySList(&upper->list, mine);
+        ExReleaseFastMutex(&upper->fast);
+        while (!(mine = InterlockedPopEntrySList(&upper->list)))
+            YieldProcessor();
+        ExReleaseRundownProtection(&upper->rundown);
+        ExFreeToLookasideListEx(&upper->lookaside, block);
+    }
+    status = KeWaitForMultipleObjects(2, objects, WaitAny, Executive, KernelMode, FALSE, &timeout, NULL);
+    EXPECT(status == STATUS_TIMEOUT || status == STATUS_WAIT_1);
+    ExQueueWorkItem(&upper->items[number], DelayedWorkQueue);
+}
+
+static void program_above(void *argument)
+{
+    struct ke_thread *threads[THREADS];
+
+    (void)argument;
+    start_processors(2);
+    upper = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof *upper, TAG);
+    EXPECT(upper != NULL);
+    EXPECT_STATUS(ExInitializeResourceLite(&upper->resource), STATUS_SUCCESS);
+    ExInitializeFastMutex(&upper->fast);
+    ExInitializeRundownProtection(&upper->rundown);
+    InitializeSListHead(&upper->list);
+    EXPECT_STATUS(ExInitializeLookasideListEx(&upper->lookaside, NULL, NULL, NonPagedPoolNx, 0, 64, TAG, 0),
+                  STATUS_SUCCESS);
+    KeInitializeEvent(&upper->worked, NotificationEvent, FALSE);
+    upper->left = THREADS;
+    for (ULONG_PTR i = 0; i < THREADS; i++) {
+        ExInitializeWorkItem(&upper->items[i], on_work, NULL);
+        threads[i] = start_thread(user, (PVOID)i);
+    }
+    ExWaitForRundownProtectionRelease(&upper->rundown);
+    ExRundownCompleted(&upper->rundown);
+    InterlockedExchange(&upper->ended, 1);
+    EXPECT_STATUS(KeWaitForSingleObject(&upper->worked, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
+    for (int i = 0; i < THREADS; i++)
+        join_thread(threads[i]);
+    ex_workers_shutdown();
+    EXPECT_EQ(ExQueryDepthSList(&upper->list), 0);
+    ExDeleteLookasideListEx(&upper->lookaside);
+    EXPECT_STATUS(ExDeleteResourceLite(&upper->resource), STATUS_SUCCESS);
+    ExFreePoolWithTag(upper, TAG);
+    ke_stop();
+}
+
+TEST(rooms_above_hold_under_every_scheduler, "", TEST_TIMEOUT(120))
+{
+    struct sim_plan plan = {.scheduler = SIM_REPLAY};
+
+    EXPECT_EQ(sim_snapshot(), 0);
+    plan.expected_steps = run_program(&plan, program_above).steps;
+    for (plan.seed = 0; plan.seed < seeds(); plan.seed++) {
+        plan.scheduler = plan.seed % 2 ? SIM_PCT : SIM_RANDOM;
+        plan.depth = 2 + plan.seed % 5;
+        plan.delay_one_in = plan.seed % 3 ? 0 : 15;
+        plan.delay_ns = 2000000;
+        run_program(&plan, program_above);
     }
 }
 
