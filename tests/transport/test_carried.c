@@ -193,6 +193,61 @@ TEST(fin_with_transfers_in_both_directions, "")
     peer_close(peer);
 }
 
+/* Sends and waits until all of it lies there. */
+static void lay_before(struct transport_socket *socket, int peer, const char *memory, size_t length)
+{
+    peer_send(peer, memory, length);
+    while (net->query(socket, TRANSPORT_READABLE) < (int64_t)length)
+        net_pump(1);
+}
+
+static size_t receive_provided(struct transport_socket *socket, const char *expected)
+{
+    struct io receive;
+    io_init(&receive, TRANSPORT_RECEIVE, NULL, net->provided_size(transport));
+    receive.op.flags |= TRANSPORT_PROVIDE;
+    EXPECT_STATUS(io_run(socket, &receive), STATUS_SUCCESS);
+    EXPECT(memcmp(receive.op.provided, expected, receive.bytes) == 0);
+    net->recycle(transport, receive.op.provided);
+    return receive.bytes;
+}
+
+/* Who fills a small buffer gets a large one next, and a small one again when it was too large. */
+TEST(a_stream_gets_large_buffers, "",
+     TEST_MODES(
+         NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline") " " NET_LINUX("threads/natural")))
+{
+    int peer;
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    struct io receive;
+    enum { SMALL = PROVIDED_SMALL };
+    fill_pattern(big, 3 * SMALL);
+    EXPECT_EQ(net->provided_size(transport), PROVIDED_LARGE);
+    lay_before(socket, peer, big, 3 * SMALL);
+    EXPECT_EQ(receive_provided(socket, big), SMALL);
+    EXPECT_EQ(receive_provided(socket, big + SMALL), 2 * SMALL);
+    lay_before(socket, peer, big, 1);
+    EXPECT_EQ(receive_provided(socket, big), 1);
+    lay_before(socket, peer, big, SMALL + 1);
+    EXPECT_EQ(receive_provided(socket, big), SMALL);
+    EXPECT_EQ(receive_provided(socket, big + SMALL), 1); /* a large one again, and too large */
+    lay_before(socket, peer, big, SMALL);
+    EXPECT_EQ(receive_provided(socket, big), SMALL);
+    /* One that waits gets a large one, too. */
+    io_init(&receive, TRANSPORT_RECEIVE, NULL, PROVIDED_LARGE);
+    receive.op.flags |= TRANSPORT_PROVIDE;
+    EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+    io_expect_pending(&receive, 5);
+    peer_send(peer, big, 2 * SMALL);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+    EXPECT(receive.bytes > 0 && memcmp(receive.op.provided, big, receive.bytes) == 0);
+    net->recycle(transport, receive.op.provided);
+    for (size_t got = receive.bytes; got < 2 * SMALL;)
+        got += receive_provided(socket, big + got);
+    net->close(socket);
+    peer_close(peer);
+}
+
 enum { IDLE = 200 };
 
 /* Sockets that wait for data hold no buffer; more of them than buffers lie ready get theirs nevertheless. */
