@@ -208,7 +208,7 @@ static NTSTATUS begin(struct out *out, const void *fixed, ULONG bytes)
 
 /* What is asked of a key: about itself, a subkey or a value, and where the answer goes. */
 struct query {
-    NTSTATUS (*tell)
+    NTSTATUS(*tell)
     (const struct cm_key *key, const struct query *query, struct out *out); /* under the lock */
     int class;
     ULONG index;

@@ -253,100 +253,87 @@ BOOLEAN uwsk_tracelogging_enabled(TraceLoggingHProvider provider)
     return __atomic_load_n(registered(provider), __ATOMIC_ACQUIRE) != 0;
 }
 
-/* A value that is a number. */
-static int add_number(struct trace_text *text, int kind, va_list *arguments)
+/* Values that DbgPrint has a format for. */
+static const char *format_of(int kind)
 {
-    ULONG value;
+    static const struct {
+        int kind;
+        const char *format;
+    } formats[] = {{UWSK_TL_I32, "%d"},       {UWSK_TL_U32, "%u"},       {UWSK_TL_I64, "%lld"},
+                   {UWSK_TL_U64, "%llu"},     {UWSK_TL_X32, "0x%x"},     {UWSK_TL_X64, "0x%llx"},
+                   {UWSK_TL_CHAR, "'%c'"},    {UWSK_TL_POINTER, "0x%p"}, {UWSK_TL_STRING, "\"%s\""},
+                   {UWSK_TL_WIDE, "\"%ls\""}, {UWSK_TL_ANSI, "\"%Z\""},  {UWSK_TL_UNICODE, "\"%wZ\""}};
 
-    switch (kind) {
-    case UWSK_TL_I32:
-        trace_add_list(text, "%d", arguments);
-        return 1;
-    case UWSK_TL_U32:
-        trace_add_list(text, "%u", arguments);
-        return 1;
-    case UWSK_TL_I64:
-        trace_add_list(text, "%lld", arguments);
-        return 1;
-    case UWSK_TL_U64:
-        trace_add_list(text, "%llu", arguments);
-        return 1;
-    case UWSK_TL_X32:
-        trace_add_list(text, "0x%x", arguments);
-        return 1;
-    case UWSK_TL_X64:
-        trace_add_list(text, "0x%llx", arguments);
-        return 1;
-    case UWSK_TL_BOOL:
-        trace_add(text, "%s", va_arg(*arguments, int) ? "true" : "false");
-        return 1;
-    case UWSK_TL_DOUBLE: {
-        double number = va_arg(*arguments, double);
-        LONGLONG thousandths = (LONGLONG)(number * 1000 + (number < 0 ? -0.5 : 0.5));
-        ULONGLONG size = thousandths < 0 ? 0 - (ULONGLONG)thousandths : (ULONGLONG)thousandths;
-
-        trace_add(text, "%s%llu.%03u", thousandths < 0 ? "-" : "", size / 1000, (ULONG)(size % 1000));
-        return 1;
-    }
-    case UWSK_TL_CHAR:
-        trace_add_list(text, "'%c'", arguments);
-        return 1;
-    case UWSK_TL_POINTER:
-        trace_add_list(text, "0x%p", arguments);
-        return 1;
-    case UWSK_TL_STATUS: {
-        NTSTATUS status = va_arg(*arguments, NTSTATUS);
-        const char *name = rtl_status_name(status);
-
-        trace_add(text, name ? "0x%08x(%s)" : "0x%08x%s", (ULONG)status, name ? name : "");
-        return 1;
-    }
-    case UWSK_TL_IPV4:
-        value = va_arg(*arguments, ULONG);
-        trace_add(text, "%u.%u.%u.%u", value & 255, value >> 8 & 255, value >> 16 & 255, value >> 24);
-        return 1;
-    case UWSK_TL_PORT:
-        value = va_arg(*arguments, ULONG);
-        trace_add(text, "%u", (value & 255) << 8 | (value >> 8 & 255));
-        return 1;
-    }
-    return 0;
+    for (size_t i = 0; i < ARRAYSIZE(formats); i++)
+        if (formats[i].kind == kind)
+            return formats[i].format;
+    return NULL;
 }
 
-/* A value that is text or bytes. */
-static void add_value(struct trace_text *text, int kind, va_list *arguments)
+static void add_double(struct trace_text *text, double number)
 {
-    const UCHAR *bytes;
-    int length;
+    LONGLONG thousandths = (LONGLONG)(number * 1000 + (number < 0 ? -0.5 : 0.5));
+    ULONGLONG size = thousandths < 0 ? 0 - (ULONGLONG)thousandths : (ULONGLONG)thousandths;
 
-    switch (kind) {
-    case UWSK_TL_STRING:
-        trace_add_list(text, "\"%s\"", arguments);
-        break;
-    case UWSK_TL_WIDE:
-        trace_add_list(text, "\"%ls\"", arguments);
-        break;
-    case UWSK_TL_ANSI:
-        trace_add_list(text, "\"%Z\"", arguments);
-        break;
-    case UWSK_TL_UNICODE:
-        trace_add_list(text, "\"%wZ\"", arguments);
-        break;
-    case UWSK_TL_COUNTED:
-    case UWSK_TL_COUNTED_WIDE:
-        bytes = va_arg(*arguments, const UCHAR *);
-        length = va_arg(*arguments, int);
-        if (kind == UWSK_TL_COUNTED)
-            trace_add(text, "\"%.*s\"", length, (const char *)bytes);
-        else
-            trace_add(text, "\"%.*ls\"", length, (const wchar_t *)bytes);
-        break;
-    case UWSK_TL_BINARY:
-        bytes = va_arg(*arguments, const UCHAR *);
-        length = va_arg(*arguments, int);
+    trace_add(text, "%s%llu.%03u", thousandths < 0 ? "-" : "", size / 1000, (ULONG)(size % 1000));
+}
+
+static void add_status(struct trace_text *text, NTSTATUS status)
+{
+    const char *name = rtl_status_name(status);
+
+    trace_add(text, name ? "0x%08x(%s)" : "0x%08x%s", (ULONG)status, name ? name : "");
+}
+
+/* Text or bytes that come with their length. */
+static void add_counted(struct trace_text *text, int kind, va_list *arguments)
+{
+    const UCHAR *bytes = va_arg(*arguments, const UCHAR *);
+    int length = va_arg(*arguments, int);
+
+    if (kind == UWSK_TL_COUNTED) {
+        trace_add(text, "\"%.*s\"", length, (const char *)bytes);
+    } else if (kind == UWSK_TL_COUNTED_WIDE) {
+        trace_add(text, "\"%.*ls\"", length, (const wchar_t *)bytes);
+    } else {
         trace_add(text, "[");
         add_bytes(text, bytes, (ULONG)length);
         trace_add(text, "]");
+    }
+}
+
+static void add_value(struct trace_text *text, int kind, va_list *arguments)
+{
+    const char *format = format_of(kind);
+    const UCHAR *bytes;
+    ULONG value;
+
+    if (format) {
+        trace_add_list(text, format, arguments);
+        return;
+    }
+    switch (kind) {
+    case UWSK_TL_BOOL:
+        trace_add(text, "%s", va_arg(*arguments, int) ? "true" : "false");
+        break;
+    case UWSK_TL_DOUBLE:
+        add_double(text, va_arg(*arguments, double));
+        break;
+    case UWSK_TL_STATUS:
+        add_status(text, va_arg(*arguments, NTSTATUS));
+        break;
+    case UWSK_TL_IPV4:
+        value = va_arg(*arguments, ULONG);
+        trace_add(text, "%u.%u.%u.%u", value & 255, value >> 8 & 255, value >> 16 & 255, value >> 24);
+        break;
+    case UWSK_TL_PORT:
+        value = va_arg(*arguments, ULONG);
+        trace_add(text, "%u", (value & 255) << 8 | (value >> 8 & 255));
+        break;
+    case UWSK_TL_COUNTED:
+    case UWSK_TL_COUNTED_WIDE:
+    case UWSK_TL_BINARY:
+        add_counted(text, kind, arguments);
         break;
     case UWSK_TL_GUID:
         add_guid(text, va_arg(*arguments, const GUID *));
@@ -385,8 +372,7 @@ void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, 
             trace_add(&fields, " %s={", name);
         } else {
             trace_add(&fields, " %s=", name);
-            if (!add_number(&fields, kind, &arguments))
-                add_value(&fields, kind, &arguments);
+            add_value(&fields, kind, &arguments);
             if (inside > 0 && --inside == 0)
                 trace_add(&fields, " }");
         }

@@ -387,12 +387,27 @@ static const struct class
      NULL, 0},
 };
 
-static const struct class *find_class(FILE_INFORMATION_CLASS class)
+/* The class, if it can be done (set: changed, else told) with so many bytes by this handle, and the request begun. */
+static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, ULONG length, BOOLEAN set,
+                      PIO_STATUS_BLOCK out, const struct class **class, struct fs_request *request)
 {
+    ACCESS_MASK access;
+    NTSTATUS status;
+
+    *class = NULL;
     for (size_t i = 0; i < ARRAYSIZE(classes); i++)
-        if (classes[i].class == class)
-            return &classes[i];
-    return NULL;
+        if (classes[i].class == wanted && (set ? classes[i].set != NULL : classes[i].tell != NULL))
+            *class = &classes[i];
+    if (!*class)
+        return STATUS_INVALID_INFO_CLASS;
+    if (length < (*class)->bytes)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    status = fs_begin(request, handle, NULL, NULL, FALSE);
+    if (!NT_SUCCESS(status))
+        return status;
+    access = set ? (*class)->set_access : (*class)->tell_access;
+    return (request->file->access & access) == access ? STATUS_SUCCESS
+                                                      : fs_end(request, out, STATUS_ACCESS_DENIED, 0);
 }
 
 /* ---- WDK ---------------------------------------------------------------------------------------------- */
@@ -404,22 +419,16 @@ NTSTATUS NTAPI ZwQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStat
                                       PVOID FileInformation, ULONG Length,
                                       FILE_INFORMATION_CLASS FileInformationClass)
 {
-    const struct class *class = find_class(FileInformationClass);
     struct out out = {FileInformation, Length, 0};
     struct host_file_about about;
     struct fs_request request;
+    const struct class *class;
     NTSTATUS status;
 
     FS_PASSIVE(ZwQueryInformationFile);
-    if (!class || !class->tell)
-        return STATUS_INVALID_INFO_CLASS;
-    if (Length < class->bytes)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    status = fs_begin(&request, FileHandle, NULL, NULL, FALSE);
+    status = begin(FileHandle, FileInformationClass, Length, FALSE, IoStatusBlock, &class, &request);
     if (!NT_SUCCESS(status))
         return status;
-    if ((request.file->access & class->tell_access) != class->tell_access)
-        return fs_end(&request, IoStatusBlock, STATUS_ACCESS_DENIED, 0);
     status = fs_status(host_file_about(request.file->host, &about));
     if (NT_SUCCESS(status)) {
         out.used = class->bytes;
@@ -435,20 +444,13 @@ NTSTATUS NTAPI ZwQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStat
 NTSTATUS NTAPI ZwSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
                                     ULONG Length, FILE_INFORMATION_CLASS FileInformationClass)
 {
-    const struct class *class = find_class(FileInformationClass);
     struct fs_request request;
+    const struct class *class;
     NTSTATUS status;
 
     FS_PASSIVE(ZwSetInformationFile);
-    if (!class || !class->set)
-        return STATUS_INVALID_INFO_CLASS;
-    if (Length < class->bytes)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    status = fs_begin(&request, FileHandle, NULL, NULL, FALSE);
+    status = begin(FileHandle, FileInformationClass, Length, TRUE, IoStatusBlock, &class, &request);
     if (!NT_SUCCESS(status))
         return status;
-    status = (request.file->access & class->set_access) == class->set_access
-                 ? class->set(request.file, FileInformation, Length)
-                 : STATUS_ACCESS_DENIED;
-    return fs_end(&request, IoStatusBlock, status, 0);
+    return fs_end(&request, IoStatusBlock, class->set(request.file, FileInformation, Length), 0);
 }

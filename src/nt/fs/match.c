@@ -5,6 +5,7 @@
  * takes longer than its length times that of the name.
  */
 #include "nt/fs/fs.h"
+#include "nt/rtl/rtl.h"
 
 #include <string.h>
 
@@ -37,7 +38,7 @@ static void pass_over(struct places *places, const WCHAR *pattern, size_t count,
 
 static BOOLEAN same(WCHAR a, WCHAR b)
 {
-    return RtlUpcaseUnicodeChar(a) == RtlUpcaseUnicodeChar(b);
+    return rtl_upcase_unicode_char(a) == rtl_upcase_unicode_char(b);
 }
 
 BOOLEAN fs_matches(const WCHAR *pattern, size_t count, const WCHAR *name, size_t units)

@@ -415,22 +415,29 @@ NTSTATUS NTAPI ZwOpenFile(PHANDLE FileHandle, ACCESS_MASK DesiredAccess, POBJECT
     return create(FileHandle, &what, ObjectAttributes, IoStatusBlock);
 }
 
+/* What is there, for a moment, with everything shared. */
+static NTSTATUS open_briefly(POBJECT_ATTRIBUTES attributes, ACCESS_MASK access, struct fs_file **file)
+{
+    const struct wanted what = {access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN, 0,
+                                0};
+    ULONG_PTR information;
+
+    return open_file(&what, attributes, file, &information);
+}
+
 /* Removes a file or an empty folder; while others have it open it only is no longer to be opened.
  * PASSIVE_LEVEL.  As ZwOpenFile, and STATUS_DIRECTORY_NOT_EMPTY.  (ntifs ZwDeleteFile) */
 NTSTATUS NTAPI ZwDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes)
 {
-    const struct wanted what = {DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN, 0,
-                                0};
     struct fs_file *file;
-    ULONG_PTR information;
     NTSTATUS status;
 
     FS_PASSIVE(ZwDeleteFile);
-    status = open_file(&what, ObjectAttributes, &file, &information);
-    if (!NT_SUCCESS(status))
-        return status;
-    status = fs_set_disposition(file, TRUE);
-    ob_dereference_object(file);
+    status = open_briefly(ObjectAttributes, DELETE, &file);
+    if (NT_SUCCESS(status)) {
+        status = fs_set_disposition(file, TRUE);
+        ob_dereference_object(file);
+    }
     return status;
 }
 
@@ -439,20 +446,17 @@ NTSTATUS NTAPI ZwDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes)
 NTSTATUS NTAPI ZwQueryFullAttributesFile(POBJECT_ATTRIBUTES ObjectAttributes,
                                          PFILE_NETWORK_OPEN_INFORMATION FileInformation)
 {
-    const struct wanted what = {FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                                FILE_OPEN, 0, 0};
     struct host_file_about about;
     struct fs_file *file;
-    ULONG_PTR information;
     NTSTATUS status;
 
     FS_PASSIVE(ZwQueryFullAttributesFile);
-    status = open_file(&what, ObjectAttributes, &file, &information);
-    if (!NT_SUCCESS(status))
-        return status;
-    status = fs_status(host_file_about(file->host, &about));
-    if (NT_SUCCESS(status))
-        fs_tell_network(&about, FileInformation);
-    ob_dereference_object(file);
+    status = open_briefly(ObjectAttributes, FILE_READ_ATTRIBUTES, &file);
+    if (NT_SUCCESS(status)) {
+        status = fs_status(host_file_about(file->host, &about));
+        if (NT_SUCCESS(status))
+            fs_tell_network(&about, FileInformation);
+        ob_dereference_object(file);
+    }
     return status;
 }

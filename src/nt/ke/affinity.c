@@ -12,7 +12,9 @@
 /* Only processors that there are, and at least one of them. */
 static int is_good(KAFFINITY mask)
 {
-    return mask && !(mask & ~KeQueryActiveProcessors());
+    unsigned count = ke_query_active_processor_count();
+
+    return mask && (count == 64 || mask >> count == 0);
 }
 
 static KAFFINITY current(void)

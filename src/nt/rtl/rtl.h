@@ -14,6 +14,7 @@ void rtl_init_unicode_string(PUNICODE_STRING target, PCWSTR text);
 void rtl_copy_unicode_string(PUNICODE_STRING target, PCUNICODE_STRING source);
 /* < 0, 0, > 0 as left sorts before, with or behind right. */
 LONG rtl_compare_unicode_string(PCUNICODE_STRING left, PCUNICODE_STRING right, BOOLEAN ignore_case);
+WCHAR rtl_upcase_unicode_char(WCHAR unit);
 BOOLEAN rtl_equal_unicode_string(PCUNICODE_STRING left, PCUNICODE_STRING right, BOOLEAN ignore_case);
 /* STATUS_SUCCESS, or STATUS_BUFFER_TOO_SMALL with target unchanged. */
 NTSTATUS rtl_append_units(PUNICODE_STRING target, const WCHAR *units, size_t bytes);

@@ -225,6 +225,11 @@ NTSTATUS NTAPI RtlAppendUnicodeStringToString(PUNICODE_STRING Destination, PCUNI
     return rtl_append_units(Destination, Source->Buffer, Source->Length);
 }
 
+WCHAR rtl_upcase_unicode_char(WCHAR unit)
+{
+    return uwskcrt_upcase(unit);
+}
+
 WCHAR NTAPI RtlUpcaseUnicodeChar(WCHAR SourceCharacter)
 {
     return uwskcrt_upcase(SourceCharacter);
