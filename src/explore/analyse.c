@@ -206,7 +206,10 @@ int explore_analyse(const struct uwsk_explore_options *options, struct uwsk_worl
     }
     if (keep_schedule(&look) != 0)
         return 1;
-    look.minimal = explore_shrink(world, found->kind, &look.schedule, &look.count);
+    if (strcmp(found->kind, "endless") == 0 || strcmp(found->kind, "hung") == 0)
+        look.minimal = 0; /* each try would take as long again */
+    else
+        look.minimal = explore_shrink(world, found->kind, &look.schedule, &look.count);
     run_in_detail(&look);
     if (look.minimal >= 0)
         save_trace(&look, trace);

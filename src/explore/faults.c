@@ -10,18 +10,20 @@
 #include "host/host.h"
 
 enum { STREAM_FAULTS = 1002 };
+/* Nothing fails for ever: after so many failures, and so long into the load or the unload, everything works again,
+ * and then the run has to come to its end. */
+#define HEALS_AFTER 500
+#define HEALS_NS    1000000000ull
 
-static int plan(void *context, int kind)
+static int fails(struct uwsk_world *world, uint64_t point)
 {
     static const unsigned rates[] = {10, 30, 100, 300};
-    struct uwsk_world *world = context;
     const struct uwsk_world_options *options = &world->options;
-    uint64_t point;
 
-    (void)kind;
-    if (!sim_running() || sim_fiber() == world->main_fiber || world->phase > WORLD_UNLOADING)
+    if (world->faults_made >= HEALS_AFTER)
         return 0;
-    point = ++world->fault_points;
+    if (world->phase != WORLD_RUNNING && host_now() - world->phase_since > HEALS_NS)
+        return 0;
     if (options->fail_at)
         return point == options->fail_at || (options->fail_onwards && point > options->fail_at);
     if (!(world->faults & UWSK_FAULTS_MEMORY))
@@ -29,6 +31,19 @@ static int plan(void *context, int kind)
     if (!world->fault_one_in)
         world->fault_one_in = rates[sim_rng_below(&world->fault_rng, sizeof rates / sizeof rates[0])];
     return sim_rng_below(&world->fault_rng, world->fault_one_in) == 0;
+}
+
+static int plan(void *context, int kind)
+{
+    struct uwsk_world *world = context;
+    int failed;
+
+    (void)kind;
+    if (!sim_running() || sim_fiber() == world->main_fiber || world->phase > WORLD_UNLOADING)
+        return 0;
+    failed = fails(world, ++world->fault_points);
+    world->faults_made += (unsigned)failed;
+    return failed;
 }
 
 int world_faults(const struct uwsk_world *world)
@@ -44,7 +59,7 @@ void uwsk_world_faults(struct uwsk_world *world, int faults)
 void faults_start(struct uwsk_world *world)
 {
     world->faults = world->options.faults;
-    world->fault_one_in = 0;
+    world->fault_one_in = world->faults_made = 0;
     sim_stream(&world->fault_rng, STREAM_FAULTS);
     host_set_fault_plan(plan, world);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { RUNS = 6000 };
-#define STEPS 600000000ull
+#define STEPS 200000000ull
 
 struct shrink {
     struct uwsk_world *world;

@@ -65,7 +65,8 @@ struct uwsk_world {
 
     struct sim_rng fault_rng;
     unsigned fault_one_in; /* memory; 0 = none */
-    int faults;            /* enum uwsk_faults, now */
+    unsigned faults_made;
+    int faults; /* enum uwsk_faults, now */
     uint64_t fault_points;
     uint32_t main_fiber;
 
