@@ -725,6 +725,7 @@ TEST(fs_delete_file, "")
     EXPECT_STATUS(ZwDeleteFile(&attributes), STATUS_DIRECTORY_NOT_EMPTY);
     InitializeObjectAttributes(&attributes, &link, OBJ_KERNEL_HANDLE, NULL, NULL);
     EXPECT_STATUS(ZwDeleteFile(&attributes), STATUS_ACCESS_DENIED);
+    EXPECT_STATUS(tried(L"\\??\\C:\\link", DELETE, FILE_OPEN, FILE_DELETE_ON_CLOSE), STATUS_ACCESS_DENIED);
     InitializeObjectAttributes(&attributes, &d, OBJ_KERNEL_HANDLE, NULL, NULL);
     EXPECT_STATUS(ZwDeleteFile(&attributes), STATUS_SUCCESS);
     EXPECT_STATUS(ZwDeleteFile(&attributes), STATUS_OBJECT_NAME_NOT_FOUND);
@@ -949,6 +950,32 @@ TEST(fs_patterns, "")
             fs_matches(rows[i].pattern, length_of(rows[i].pattern), rows[i].name, length_of(rows[i].name)),
             rows[i].matches);
     }
+}
+
+/* ---- memory that is not there --------------------------------------------------------------------------- */
+
+TEST(fs_bad_buffers_leave_nothing_held, "")
+{
+    UNICODE_STRING name = {20, 20, (PWSTR)0x10};
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE file, folder = some_folder();
+    PVOID nowhere = (PVOID)0x10;
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+    EXPECT_STATUS(ZwOpenFile(&file, READ, &attributes, &io, SHARE_ALL, SYNC), STATUS_ACCESS_VIOLATION);
+    file = opened(L"\\??\\C:\\d\\a.txt", BOTH, FILE_OPEN, SYNC);
+    EXPECT_STATUS(ZwReadFile(file, NULL, NULL, NULL, &io, nowhere, 1, NULL, NULL), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwWriteFile(file, NULL, NULL, NULL, &io, nowhere, 1, NULL, NULL), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryInformationFile(file, &io, nowhere, 40, FileBasicInformation),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwSetInformationFile(file, &io, nowhere, 8, FilePositionInformation),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryDirectoryFile(folder, NULL, NULL, NULL, &io, nowhere, 512,
+                                       FileBothDirectoryInformation, FALSE, NULL, FALSE),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STR(read_text(file, 10, NULL), "a");
+    EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(folder), STATUS_SUCCESS);
 }
 
 /* ---- levels ----------------------------------------------------------------------------------------------- */

@@ -254,6 +254,9 @@ NTSTATUS NTAPI ZwQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROU
         return STATUS_INVALID_INFO_CLASS;
     if (Length < ((layout->name + (ULONG)sizeof(WCHAR) + 7) & ~7u))
         return STATUS_INFO_LENGTH_MISMATCH;
+    if (fs_is_bad(FileInformation, Length, TRUE) ||
+        (FileName && fs_is_bad(FileName->Buffer, FileName->Length, FALSE)))
+        return STATUS_ACCESS_VIOLATION;
     status = fs_begin(&request, FileHandle, Event, ApcRoutine, TRUE);
     if (!NT_SUCCESS(status))
         return status;

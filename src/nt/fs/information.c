@@ -388,8 +388,9 @@ static const struct class
 };
 
 /* The class, if it can be done (set: changed, else told) with so many bytes by this handle, and the request begun. */
-static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, ULONG length, BOOLEAN set,
-                      PIO_STATUS_BLOCK out, const struct class **class, struct fs_request *request)
+static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, const void *buffer, ULONG length,
+                      BOOLEAN set, PIO_STATUS_BLOCK out, const struct class **class,
+                      struct fs_request *request)
 {
     ACCESS_MASK access;
     NTSTATUS status;
@@ -402,6 +403,8 @@ static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, ULONG length
         return STATUS_INVALID_INFO_CLASS;
     if (length < (*class)->bytes)
         return STATUS_INFO_LENGTH_MISMATCH;
+    if (fs_is_bad(buffer, length, !set))
+        return STATUS_ACCESS_VIOLATION;
     status = fs_begin(request, handle, NULL, NULL, FALSE);
     if (!NT_SUCCESS(status))
         return status;
@@ -426,7 +429,8 @@ NTSTATUS NTAPI ZwQueryInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStat
     NTSTATUS status;
 
     FS_PASSIVE(ZwQueryInformationFile);
-    status = begin(FileHandle, FileInformationClass, Length, FALSE, IoStatusBlock, &class, &request);
+    status = begin(FileHandle, FileInformationClass, FileInformation, Length, FALSE, IoStatusBlock, &class,
+                   &request);
     if (!NT_SUCCESS(status))
         return status;
     status = fs_status(host_file_about(request.file->host, &about));
@@ -449,7 +453,8 @@ NTSTATUS NTAPI ZwSetInformationFile(HANDLE FileHandle, PIO_STATUS_BLOCK IoStatus
     NTSTATUS status;
 
     FS_PASSIVE(ZwSetInformationFile);
-    status = begin(FileHandle, FileInformationClass, Length, TRUE, IoStatusBlock, &class, &request);
+    status = begin(FileHandle, FileInformationClass, FileInformation, Length, TRUE, IoStatusBlock, &class,
+                   &request);
     if (!NT_SUCCESS(status))
         return status;
     return fs_end(&request, IoStatusBlock, class->set(request.file, FileInformation, Length), 0);

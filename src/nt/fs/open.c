@@ -166,9 +166,11 @@ static NTSTATUS check_existing(const struct wanted *what, const struct fs_found 
         return STATUS_OBJECT_NAME_INVALID;
     if (found->about.read_only && (what->access & WRITES || replaces(what->disposition)))
         return STATUS_ACCESS_DENIED;
-    if (found->about.read_only && what->options & FILE_DELETE_ON_CLOSE)
-        return STATUS_CANNOT_DELETE;
-    return STATUS_SUCCESS;
+    if (!(what->options & FILE_DELETE_ON_CLOSE))
+        return STATUS_SUCCESS;
+    if (found->about.link)
+        return STATUS_ACCESS_DENIED;
+    return found->about.read_only ? STATUS_CANNOT_DELETE : STATUS_SUCCESS;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------ */
@@ -282,8 +284,11 @@ static NTSTATUS open_file(const struct wanted *what, POBJECT_ATTRIBUTES attribut
     NTSTATUS status;
 
     *information = 0;
+    *out = NULL;
     if (!attributes || attributes->Length != sizeof *attributes || !attributes->ObjectName)
         return STATUS_INVALID_PARAMETER;
+    if (fs_is_bad(attributes->ObjectName->Buffer, attributes->ObjectName->Length, FALSE))
+        return STATUS_ACCESS_VIOLATION;
     if (attributes->RootDirectory) {
         status = fs_reference(attributes->RootDirectory, &folder);
         if (!NT_SUCCESS(status))
