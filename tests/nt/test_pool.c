@@ -464,6 +464,45 @@ TEST(threads_share_the_pool, "K-POOL-01", TEST_TIMEOUT(120))
     EXPECT_EQ(blocks, 0);
 }
 
+static volatile LONG asking_ends;
+static PVOID large_block;
+
+/* Past the end of a large block, in the unit of 64 KiB that it does not fill: anybody's memory may be there. */
+static void ask_beside(void *context)
+{
+    struct ex_pool_block block;
+
+    (void)context;
+    while (!ReadAcquire(&asking_ends)) {
+        PUCHAR large = __atomic_load_n(&large_block, __ATOMIC_ACQUIRE);
+
+        if (large && ex_pool_query((PUCHAR)((ULONG_PTR)large | 0xfff0), &block))
+            InterlockedExchange(&asking_ends, 2);
+    }
+    InterlockedIncrement(&finished);
+}
+
+/* More large blocks than are kept, so that their memory goes while somebody looks into it. */
+TEST(query_beside_a_block_that_goes, "K-DV-04", TEST_TIMEOUT(120))
+{
+    static PVOID large[64];
+    ULONG rounds = (ULONG)test_scale(2000);
+
+    EXPECT_EQ(host_thread_start(ask_beside, NULL, "ask", 0), 0);
+    for (ULONG i = 0; i < rounds; i++) {
+        for (ULONG n = 0; n < RTL_NUMBER_OF(large); n++) {
+            large[n] = ExAllocatePool2(POOL_FLAG_NON_PAGED, 2 * PAGE_SIZE, TAG);
+            __atomic_store_n(&large_block, large[n], __ATOMIC_RELEASE);
+        }
+        for (ULONG n = 0; n < RTL_NUMBER_OF(large); n++) {
+            __atomic_store_n(&large_block, large[n], __ATOMIC_RELEASE);
+            ExFreePool(large[n]);
+        }
+    }
+    EXPECT_EQ(InterlockedCompareExchange(&asking_ends, 1, 0), 0);
+    EXPECT_SOON(ReadAcquire(&finished) == 1);
+}
+
 TEST(empty_memory_goes_back_to_the_host, "")
 {
     static PVOID blocks[20000];

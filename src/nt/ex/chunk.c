@@ -2,21 +2,20 @@
  * chunk.c - pages for the pool, and the registry that tells whether an address belongs to it.
  *
  * The registry is a two-level table over the 47-bit address space in units of 64 KiB: one bit says that a
- * chunk begins there, another that a chunk covers it.  Lookups take no lock: a caller who passes a live block
- * keeps its chunk alive, and whoever passes an address of a unit without a chunk only reads bits.
- *
- * That leaves addresses of others in a unit which a chunk of a large block does not fill.  For them that chunk is
- * looked into, and another thread may unmap it meanwhile.  Who asks is IoFreeIrp, and mm about a MDL whose Size is
- * too small for it: with such an address both end in a bug check, and so does the fault.
+ * chunk begins there, two others whether a chunk covers it, wholly or in part.  Lookups take no lock: a caller
+ * who passes a live block keeps its chunk alive, and in a unit that is wholly a chunk's there is nothing but
+ * blocks.  Beside a chunk of a large block, in the unit that it does not fill, there may be anybody's memory,
+ * whose owner keeps no chunk alive: pool_chunk_covering says so, and the lock has to be held.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
 
 enum { LEAF_SLOTS = 1 << 15, ROOT_SLOTS = 1 << 16, WORD_BITS = 64 };
+enum cover { COVER_NOT = 0, COVER_WHOLE = 1, COVER_PART = 3 };
 
 struct leaf {
     ULONGLONG head[LEAF_SLOTS / WORD_BITS];
-    ULONGLONG covered[LEAF_SLOTS / WORD_BITS];
+    ULONGLONG cover[LEAF_SLOTS * 2 / WORD_BITS]; /* enum cover */
 };
 
 struct ke_lock pool_chunk_lock;
@@ -37,6 +36,26 @@ static void change_bit(ULONGLONG *words, ULONG_PTR slot, BOOLEAN set)
         __atomic_fetch_or(&words[slot / WORD_BITS], bit, __ATOMIC_RELEASE);
     else
         __atomic_fetch_and(&words[slot / WORD_BITS], ~bit, __ATOMIC_RELEASE);
+}
+
+static enum cover cover_of(const struct leaf *leaf, ULONG_PTR unit)
+{
+    ULONG_PTR bit = unit % LEAF_SLOTS * 2;
+
+    return (enum cover)(
+        __atomic_load_n(&leaf->cover[bit / WORD_BITS], __ATOMIC_ACQUIRE) >> (bit % WORD_BITS) & 3);
+}
+
+/* In one step, from not covered or back. */
+static void change_cover(struct leaf *leaf, ULONG_PTR unit, enum cover cover, BOOLEAN set)
+{
+    ULONG_PTR bit = unit % LEAF_SLOTS * 2;
+    ULONGLONG bits = (ULONGLONG)cover << (bit % WORD_BITS);
+
+    if (set)
+        __atomic_fetch_or(&leaf->cover[bit / WORD_BITS], bits, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_and(&leaf->cover[bit / WORD_BITS], ~bits, __ATOMIC_RELEASE);
 }
 
 static struct leaf *leaf_of(ULONG_PTR unit)
@@ -70,7 +89,8 @@ static void register_chunk(struct pool_chunk *chunk, BOOLEAN set)
     ULONG_PTR last = ((ULONG_PTR)chunk + chunk->mapped - 1) / POOL_CHUNK_BYTES;
 
     for (ULONG_PTR unit = first; unit <= last; unit++)
-        change_bit(leaf_of(unit)->covered, unit % LEAF_SLOTS, set);
+        change_cover(leaf_of(unit), unit,
+                     unit == last && chunk->mapped % POOL_CHUNK_BYTES ? COVER_PART : COVER_WHOLE, set);
     change_bit(leaf_of(first)->head, first % LEAF_SLOTS, set);
 }
 
@@ -138,15 +158,18 @@ struct pool_chunk *pool_chunk_of(const volatile void *address)
     return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
 }
 
-struct pool_chunk *pool_chunk_covering(const volatile void *address)
+struct pool_chunk *pool_chunk_covering(const volatile void *address, BOOLEAN *in_part)
 {
     ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
 
-    for (;; unit--) {
+    for (*in_part = FALSE;; unit--) {
         struct leaf *leaf = leaf_of(unit);
+        enum cover cover = leaf ? cover_of(leaf, unit) : COVER_NOT;
 
-        if (!leaf || !test_bit(leaf->covered, unit % LEAF_SLOTS))
+        if (cover == COVER_NOT)
             return NULL;
+        if (cover == COVER_PART)
+            *in_part = TRUE;
         if (test_bit(leaf->head, unit % LEAF_SLOTS))
             return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
     }
@@ -154,12 +177,14 @@ struct pool_chunk *pool_chunk_covering(const volatile void *address)
 
 struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile void *address, UCHAR **block)
 {
-    ULONG_PTR offset = (ULONG_PTR)address - (ULONG_PTR)chunk->data;
+    ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE); /* before the rest of the header */
+    ULONG_PTR offset;
     ULONG page, slot;
 
-    if (!__atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE) || (ULONG_PTR)address < (ULONG_PTR)chunk->data)
+    if (!blocks || (ULONG_PTR)address < (ULONG_PTR)chunk->data)
         return NULL;
-    if (chunk->large_bytes) {
+    offset = (ULONG_PTR)address - (ULONG_PTR)chunk->data;
+    if (__atomic_load_n(&chunk->large_bytes, __ATOMIC_RELAXED)) {
         if ((ULONG_PTR)address - (ULONG_PTR)chunk >= chunk->mapped)
             return NULL; /* the last unit's rest: somebody else's mapping may be there */
         *block = chunk->data;
@@ -168,7 +193,7 @@ struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile v
     page = (ULONG)(offset / PAGE_SIZE);
     /* Exact: the offset times what the rounding added stays below 2^32 / PAGE_SIZE. */
     slot = (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32);
-    if (slot >= chunk->per_page || page * chunk->per_page + slot >= chunk->blocks)
+    if (slot >= chunk->per_page || page * chunk->per_page + slot >= blocks)
         return NULL;
     *block = chunk->data + (SIZE_T)page * PAGE_SIZE + (SIZE_T)slot * chunk->block_bytes;
     return &chunk->records[page * chunk->per_page + slot];

@@ -536,9 +536,8 @@ static void describe(const struct pool_chunk *chunk, const struct pool_record *r
     block->caller = record->caller;
 }
 
-BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block)
+static BOOLEAN query_in(struct pool_chunk *chunk, const volatile void *address, struct ex_pool_block *block)
 {
-    struct pool_chunk *chunk = pool_chunk_covering(address);
     UCHAR *start;
     struct pool_record *record = chunk ? pool_chunk_record(chunk, address, &start) : NULL;
 
@@ -546,6 +545,19 @@ BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block)
         return FALSE;
     describe(chunk, record, start, block);
     return TRUE;
+}
+
+BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block)
+{
+    BOOLEAN in_part, found;
+    struct pool_chunk *chunk = pool_chunk_covering(address, &in_part);
+
+    if (!in_part)
+        return query_in(chunk, address, block);
+    ke_lock_acquire(&pool_chunk_lock);
+    found = query_in(pool_chunk_covering(address, &in_part), address, block);
+    ke_lock_release(&pool_chunk_lock);
+    return found;
 }
 
 void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context)

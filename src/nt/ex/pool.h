@@ -58,8 +58,9 @@ void pool_chunk_unmap(struct pool_chunk *chunk);
 /* The chunk whose first 64 KiB contain address, or NULL; no memory outside the registry is touched to find
  * out. */
 struct pool_chunk *pool_chunk_of(const volatile void *address);
-/* The same for any address inside a large chunk, too. */
-struct pool_chunk *pool_chunk_covering(const volatile void *address);
+/* The same for any address inside a large chunk, too.  *in_part: it covers only a part of the 64 KiB around
+ * address, which may be somebody else's: ask again and look into the chunk under pool_chunk_lock. */
+struct pool_chunk *pool_chunk_covering(const volatile void *address, BOOLEAN *in_part);
 /* The record of the block that contains address; *block gets its start.  NULL for the header and unused
  * space. */
 struct pool_record *pool_chunk_record(struct pool_chunk *chunk, const volatile void *address, UCHAR **block);
