@@ -311,11 +311,11 @@ static void sim_thread_join(struct test_thread *thread)
     while (!thread->ended)
         if (host_park(&thread->ended, 0, until) == HOST_TIMEOUT && !thread->ended)
             FAIL("test thread does not end");
-    /* Not freed: its fiber may still be on the way out of host_unpark(). */
+    free(thread); /* its fiber may still be on the way out, but not through this memory */
 }
 
 struct test_barrier {
-    int count, waiting;
+    int count, waiting, inside;
     uint32_t round;
 };
 
@@ -333,19 +333,22 @@ static void sim_barrier_wait(struct test_barrier *barrier)
 {
     uint32_t round = barrier->round;
 
+    barrier->inside++;
     if (++barrier->waiting == barrier->count) {
         barrier->waiting = 0;
         barrier->round++;
         host_unpark(&barrier->round, INT_MAX);
-        return;
     }
     while (barrier->round == round)
         host_park(&barrier->round, round, HOST_FOREVER);
+    barrier->inside--;
 }
 
 static void sim_barrier_free(struct test_barrier *barrier)
 {
-    (void)barrier; /* others may still be on the way out of it; the process ends with the test */
+    while (barrier->inside) /* others are on the way out of it */
+        nap(REST_NS);
+    free(barrier);
 }
 
 /* ---- time --------------------------------------------------------------------------------------------- */
