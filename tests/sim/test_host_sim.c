@@ -831,7 +831,7 @@ TEST(runs_end_in_every_other_way, "")
 /* A forked child goes on with runs of its own, watched like its parent's. */
 TEST(runs_go_on_in_a_forked_child, "")
 {
-    struct sim_plan plan = {.seed = 9, .scheduler = SIM_RANDOM, .watchdog_ms = 100};
+    struct sim_plan plan = {.seed = 9, .scheduler = SIM_RANDOM};
     uint64_t hash = run(&plan, program, NULL).hash;
     pid_t child = fork();
     int status;
@@ -840,6 +840,7 @@ TEST(runs_go_on_in_a_forked_child, "")
     if (child == 0) {
         if (run(&plan, program, NULL).hash != hash)
             _exit(1);
+        plan.watchdog_ms = 100;
         _exit(test_sanitizer() == 2 || run(&plan, hang, NULL).end == SIM_HUNG ? 0 : 2);
     }
     EXPECT(waitpid(child, &status, 0) == child);
