@@ -2,8 +2,8 @@
  * host.h - everything that uwsk asks of the operating system.
  *
  * Nothing above this line (nt, nmr, wsk, verifier) makes a system call, reads a clock, starts a thread or
- * keeps per-thread data of its own: it asks here.  linux/ answers with threads, futexes and pages; the
- * simulator will answer with fibers and virtual time.  Readable in both worlds: only fixed-width C types.
+ * keeps per-thread data of its own: it asks here.  linux/ answers with threads, futexes and pages, or
+ * hands on to sim/ (sim/sim.h), which answers with fibers and virtual time.  Readable in both worlds: only fixed-width C types.
  */
 #ifndef UWSK_HOST_H
 #define UWSK_HOST_H
@@ -71,7 +71,7 @@ enum host_point_kind {
 /* Zero in `run`.  Drivers test it (through the UWSK_POINT macro of the headers) before they call uwsk_point.
  */
 extern int uwsk_points_enabled;
-/* A scheduling point: nothing here, a decision in the simulator. */
+/* A scheduling point: nothing on Linux, a decision in the simulator. */
 void uwsk_point(int kind, const volatile void *object);
 
 static inline void host_point(int kind, const volatile void *object)
