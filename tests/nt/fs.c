@@ -744,10 +744,11 @@ static NTSTATUS rename(HANDLE file, HANDLE root, PCWSTR to, BOOLEAN replace)
         FILE_RENAME_INFORMATION rename;
         UCHAR room[256];
     } to_name = {.rename = {.ReplaceIfExists = replace, .RootDirectory = root}};
+    PWSTR name = (PWSTR)(to_name.room + FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName));
     ULONG bytes = 0;
 
     for (; to[bytes / 2]; bytes += 2)
-        to_name.rename.FileName[bytes / 2] = to[bytes / 2];
+        name[bytes / 2] = to[bytes / 2];
     to_name.rename.FileNameLength = bytes;
     return ZwSetInformationFile(file, &io, &to_name, sizeof to_name, FileRenameInformation);
 }
