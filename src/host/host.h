@@ -3,7 +3,8 @@
  *
  * Nothing above this line (nt, nmr, wsk, verifier) makes a system call, reads a clock, starts a thread or
  * keeps per-thread data of its own: it asks here.  linux/ answers with threads, futexes and pages, or
- * hands on to sim/ (sim/sim.h), which answers with fibers and virtual time.  Readable in both worlds: only fixed-width C types.
+ * hands on to sim/ (sim/sim.h), which answers with fibers and virtual time.  Readable in both worlds: only
+ * fixed-width C types.
  */
 #ifndef UWSK_HOST_H
 #define UWSK_HOST_H
