@@ -19,7 +19,7 @@ enum { PAGE = 4096, BINS = 65, EXTENTS_MAX = 65536 };
 #else
 #define ARENA_ADDRESS ((void *)0x200000000000)
 #endif
-#define ZERO_BY_HAND ((size_t)256 << 10) /* more than that, and new pages from the system are cheaper */
+#define ZERO_BY_HAND ((size_t)2 << 20) /* more than that, and new pages from the system are cheaper */
 
 struct extent {
     uint32_t page, pages;

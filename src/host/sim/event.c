@@ -77,11 +77,6 @@ void sim_event_remove(size_t place)
         sink(place, last);
 }
 
-uint64_t sim_event_next(void)
-{
-    return sim->event_count ? sim->events[1].due_ns : SIM_NOWHERE;
-}
-
 void sim_events_fire(void)
 {
     while (sim->event_count && sim->events[1].due_ns <= sim->now && !sim->stop) {

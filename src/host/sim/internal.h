@@ -204,7 +204,6 @@ void sim_park_leave(struct sim_fiber *fiber);
 /* event.c */
 void sim_event_add(uint64_t due_ns, struct sim_fiber *fiber, struct sim_timer *timer);
 void sim_event_remove(size_t place);
-uint64_t sim_event_next(void); /* SIM_NOWHERE: none */
 /* Everything that is due: wakes fibers, fires timers. */
 void sim_events_fire(void);
 void sim_events_reset(void);
@@ -239,6 +238,12 @@ static inline uint64_t sim_draw(struct sim_rng *rng)
 static inline uint64_t sim_draw_below(struct sim_rng *rng, uint64_t bound)
 {
     return (uint64_t)((unsigned __int128)sim_draw(rng) * bound >> 64);
+}
+
+/* When the next deadline or timer is due; SIM_NOWHERE: none. */
+static inline uint64_t sim_event_next(void)
+{
+    return sim->event_count ? sim->events[1].due_ns : SIM_NOWHERE;
 }
 
 /* Not on the stack of signal handlers, which all fibers share. */

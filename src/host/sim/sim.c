@@ -327,8 +327,7 @@ void sim_progress(void)
 {
     if (!sim || !sim->running)
         return;
-    sim->progress_ns = sim->now;
-    sim_attention_update();
+    sim->progress_ns = sim->now; /* attend() finds out */
 }
 
 void sim_stream(struct sim_rng *rng, uint64_t stream)
