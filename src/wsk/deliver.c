@@ -135,8 +135,8 @@ void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id)
     InitializeListHead(&lane->ready);
     lane->socket = socket;
     lane->id = (UCHAR)id;
-    ke_initialize_dpc(&lane->dpc, lane_dpc, lane);
-    ke_set_target_processor_dpc(&lane->dpc, (CCHAR)socket->processor);
+    ke_initialize_dpc(&socket->carriers[id].dpc, lane_dpc, lane);
+    ke_set_target_processor_dpc(&socket->carriers[id].dpc, (CCHAR)socket->processor);
 }
 
 static BOOLEAN at_dispatch(struct wsk_lane *lane)
@@ -173,9 +173,9 @@ void wsk_lanes_schedule(struct wsk_socket *socket)
         lane->scheduled = TRUE;
         wsk_socket_reference(socket);
         if (at_dispatch(lane))
-            ke_insert_queue_dpc(&lane->dpc, NULL, NULL);
+            ke_insert_queue_dpc(&socket->carriers[i].dpc, NULL, NULL);
         else
-            ex_queue_worker(&lane->work, lane_work, lane);
+            ex_queue_worker(&socket->carriers[i].work, lane_work, lane);
     }
 }
 

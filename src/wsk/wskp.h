@@ -248,6 +248,10 @@ struct wsk_lane {
     UCHAR toggle;     /* deliver=mixed: where the next one runs */
     UCHAR id;
     struct wsk_socket *socket;
+};
+
+/* What takes a lane elsewhere, one for each: not needed when the loop itself delivers. */
+struct wsk_carrier {
     KDPC dpc;
     struct ex_work work;
 };
@@ -270,31 +274,68 @@ struct wsk_lane {
 
 struct wsk_indication;
 
+/* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
+ * Of the parts that follow, each has first what its fast path uses. */
 struct wsk_socket {
     WSK_SOCKET public; /* first: the driver's PWSK_SOCKET points here */
+    volatile ULONG64 gate;
+    KSPIN_LOCK lock;
+    struct transport_socket *transport;
+    const VOID *client_dispatch;
+    PVOID context;
+    volatile LONG references; /* memory only: never delays a close */
+    ULONG latches;
     ULONG magic;
     UCHAR category;
     UCHAR state;
+    UCHAR wanted;   /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
     UCHAR accepted; /* came from a listener */
+
+    struct wsk_lane lanes[WSK_LANES];
+    LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
+
+    struct {          /* sending and disconnecting (send.c, disconnect.c) */
+        PIRP current; /* the IRP whose bytes the transport's send op takes */
+        UCHAR held, sent_armed, fin_armed;
+        LIST_ENTRY irps; /* sends and disconnects not yet wholly handed over, in order */
+        LIST_ENTRY wait; /* handed over, waiting to be sent */
+        ULONG64 handed;  /* bytes handed over since the connection began */
+        struct transport_op op;
+        PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
+        struct transport_op sent;
+        struct transport_op fin_acked;
+    } send;
+
+    struct { /* receiving (receive.c, indicate.c) */
+        LIST_ENTRY irps;
+        PIRP current; /* the IRP that the transport's receive op works for */
+        UCHAR held;   /* what that works for: enum wsk_receive_held */
+        UCHAR readable_armed, peer_fin_armed, reset_armed;
+        UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
+        BOOLEAN released; /* WskRelease has been called for that list already */
+        struct wsk_indication *indicated; /* the list that WskReceiveEvent is looking at */
+        LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
+        SIZE_T data_bytes;
+        struct wsk_indication *spare; /* without bytes, for the next ones: saves pool and free */
+        SIZE_T retained_bytes;
+        ULONG buffer_limit; /* SO_RCVBUF */
+        struct transport_op op;
+        LIST_ENTRY retained; /* lists the client kept (STATUS_PENDING) */
+        struct transport_op readable;
+        struct transport_op peer_fin;
+        struct transport_op reset;
+    } receive;
+
+    struct wsk_client *client;
+    LIST_ENTRY client_link;
     ADDRESS_FAMILY family;
     USHORT type;
     ULONG protocol;
-    volatile ULONG64 gate;
-    volatile LONG references; /* memory only: never delays a close */
-    KSPIN_LOCK lock;
-    struct wsk_client *client;
-    LIST_ENTRY client_link;
-    PVOID context;
-    const VOID *client_dispatch;
-    struct transport_socket *transport;
-    unsigned processor; /* its transport loop */
-    ULONG latches;
+    unsigned processor;  /* its transport loop */
     ULONG static_events; /* callbacks that can neither be disabled nor enabled again (C-EVT-20) */
     NTSTATUS death;
-    UCHAR wanted; /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
-    struct wsk_lane lanes[WSK_LANES];
-    LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
     PIRP close_irp;
+    struct wsk_carrier carriers[WSK_LANES];
     ULONG64 number; /* 1, 2, 3 ... for reports */
     void *created_by[8];
     ULONG created_frames;
@@ -317,38 +358,6 @@ struct wsk_socket {
         LIST_ENTRY irps;            /* the one pending connect, or empty */
         struct transport_op op;
     } connect;
-
-    struct { /* receiving (receive.c) */
-        LIST_ENTRY irps;
-        UCHAR held;      /* what the transport's receive op works for: enum wsk_receive_held */
-        PIRP current;    /* the IRP that it works for */
-        LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
-        SIZE_T data_bytes;
-        struct wsk_indication *spare; /* without bytes, for the next ones: saves pool and free */
-        LIST_ENTRY retained;          /* lists the client kept (STATUS_PENDING) */
-        SIZE_T retained_bytes;
-        ULONG buffer_limit; /* SO_RCVBUF */
-        struct transport_op op;
-        struct transport_op readable;
-        struct transport_op peer_fin;
-        struct transport_op reset;
-        UCHAR readable_armed, peer_fin_armed, reset_armed;
-        UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
-        struct wsk_indication *indicated; /* the list that WskReceiveEvent is looking at */
-        BOOLEAN released;                 /* ... and that WskRelease has been called for already */
-    } receive;
-
-    struct {             /* sending and disconnecting (send.c, disconnect.c) */
-        LIST_ENTRY irps; /* sends and disconnects not yet wholly handed over, in order */
-        LIST_ENTRY wait; /* handed over, waiting to be sent */
-        ULONG64 handed;  /* bytes handed over since the connection began */
-        PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
-        PIRP current;    /* the IRP whose bytes the transport's send op takes */
-        UCHAR held, sent_armed, fin_armed;
-        struct transport_op op;
-        struct transport_op sent;
-        struct transport_op fin_acked;
-    } send;
 
     struct { /* options kept for the client (control.c) */
         ULONG reuse, exclusive, conditional, keepalive;
