@@ -157,7 +157,9 @@ struct sim {
 
 #pragma GCC visibility push(hidden)
 
-extern struct sim *sim; /* NULL until the first sim_run, sim_snapshot or sim_module_load */
+/* NULL until the first sim_run, sim_snapshot or sim_module_load.  Its name for the linker is one that nobody else has
+ * in mind: libuwsk.a is linked into programs. */
+extern struct sim *sim __asm__("uwsk_sim");
 
 /* sim.c: makes `sim`; 0 or -1. */
 int sim_prepare(void);
