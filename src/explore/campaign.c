@@ -208,6 +208,8 @@ static void run_one(const struct worker *worker, uint64_t seed, uint64_t fail_at
     shared_schedule(shared, result->hash);
     invariants_each_close(worker->world->invariants, shared_close, shared);
     __atomic_add_fetch(&shared->runs, 1, __ATOMIC_RELAXED);
+    if (!worker->campaign->options->sweep)
+        __atomic_add_fetch(&shared->seeds, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&shared->steps, result->steps, __ATOMIC_RELAXED);
     if (result->kind) {
         tell_found(worker, result);
@@ -272,7 +274,6 @@ static void worker_main(struct campaign *campaign, unsigned number)
             break;
         run_one(&worker, seed_of(campaign, index), campaign->options->world.fail_at,
                 campaign->options->world.fail_onwards, &result);
-        __atomic_add_fetch(&shared->seeds, 1, __ATOMIC_RELAXED);
     }
     _exit(0);
 }
@@ -531,6 +532,24 @@ static int seen_before(const struct campaign *campaign, size_t index)
     return 0;
 }
 
+static int by_seed(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    if (x->seed != y->seed)
+        return x->seed < y->seed ? -1 : 1;
+    return x->fail_at < y->fail_at ? -1 : x->fail_at > y->fail_at;
+}
+
+/* In the order of the seeds.  Several workers may have found something before they heard of the others: who was
+ * not asked to go on tells of one. */
+static void sort_found(struct campaign *campaign)
+{
+    qsort(campaign->found, campaign->founds, sizeof campaign->found[0], by_seed);
+    if (!campaign->options->keep_going && campaign->founds > 1)
+        campaign->violations = campaign->founds = 1;
+}
+
 /* The first of each kind closely, the others as a line. */
 static void analyse_all(struct campaign *campaign)
 {
@@ -594,6 +613,7 @@ static int explore_seeds(const struct uwsk_explore_options *options)
     signal(SIGTERM, on_interrupt);
     run_workers(campaign);
     if (!campaign->problem) {
+        sort_found(campaign);
         analyse_all(campaign);
         summary(campaign);
         status = campaign->violations ? 1 : 0;
@@ -865,6 +885,15 @@ static int explore_search(const struct uwsk_explore_options *options)
     return status;
 }
 
+/* What is wrong with files and options is said once, before there are workers. */
+static int check(const struct uwsk_explore_options *options)
+{
+    struct uwsk_world *world = explore_world(options);
+
+    uwsk_world_destroy(world);
+    return world ? 0 : -1;
+}
+
 int uwsk_explore(const struct uwsk_explore_options *given)
 {
     struct uwsk_explore_options options = *given;
@@ -873,6 +902,8 @@ int uwsk_explore(const struct uwsk_explore_options *given)
         return explore_replay(&options);
     if (options.break_at)
         return explore_here(&options);
+    if (check(&options) != 0)
+        return 2;
     if (measure(&options) != 0)
         return 2;
     if (options.dfs >= 0)

@@ -1,0 +1,298 @@
+#!/bin/bash
+# test_explore.sh UWSK FOLDER DRIVERS [--only PATTERN] [--verbose]: `uwsk explore` as its users meet it.
+#
+# FOLDER has the drivers of tests/explore, DRIVERS those of drivers/.  Each test is a function whose name starts with
+# explore_; listing.tsv says which rules it covers.  Result lines go to $UWSK_TEST_RESULTS.
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+uwsk=$1
+folder=$2
+drivers=$3
+shift 3
+only=*
+verbose=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only) only=$2 && shift ;;
+    --verbose) verbose=1 ;;
+    *) echo "test_explore.sh: $1?" >&2 && exit 2 ;;
+    esac
+    shift
+done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+cp "$folder"/explore_closers.so closers.so
+cp "$folder"/explore_closers_fixed.so fixed.so
+cp "$folder"/explore_turns.so turns.so
+cp "$folder"/explore_turns_race.so race.so
+cp "$folder"/explore_never.so never.so
+
+# ---- what tests are written with
+
+fail() {
+    echo "$*" >>problems
+}
+
+# explore STATUS ARGUMENT...: ends with this status; output in out and err.
+explore() {
+    local expected=$1 status
+    shift
+    timeout 120 "$uwsk" explore "$@" >out 2>err
+    status=$?
+    [ "$status" = "$expected" ] || fail "uwsk explore $*: status $status instead of $expected"
+}
+
+has() {
+    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
+}
+lacks() {
+    ! grep -qE -e "$2" "$1" || fail "a line of $1 matches $2"
+}
+
+usage_error() { # PATTERN ARGUMENT...
+    local pattern=$1
+    shift
+    explore 2 "$@"
+    has err "$pattern"
+    [ "$(wc -l <err)" = 1 ] || fail "uwsk explore $*: $(wc -l <err) lines instead of 1"
+    [ ! -s out ] || fail "uwsk explore $*: something on standard output"
+}
+
+json() { # FILE: is JSON
+    python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" 2>/dev/null || fail "$1 is no JSON"
+}
+
+# The client leaves when the driver is unloaded.
+cat >leaves.scn <<'SCENARIO'
+unload at 200us
+weather latency 10us 20us
+peer
+    connect 127.0.0.1:7100
+    wait 80us
+end
+SCENARIO
+
+# ---- tests
+
+explore_clean_drivers() {
+    local driver
+    for driver in echo rundown close; do
+        explore 0 --seeds 100 "$drivers/$driver/$driver.so"
+        has out '^explored 100 seeds from 1: [0-9]+ schedules, [0-9]+ close states, 0 violations'
+        lacks out '^violation'
+    done
+    explore 0 --seeds 60 --faults all "$drivers/echo/echo.so"
+    explore 0 --seeds 60 --scheduler pct:3 "$drivers/rundown/rundown.so"
+    has out '^pct: n = [0-9]+ threads, k = [0-9]+ steps: .* 1/\(n\*k\^2\) = '
+    explore 0 --seeds 200 --scenario leaves.scn fixed.so
+}
+
+# What is found is told with a command that finds it again, and a trace that shows it.
+explore_planted_bug() {
+    local command kind
+    explore 1 --seeds 5000 --scenario leaves.scn closers.so --trace found.trace --json found.json
+    has out '^violation: [^ ]+ seed [0-9]+: .'
+    has out 'at step [0-9]+, thread T[0-9]+ \('
+    has out '^  [0-9]+ of the [0-9]+ switches are needed \(without any one of them it does not happen\)'
+    has out '\| .*!! '
+    has out '^shrunk: +uwsk explore --replay found.trace$'
+    kind=$(sed -n 's/^violation: \([^ ]*\) .*/\1/p' out | head -1)
+    command=$(sed -n 's/^run it again: *uwsk //p' out)
+    [ -n "$command" ] || fail "no command to run it again"
+    json found.json
+    json found.trace
+    eval "timeout 120 \"$uwsk\" $command" >again 2>&1
+    [ $? = 1 ] || fail "\"uwsk $command\" does not find it again"
+    has again "^violation: $kind "
+    explore 1 --replay found.trace
+    has out "^violation: $kind "
+    explore 1 --replay found.trace closers.so
+    has out "^violation: $kind "
+}
+
+explore_same_seed_same_run() {
+    local first second
+    for seed in 1 2 3 4 5; do
+        explore 0 --seed $seed "$drivers/echo/echo.so"
+        first=$(cat out)
+        explore 0 --seed $seed "$drivers/echo/echo.so"
+        second=$(cat out)
+        [ "$first" = "$second" ] || fail "seed $seed: $first, then $second"
+        has out "^seed $seed: nothing was found: [0-9]+ steps, [0-9]+ threads, hash [0-9a-f]{16}$"
+    done
+}
+
+explore_other_build() {
+    explore 1 --seeds 5000 --scenario leaves.scn closers.so --trace of.trace
+    cp closers.so kept.so
+    cp fixed.so closers.so
+    explore 2 --replay of.trace
+    has err 'of.trace: is the trace of another build of closers.so \(build-id [0-9a-f]+'
+    cp kept.so closers.so
+    explore 2 --replay of.trace fixed.so
+    has err 'another build of fixed.so'
+    explore 2 --replay of.trace closers.so fixed.so
+    has err 'is the trace of 1 driver, 2 are named'
+    sed 's/"runtime":.*/"runtime": "0123456789abcdef0123",/' of.trace >other.trace
+    explore 2 --replay other.trace
+    has err 'other.trace: is the trace of another build of uwsk'
+    sed 's/"switches"/"twitches"/' of.trace >broken.trace
+    explore 2 --replay broken.trace
+    has err 'broken.trace: is damaged'
+    echo '{}' >no.trace
+    explore 2 --replay no.trace
+    has err 'no.trace: is no trace of uwsk explore'
+    explore 2 --replay nowhere.trace
+    has err 'nowhere.trace: cannot be read: No such file'
+}
+
+explore_every_schedule() {
+    explore 0 --scheduler dfs:0 --processors 1 turns.so
+    has out '^dfs:0: [0-9]+ schedules: .*; complete'
+    explore 0 --scheduler dfs:1 --processors 1 turns.so
+    has out '^dfs:1: [0-9]{3,} schedules: [0-9]+ with 0 preemptions, [0-9]+ with 1 preemption; complete'
+    explore 1 --scheduler dfs:1 --processors 1 race.so
+    has out '^violation: unload-hangs seed 1: '
+    has out 'who waits for what'
+    explore 1 --replay uwsk-explore-1.trace
+    explore 0 --scheduler dfs:2 --seeds 50 turns.so
+    has out '^dfs:2: 50 schedules: .*; not complete'
+}
+
+explore_sweep() {
+    explore 0 --sweep "$drivers/echo/echo.so"
+    has out '^swept seed 1: [0-9]+ fault points, [0-9]+ runs: .* 0 violations'
+    explore 0 --sweep --seed 4 --jobs 1 "$drivers/rundown/rundown.so"
+    has out '^swept seed 4: '
+    explore 0 --seed 1 --fail once:3 "$drivers/echo/echo.so"
+    explore 0 --seed 1 --fail from:3 "$drivers/echo/echo.so"
+}
+
+# A driver that does not become quiet; many violations; a report of them.
+explore_never_quiet() {
+    explore 1 --seeds 1 never.so
+    has out '^violation: unload-hangs seed 1: DriverUnload of never has not returned within 60 s'
+    has out '0 of the [0-9]+ switches are needed'
+    has out 'who waits for what'
+    explore 1 --seeds 20 --keep-going --jobs 2 --json never.json never.so
+    [ "$(grep -c '^violation: unload-hangs' out)" = 20 ] || fail "not 20 violations"
+    has out '^explored 20 seeds from 1: .* 20 violations'
+    json never.json
+}
+
+explore_shards() {
+    local i
+    mkdir shards empty
+    for i in 1 2 3; do
+        explore 0 --seeds 20 --shard $i/4 --json shards/$i.json "$drivers/echo/echo.so"
+        has out "^explored 20 seeds from $i of this shard"
+    done
+    explore 0 --merge shards
+    has out '^merged 3 reports: 60 seeds, 60 runs, 60 schedules, [0-9]+ close states, 0 violations'
+    has out '^missing: 1 of 4 shards: 4$'
+    explore 1 --seeds 1 --shard 4/4 --json shards/4.json never.so
+    explore 1 --merge shards --json all.json
+    has out '^violation: unload-hangs seed 4: '
+    has out '^  run it again: uwsk explore --seed 4 never.so$'
+    lacks out missing
+    json all.json
+    explore 2 --merge empty
+    has err 'empty: has no reports'
+    explore 2 --merge nowhere
+    has err 'nowhere: cannot be read'
+    echo '[' >shards/5.json
+    explore 2 --merge shards
+    has err 'shards/5.json: is no report'
+}
+
+explore_for_seconds() {
+    explore 0 --for 1 --jobs 1 "$drivers/echo/echo.so"
+    has out '^explored [0-9]+ seeds'
+    lacks out '^explored 0 seeds'
+}
+
+explore_gdb() {
+    command -v gdb >/dev/null || { echo "gdb is missing" >>problems && return; }
+    timeout 120 "$uwsk" explore --seed 1 --gdb never.so >out 2>&1 <<'GDB'
+backtrace 3
+kill
+quit
+GDB
+    has out '^gdb stops at step [0-9]+; right after it comes: DriverUnload of never'
+    has out 'received signal SIGTRAP'
+}
+
+explore_bad_input() {
+    local line
+    printf 'deliver sometimes\n' >bad.scn
+    usage_error 'bad.scn:1: expected dispatch, passive or mixed, found "sometimes"' --scenario bad.scn turns.so
+    usage_error 'nowhere.scn: cannot be read' --scenario nowhere.scn turns.so
+    usage_error 'no driver is named'
+    usage_error 'nowhere.so' --seeds 3 nowhere.so
+    usage_error 'leaves.scn: is not a driver' leaves.scn
+    usage_error '--seed x1: expected a seed: a whole number such as 17 or 0x11' --seed x1 turns.so
+    usage_error '--seed -1: expected a seed' --seed -1 turns.so
+    usage_error '--seed 1.5: expected a seed' --seed 1.5 turns.so
+    usage_error '--seed 99999999999999999999: expected a seed' --seed 99999999999999999999 turns.so
+    usage_error '--seeds 0: expected how many seeds' --seeds 0 turns.so
+    usage_error '--scheduler pct: expected random, pct:D .* or dfs:B' --scheduler pct turns.so
+    usage_error '--scheduler dfs:x: expected' --scheduler dfs:x turns.so
+    usage_error '--shard 3/2: expected I/N' --shard 3/2 turns.so
+    usage_error '--fail 3: expected once:K or from:K' --fail 3 turns.so
+    usage_error '--jobs 0: expected' --jobs 0 turns.so
+    usage_error 'faults' --faults sometimes turns.so
+    usage_error '--gdb needs --seed' --gdb turns.so
+    usage_error '--sweep' --sweep --faults all turns.so
+    usage_error 'no value such as Port=dword:5007' --registry Port turns.so
+    usage_error 'turns.so: is loaded already' turns.so turns.so
+    usage_error 'seedz' --seedz 3 turns.so
+    usage_error 'takes no driver' --merge . turns.so
+    explore 2 --seeds 5 --registry 'Port=dword:x' turns.so
+    has err 'Port=dword:x'
+    explore 0 --seed 0x11 turns.so
+    has out '^seed 17: '
+    explore 0 --help
+    has out '^usage: uwsk explore'
+}
+
+explore_manual() {
+    local page option
+    page=$tree/man/uwsk-explore.1
+    command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
+    groff -man -ww -z -Tutf8 "$page" 2>err
+    [ ! -s err ] || fail "groff complains: $(head -1 err)"
+    "$uwsk" explore --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u | while read -r option; do
+        grep -qF -- "${option//-/\\-}" "$page" || fail "uwsk-explore.1 does not tell about $option"
+    done
+}
+
+# ---- all of them
+
+passed=0
+failed=0
+for test in $(declare -F | awk '{ print $3 }' | grep '^explore_'); do
+    # shellcheck disable=SC2254
+    case $test in
+    $only) ;;
+    *) continue ;;
+    esac
+    rm -f problems out err
+    "$test"
+    if [ -s problems ]; then
+        failed=$((failed + 1))
+        result=fail
+        echo "$test failed:"
+        sed 's/^/    /' problems
+        sed 's/^/    out: /' out 2>/dev/null | head -60
+        sed 's/^/    err: /' err 2>/dev/null | head -20
+    else
+        passed=$((passed + 1))
+        result=pass
+        [ -z "$verbose" ] || echo "$test passed"
+    fi
+    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,520 @@
+/*
+ * test_world.c - the public API of the simulator (include/uwsk/sim.h), as a program outside uses it.
+ */
+#include <uwsk/sim.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "uwsk_test.h"
+
+#define MILLISECOND 1000000ull
+
+static const char echo_script[] = "unload after-peers\n"
+                                  "peer first\n"
+                                  " connect 127.0.0.1:5007\n"
+                                  " send 300\n"
+                                  " expect echo\n"
+                                  " shutdown\n"
+                                  " expect fin\n"
+                                  "end\n";
+
+static struct uwsk_world *world;
+static struct uwsk_problem problem;
+
+static const char *path(const char *folder, const char *name)
+{
+    static char text[2][1000];
+    static int turn;
+
+    turn ^= 1;
+    snprintf(text[turn], sizeof text[turn], "%s/%s", getenv(folder) ? getenv(folder) : ".", name);
+    return text[turn];
+}
+
+static void create(const struct uwsk_world_options *options)
+{
+    EXPECT_STATUS(uwsk_world_create(options, &world, &problem), 0);
+}
+
+static void create_echo(uint64_t seed, int trace)
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+
+    options.seed = seed;
+    options.trace = trace;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "echo/echo.so"), &problem), 0);
+}
+
+static struct uwsk_world_result run(void (*director)(struct uwsk_world *world, void *context), void *context)
+{
+    struct uwsk_world_result result;
+    int32_t status = uwsk_world_run(world, director, context, &result, &problem);
+
+    if (status)
+        TEST_NOTE("%s", problem.text);
+    EXPECT_STATUS(status, 0);
+    return result;
+}
+
+static void expect_clean(const struct uwsk_world_result *result)
+{
+    if (result->kind)
+        TEST_NOTE("%s: %s", result->kind, result->text);
+    EXPECT(result->kind == NULL);
+    EXPECT_STR(result->text, "");
+}
+
+/* ---- a run -------------------------------------------------------------------------------------------- */
+
+TEST(world_script_against_echo, "")
+{
+    struct uwsk_world_result result;
+
+    create_echo(1, 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", echo_script, &problem), 0);
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        EXPECT(result.steps > 100);
+        EXPECT(result.fibers > 5);
+        EXPECT(result.choices > 0);
+        EXPECT(result.virtual_ns > 0);
+    }
+    uwsk_world_destroy(world);
+}
+
+TEST(world_draws_peers_without_a_script, "")
+{
+    struct uwsk_world_result result;
+    unsigned connected = 0;
+
+    create_echo(1, 1);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        connected += uwsk_world_trace(world, NULL, NULL) > 20;
+    }
+    EXPECT(connected > 10);
+    uwsk_world_destroy(world);
+}
+
+TEST(world_same_seed_same_run, "")
+{
+    uint64_t hash[40];
+    unsigned different = 0;
+
+    create_echo(1, 0);
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        uwsk_world_reseed(world, seed + 1);
+        hash[seed] = run(NULL, NULL).hash;
+        different += seed > 0 && hash[seed] != hash[0];
+    }
+    EXPECT(different > 30);
+    for (uint64_t seed = 40; seed-- > 0;) { /* in another order: no run sees another */
+        uwsk_world_reseed(world, seed + 1);
+        EXPECT_EQ(run(NULL, NULL).hash, hash[seed]);
+    }
+    uwsk_world_destroy(world);
+}
+
+TEST(world_trace_does_not_change_the_run, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    uint64_t plain;
+
+    options.seed = 5;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "echo/echo.so"), &problem), 0);
+    plain = run(NULL, NULL).hash;
+    options.trace = 1;
+    EXPECT_STATUS(uwsk_world_set(world, &options, &problem), 0);
+    EXPECT_EQ(run(NULL, NULL).hash, plain);
+    uwsk_world_destroy(world);
+}
+
+TEST(world_replays_a_schedule, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    struct uwsk_switch *schedule;
+    struct uwsk_world_result result;
+    uint64_t hash;
+
+    options.seed = 9;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "echo/echo.so"), &problem), 0);
+    result = run(NULL, NULL);
+    hash = result.hash;
+    EXPECT(result.schedule_count > 0);
+    schedule = malloc(result.schedule_count * sizeof *schedule);
+    EXPECT(schedule != NULL);
+    memcpy(schedule, result.schedule, result.schedule_count * sizeof *schedule);
+    options.scheduler = UWSK_SCHEDULER_REPLAY;
+    options.schedule = schedule;
+    options.schedule_count = result.schedule_count;
+    EXPECT_STATUS(uwsk_world_set(world, &options, &problem), 0);
+    result = run(NULL, NULL);
+    EXPECT_EQ(result.hash, hash);
+    EXPECT_EQ(result.diverged, 0);
+    schedule[0].fiber = 60; /* there is no such thread */
+    EXPECT_STATUS(uwsk_world_set(world, &options, &problem), 0);
+    EXPECT_EQ(run(NULL, NULL).diverged, 1);
+    free(schedule);
+    uwsk_world_destroy(world);
+}
+
+TEST(world_pct, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    struct uwsk_world_result result;
+    uint64_t first = 0, other = 0;
+
+    options.scheduler = UWSK_SCHEDULER_PCT;
+    options.expected_steps = 7000;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "echo/echo.so"), &problem), 0);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        first = seed == 1 ? result.hash : first;
+        other += result.hash != first;
+    }
+    EXPECT(other > 15);
+    uwsk_world_destroy(world);
+}
+
+/* ---- peers in C --------------------------------------------------------------------------------------- */
+
+struct talk {
+    int connected, came_back, ended;
+    long received;
+};
+
+static void talker(struct uwsk_peer *peer, void *context)
+{
+    struct talk *talk = context;
+    char data[8];
+
+    uwsk_peer_patience(peer, 50 * MILLISECOND);
+    talk->connected = uwsk_peer_connect(peer, "127.0.0.1", 5008) == 0;
+    EXPECT_EQ(uwsk_peer_send_data(peer, "hello", 5), 0);
+    uwsk_peer_expect_data(peer, "hello", 5);
+    uwsk_peer_send(peer, 1000);
+    uwsk_peer_expect_echo(peer);
+    talk->came_back = 1;
+    uwsk_peer_wait(peer, MILLISECOND);
+    uwsk_peer_shutdown(peer);
+    talk->received = uwsk_peer_receive(peer, data, sizeof data);
+    talk->ended = talk->received == 0;
+}
+
+static void resetter(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    if (uwsk_peer_connect(peer, "::1", 5007) == 0)
+        uwsk_peer_reset(peer);
+    EXPECT_EQ(uwsk_peer_send(peer, 1), -1);
+}
+
+static void server(struct uwsk_peer *peer, void *context)
+{
+    uwsk_peer_patience(peer, 100 * MILLISECOND);
+    EXPECT_EQ(uwsk_peer_host(peer, *(int *)context), 0);
+    EXPECT_EQ(uwsk_peer_host(peer, 99), -1);
+    EXPECT_EQ(uwsk_peer_listen(peer, "10.0.0.7", 80), 0);
+    if (uwsk_peer_accept(peer) != 0)
+        return;
+    uwsk_peer_expect(peer, 10);
+    uwsk_peer_expect_fin(peer);
+}
+
+static void guest(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    EXPECT_EQ(uwsk_peer_connect(peer, "10.0.0.7", 80), 0);
+    uwsk_peer_send(peer, 10);
+    uwsk_peer_close(peer);
+}
+
+TEST(world_peers_in_c, "")
+{
+    struct talk talk;
+    struct uwsk_world_result result;
+    int host;
+
+    create_echo(1, 0);
+    EXPECT_STATUS(uwsk_world_host(world, "10.0.0.7", &host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", "unload after-peers\n", &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "talker", 0, talker, &talk, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "resetter", 0, resetter, NULL, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "server", 0, server, &host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "guest", MILLISECOND, guest, NULL, &problem), 0);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        memset(&talk, 0, sizeof talk);
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        EXPECT(talk.connected && talk.came_back && talk.ended);
+    }
+    uwsk_world_destroy(world);
+}
+
+TEST(world_expectation_that_fails, "")
+{
+    struct uwsk_world_result result;
+
+    create_echo(1, 0);
+    EXPECT_STATUS(
+        uwsk_world_script(world, "wrong.scn",
+                          "unload after-peers\npeer a\nconnect 127.0.0.1:5007\nsend 3\nexpect \"abc\"\nend\n",
+                          &problem),
+        0);
+    result = run(NULL, NULL);
+    EXPECT_STR(result.kind, "expectation");
+    EXPECT(strstr(result.text, "wrong.scn:5: a expected byte 0") != NULL);
+    uwsk_world_destroy(world);
+}
+
+/* ---- the director ------------------------------------------------------------------------------------- */
+
+static void directs(struct uwsk_world *directed, void *context)
+{
+    uint64_t *seen = context, before;
+
+    EXPECT(directed == world);
+    EXPECT_EQ(uwsk_world_load(directed), 0);
+    before = uwsk_world_now(directed);
+    uwsk_world_wait(directed, 3 * MILLISECOND);
+    EXPECT(uwsk_world_now(directed) >= before + 3 * MILLISECOND);
+    EXPECT_EQ(uwsk_world_start_peers(directed), 0);
+    uwsk_world_step(directed, 10);
+    EXPECT_EQ(uwsk_world_check(directed), 0);
+    EXPECT_EQ(uwsk_world_wait_peers(directed), 0);
+    uwsk_world_run_until_quiet(directed, 100 * MILLISECOND);
+    seen[0] = uwsk_world_now(directed);
+    EXPECT_EQ(uwsk_world_unload(directed), 0);
+    seen[1] = 1;
+}
+
+static void fails(struct uwsk_world *directed, void *context)
+{
+    (void)context;
+    uwsk_world_load(directed);
+    uwsk_world_fail(directed, "my-own", "because I say so");
+    EXPECT(!"reached");
+}
+
+static void does_nothing(struct uwsk_world *directed, void *context)
+{
+    (void)directed, (void)context;
+}
+
+TEST(world_director, "")
+{
+    struct uwsk_world_result result;
+    uint64_t seen[2] = {0, 0};
+
+    create_echo(3, 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", echo_script, &problem), 0);
+    result = run(directs, seen);
+    expect_clean(&result);
+    EXPECT(seen[0] > 0 && seen[1] == 1);
+    result = run(fails, NULL);
+    EXPECT_STR(result.kind, "my-own");
+    EXPECT_STR(result.text, "because I say so\n");
+    result = run(does_nothing, NULL);
+    expect_clean(&result);
+    uwsk_world_destroy(world);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------- */
+
+TEST(world_faults, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    struct uwsk_world_result result;
+    uint64_t points;
+
+    options.faults = UWSK_FAULTS_ALL;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "echo/echo.so"), &problem), 0);
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+    }
+    options.faults = UWSK_FAULTS_NONE;
+    EXPECT_STATUS(uwsk_world_set(world, &options, &problem), 0);
+    points = run(NULL, NULL).fault_points;
+    EXPECT(points > 5);
+    for (options.fail_at = 1; options.fail_at <= points; options.fail_at++)
+        for (options.fail_onwards = 0; options.fail_onwards <= 1; options.fail_onwards++) {
+            EXPECT_STATUS(uwsk_world_set(world, &options, &problem), 0);
+            result = run(NULL, NULL);
+            expect_clean(&result);
+        }
+    uwsk_world_destroy(world);
+}
+
+/* ---- what is found ------------------------------------------------------------------------------------ */
+
+static const char closers_script[] = "unload at 200us\n"
+                                     "weather latency 10us 20us\n"
+                                     "peer\n"
+                                     " connect 127.0.0.1:7100\n"
+                                     " wait 80us\n"
+                                     "end\n";
+
+static void contains(void *context, const struct uwsk_event *event)
+{
+    int *found = context;
+
+    found[0] |= strstr(event->text, "!! ") != NULL;
+    found[1] |= strstr(event->text, "WskCloseSocket on socket") != NULL;
+    EXPECT(event->name != NULL);
+}
+
+TEST(world_finds_a_planted_bug, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    struct uwsk_world_result result = {0};
+    char kind[96];
+    uint64_t hash;
+    int found[2] = {0, 0};
+
+    options.trace = 1;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_EXPLORE_DRIVERS", "explore_closers.so"), &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", closers_script, &problem), 0);
+    for (options.seed = 1; options.seed <= 5000 && !result.kind; options.seed++) {
+        uwsk_world_reseed(world, options.seed);
+        result = run(NULL, NULL);
+    }
+    EXPECT(result.kind != NULL);
+    EXPECT(result.step > 0);
+    EXPECT(*result.text != 0);
+    snprintf(kind, sizeof kind, "%s", result.kind);
+    hash = result.hash;
+    EXPECT(uwsk_world_trace(world, contains, found) > 10);
+    EXPECT(found[0] && found[1]);
+    result = run(NULL, NULL); /* the world is as good as new */
+    EXPECT_STR(result.kind, kind);
+    EXPECT_EQ(result.hash, hash);
+    uwsk_world_destroy(world);
+}
+
+TEST(world_finds_nothing_without_it, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    struct uwsk_world_result result;
+
+    create(&options);
+    EXPECT_STATUS(
+        uwsk_world_driver(world, path("UWSK_EXPLORE_DRIVERS", "explore_closers_fixed.so"), &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", closers_script, &problem), 0);
+    for (uint64_t seed = 1; seed <= 400; seed++) {
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+    }
+    uwsk_world_destroy(world);
+}
+
+/* ---- bad input ---------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text, *error;
+} wrong[] = {
+    {"pear\n", "bad:1: expected peer, host, weather, unload, registry, completion, deliver, send-complete or "
+               "processors, found \"pear\""},
+    {"\n# nothing\ncompletion later\n",
+     "bad:3: expected natural, always-pend or inline-when-possible, found \"later\""},
+    {"processors 65\n", "bad:1: expected a number of processors (1 to 64), found \"65\""},
+    {"processors\n", "bad:1: expected a number of processors (1 to 64), found \"the end of the line\""},
+    {"weather foggy\n", "bad:1: expected calm, rough, latency,"},
+    {"weather latency 10us\n", "bad:1: expected a time such as 5ms (ns, us, ms, s), found"},
+    {"weather latency 10us 5us\n", "bad:1: expected the smaller time first"},
+    {"weather reset 101%\n", "bad:1: expected a percentage (0 to 100), found \"101%\""},
+    {"unload soon\n", "bad:1: expected \"after-peers\" or \"at TIME\", found \"soon\""},
+    {"unload at 5\n", "bad:1: expected a time such as 5ms (ns, us, ms, s), found \"5\""},
+    {"host nowhere\n", "bad:1: expected an address such as 10.0.0.7 or fd00::7, found \"nowhere\""},
+    {"registry Port\n", "bad:1: expected a value such as Port=dword:5007, found \"Port\""},
+    {"peer from 10.9.9.9\nend\n",
+     "bad:1: expected the address of a host that a line \"host ADDRESS\" has named"},
+    {"peer a b\n", "bad:1: expected \"at TIME\", \"from ADDRESS\" or \"times N\", found \"b\""},
+    {"peer\nconnect 5007\nend\n",
+     "bad:2: expected an address such as 127.0.0.1:5007 or [::1]:5007, found \"5007\""},
+    {"peer\nconnect 127.0.0.1:99999\nend\n", "bad:2: expected an address such as"},
+    {"peer\nsend\nend\n", "bad:2: expected a number of bytes or a string"},
+    {"peer\nsend \"abc\nend\n", "bad:2: expected a quotation mark at the end of the string"},
+    {"peer\nsend \"a\\q\"\nend\n",
+     "bad:2: expected \\n, \\r, \\t, \\0, \\\\, \\\" or \\xNN after the backslash"},
+    {"peer\nexpect nothing\nend\n", "bad:2: expected a number of bytes, a string, echo, fin, rst or end"},
+    {"peer\njump\nend\n", "bad:2: expected connect, listen, accept, send,"},
+    {"peer\nclose now\nend\n", "bad:2: expected nothing after \"close\", found \"now\""},
+    {"peer\nclose\n", "bad:3: expected \"end\" of the peer that begins in line 1"},
+    {"deliver mixed mixed\n", "bad:1: expected nothing after \"mixed\", found \"mixed\""},
+};
+
+TEST(world_scenario_errors, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        create(&options);
+        EXPECT_EQ((unsigned)uwsk_world_script(world, "bad", wrong[i].text, &problem), 0xC000000Du);
+        if (strncmp(problem.text, wrong[i].error, strlen(wrong[i].error)) != 0)
+            TEST_NOTE("\"%s\" is told as \"%s\"", wrong[i].text, problem.text);
+        EXPECT(strncmp(problem.text, wrong[i].error, strlen(wrong[i].error)) == 0);
+        uwsk_world_destroy(world);
+    }
+}
+
+TEST(world_scenario_with_everything, "")
+{
+    static const char text[] =
+        "# all that a scenario can say\n"
+        "processors 2\ncompletion inline-when-possible\ndeliver mixed\nsend-complete acked\n"
+        "weather rough\nweather calm\nweather latency 10us 1ms\nweather ack-delay 1ms\n"
+        "weather fin-delay 1ms\nweather segment 1 16\nweather coalesce 10%\n"
+        "weather refuse 0\nweather black-hole 0\nweather reset 0%\nweather half-open 0%\n"
+        "weather loss 1\nweather duplicate 1\nweather reorder 1\nweather send-buffer 4096\n"
+        "weather receive-buffer 4096\n"
+        "registry Unused=dword:1\nhost 10.0.0.7\nhost fd00::7\nunload after-peers\n"
+        "peer a at 1ms from 10.0.0.7 times 2\n"
+        "  patience 100ms\n  connect 127.0.0.1:5007   # from 10.0.0.7? loopback is host 0's\n"
+        "end\n";
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+
+    create(&options);
+    EXPECT_STATUS(uwsk_world_script(world, "all", text, &problem), 0);
+    uwsk_world_destroy(world);
+}
+
+TEST(world_bad_input, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    int host;
+
+    options.scheduler = 77;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    options.scheduler = UWSK_SCHEDULER_RANDOM;
+    options.size = 8;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, NULL), 0xC000000Du);
+    options.size = sizeof options;
+    create(&options);
+    EXPECT_EQ((unsigned)uwsk_world_driver(world, "/nowhere/driver.so", &problem), 0xC0000034u);
+    EXPECT(strstr(problem.text, "/nowhere/driver.so") != NULL);
+    EXPECT_EQ((unsigned)uwsk_world_scenario(world, "/nowhere/file", &problem), 0xC0000034u);
+    EXPECT_EQ((unsigned)uwsk_world_host(world, "none", &host, &problem), 0xC000000Du);
+    EXPECT_EQ((unsigned)uwsk_world_registry(world, "none", &problem), 0xC000000Du);
+    uwsk_world_destroy(world);
+    uwsk_world_destroy(NULL);
+}
