@@ -37,7 +37,7 @@ static void draw_weather(struct sim_rng *rng, struct net_weather *weather)
     default:
         break;
     }
-    switch (sim_rng_below(rng, 4)) {
+    switch (sim_rng_below(rng, 8)) {
     case 0:
         weather->segment_min = weather->segment_max = 1;
         break;

@@ -12,12 +12,14 @@
  */
 #include "runner.h"
 
+#include "host/sim/sim.h"
+
 #include "nt/rtl/call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHARDS = 64, BUCKETS = 1024, SLAB_BYTES = 64 * 1024, WALK = 20, SHORT_WALK = UWSK_LEFT_FRAMES + 2 };
+enum { BUCKETS = 1024, WALK = 20, SHORT_WALK = UWSK_LEFT_FRAMES + 2 };
 
 struct shard {
     struct ke_lock lock;
@@ -32,6 +34,8 @@ struct slab {
 };
 
 static struct shard *shards;
+static unsigned shard_count;
+static size_t slab_bytes;
 static struct runner_image own;
 static uint64_t sequence;
 static uint64_t lost; /* births for which there was no memory */
@@ -45,7 +49,7 @@ static uint64_t hash_of(const void *object)
 
 static struct shard *shard_of(uint64_t hash)
 {
-    return &shards[hash >> 58];
+    return &shards[(hash >> 58) & (shard_count - 1)];
 }
 
 static struct runner_object **bucket_of(struct shard *shard, uint64_t hash)
@@ -59,7 +63,7 @@ static struct runner_object *take_entry(struct shard *shard)
     struct runner_object *entry = shard->free;
 
     if (!entry) {
-        struct slab *slab = host_pages_allocate(SLAB_BYTES, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
+        struct slab *slab = host_pages_allocate(slab_bytes, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
 
         if (!slab) {
             __atomic_add_fetch(&lost, 1, __ATOMIC_RELAXED);
@@ -67,7 +71,7 @@ static struct runner_object *take_entry(struct shard *shard)
         }
         slab->next = shard->slabs;
         shard->slabs = slab;
-        for (size_t i = 0; i < (SLAB_BYTES - sizeof *slab) / sizeof slab->object[0]; i++) {
+        for (size_t i = 0; i < (slab_bytes - sizeof *slab) / sizeof slab->object[0]; i++) {
             slab->object[i].next = shard->free;
             shard->free = &slab->object[i];
         }
@@ -235,7 +239,9 @@ static const struct observe_hooks hooks = {
 int runner_account_start(void)
 {
     own = runner_own_image();
-    shards = host_pages_allocate(SHARDS * sizeof *shards, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
+    shard_count = sim_running() ? 1 : 64; /* fibers do not meet, and thousands of runs a second begin empty */
+    slab_bytes = sim_running() ? 16 * 1024 : 64 * 1024;
+    shards = host_pages_allocate(shard_count * sizeof *shards, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
     if (!shards)
         return -1;
     sequence = lost = 0;
@@ -246,18 +252,18 @@ int runner_account_start(void)
 void runner_account_stop(void)
 {
     observe_hooks = NULL;
-    for (int i = 0; shards && i < SHARDS; i++) {
+    for (int i = 0; shards && i < (int)shard_count; i++) {
         struct slab *slab = shards[i].slabs;
 
         while (slab) {
             struct slab *next = slab->next;
 
-            host_pages_free(slab, SLAB_BYTES);
+            host_pages_free(slab, slab_bytes);
             slab = next;
         }
     }
     if (shards)
-        host_pages_free(shards, SHARDS * sizeof *shards);
+        host_pages_free(shards, shard_count * sizeof *shards);
     shards = NULL;
 }
 
@@ -292,7 +298,7 @@ struct runner_object *runner_account_copy(size_t *count)
     size_t used = 0, room = 0;
 
     *count = 0;
-    for (int i = 0; shards && i < SHARDS;) {
+    for (int i = 0; shards && i < (int)shard_count;) {
         size_t found = copy_shard(&shards[i], out + used, room - used);
 
         if (found > room - used) { /* no memory is allocated under the lock */
@@ -334,7 +340,7 @@ static int routine_runs(const struct uwsk_driver *driver)
 {
     int found = 0;
 
-    for (int i = 0; shards && i < SHARDS && !found; i++) {
+    for (int i = 0; shards && i < (int)shard_count && !found; i++) {
         struct shard *shard = &shards[i];
 
         ke_lock_acquire(&shard->lock);
