@@ -51,7 +51,7 @@ struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void
 
 unsigned net_run_seeds(const struct net_weather *weather, void (*body)(void))
 {
-    static uint64_t numbers[SEEDS];
+    static uint64_t numbers[SEEDS_MOST];
     unsigned different = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         net_run(weather, seed, body);

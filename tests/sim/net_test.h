@@ -18,7 +18,8 @@
 #define MS 1000000ull
 #define S  1000000000ull
 
-enum { SEEDS = 200 };
+enum { SEEDS_MOST = 200 };
+#define SEEDS (test_sanitizer() == 2 ? 40u : (unsigned)SEEDS_MOST) /* ThreadSanitizer's fibers are slow */
 
 /* Runs body() as the first fiber of a run, between net_start() and net_stop(), under a random schedule. */
 struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void (*body)(void));
