@@ -91,7 +91,7 @@ static struct sim_result run(const struct sim_plan *plan, void (*main)(void *), 
 
 /* ---- determinism --------------------------------------------------------------------------------------- */
 
-TEST(same_plan_gives_the_same_run, "")
+TEST(same_plan_gives_the_same_run, "", TEST_TIMEOUT(120))
 {
     uint64_t hashes[100];
     unsigned different = 0;
@@ -112,7 +112,7 @@ TEST(same_plan_gives_the_same_run, "")
     EXPECT(different > 190);
 }
 
-TEST(recorded_choices_replay_the_run, "")
+TEST(recorded_choices_replay_the_run, "", TEST_TIMEOUT(120))
 {
     for (uint64_t seed = 0; seed < 200; seed++) {
         struct sim_plan plan = {.seed = seed,
@@ -239,7 +239,7 @@ TEST(default_schedule_goes_on_while_it_can, "")
 }
 
 /* Depth first over the decisions: every schedule once. */
-TEST(search_visits_every_schedule, "")
+TEST(search_visits_every_schedule, "", TEST_TIMEOUT(120))
 {
     struct sim_choice prefix[64];
     size_t count = 0;
@@ -729,7 +729,7 @@ static void crash_by_abort(void *argument)
     host_abort();
 }
 
-TEST(crash_ends_the_run_not_the_process, "")
+TEST(crash_ends_the_run_not_the_process, "", TEST_TIMEOUT(120))
 {
     struct sim_plan plan = {.scheduler = SIM_RANDOM};
 
@@ -885,11 +885,11 @@ static void many_lives(void *argument)
         host_park(&ended, ended, HOST_FOREVER);
 }
 
-TEST(fibers_come_and_go, "")
+TEST(fibers_come_and_go, "", TEST_TIMEOUT(120))
 {
     struct sim_plan plan = {.scheduler = SIM_RANDOM};
 
-    for (plan.seed = 0; plan.seed < 20; plan.seed++) {
+    for (plan.seed = 0; plan.seed < (test_sanitizer() ? 4 : 20); plan.seed++) {
         struct sim_result result = run(&plan, many_lives, NULL);
 
         EXPECT_EQ(result.end, SIM_DONE);
@@ -960,7 +960,7 @@ static void use_pages(void *argument)
             blocks[at] = NULL;
             continue;
         }
-        sizes[at] = (size_t)4096 << sim_rng_below(&rng, 8);
+        sizes[at] = (size_t)4096 << sim_rng_below(&rng, test_sanitizer() ? 5 : 8);
         blocks[at] = host_pages_allocate(sizes[at], alignment, HOST_PAGE_READ | HOST_PAGE_WRITE | execute);
         EXPECT(blocks[at] != NULL);
         EXPECT_EQ((uintptr_t)blocks[at] & (alignment - 1), 0);
@@ -984,7 +984,7 @@ static void use_pages(void *argument)
     EXPECT(host_pages_allocate(0, 4096, HOST_PAGE_READ) == NULL);
 }
 
-TEST(arena_hands_out_zeroed_pages, "")
+TEST(arena_hands_out_zeroed_pages, "", TEST_TIMEOUT(120))
 {
     struct sim_plan plan = {.seed = 5, .scheduler = SIM_RANDOM};
     char *first = NULL;
