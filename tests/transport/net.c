@@ -316,3 +316,16 @@ void net_fill(struct transport_socket *socket, struct io *io, void *memory, size
     }
     EXPECT_EQ(atomic_load(&io->over), 0);
 }
+
+size_t net_drain_to_fin(int peer)
+{
+    static char memory[1 << 16];
+    size_t total = 0;
+    long got;
+    while ((got = peer_receive(peer, memory, sizeof(memory), 1)) != 0) {
+        EXPECT(got > 0 || got == -2);
+        total += got > 0 ? (size_t)got : 0;
+        net_pump(0);
+    }
+    return total;
+}

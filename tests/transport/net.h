@@ -93,5 +93,8 @@ void net_receive_all(struct transport_socket *socket, void *memory, size_t lengt
 /* Sends into a narrow peer that does not read until the window is closed; `io` is the send that is inside
  * then. */
 void net_fill(struct transport_socket *socket, struct io *io, void *memory, size_t length);
+/* The peer reads to the FIN, and the loops run beside it; how many bytes.  (The completion of the send that the
+ * FIN waited for may come later than the FIN.) */
+size_t net_drain_to_fin(int peer);
 
 #endif
