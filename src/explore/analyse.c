@@ -122,7 +122,8 @@ static void tell_schedule(const struct look *look)
            look->minimal ? " (without any one of them it does not happen)"
                          : " (the search for fewer was given up)",
            preemptions_of(look));
-    printf("\n");
+    printf("%s\n",
+           look->world->drawn.delay_one_in ? ", beside the slowness of threads that the seed draws" : "");
 }
 
 static void first_line(const char *text, char *out, size_t bytes)

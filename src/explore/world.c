@@ -116,12 +116,11 @@ static void on_bug_check(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, U
 
     bug_check_kind(code, p1, kind, sizeof kind);
     if (begin_violation(world, kind)) {
-        if (meaning && !world->options.detail)
-            text_line(&world->violation.text, meaning);
-        if (world->options.detail) { /* its own stack begins at the culprit */
-            world->violation.frame_count = 0;
-            runner_bugcheck_report(code, parameters, caller);
-        }
+        if (!world->options.detail)
+            text_line(&world->violation.text, meaning ? meaning : kind);
+        else /* its stack begins at the culprit */
+            world->violation.frame_count =
+                runner_bugcheck_brief(code, parameters, caller, world->violation.frames, WORLD_FRAMES);
     }
     sim_stop();
     host_exit(3);

@@ -289,25 +289,46 @@ static void tell_place(const struct runner_out *out, const struct ke_thread *thr
                 processor, driver ? ", driver " : "", driver ? driver->name : "");
 }
 
-void runner_bugcheck_report(uint32_t code, const uint64_t parameters[4], const void *caller)
+/* What can be told without names of addresses; fills in the stack. */
+static void tell_head(const struct runner_out *out, uint32_t code, const uint64_t parameters[4],
+                      const void *caller, struct stack *stack)
+{
+    const char *name = runner_bugcheck_name(code);
+
+    runner_line(out, "%s", "");
+    runner_line(out, "*** STOP: 0x%08X (0x%016llX,0x%016llX,0x%016llX,0x%016llX) %s", code,
+                (unsigned long long)parameters[0], (unsigned long long)parameters[1],
+                (unsigned long long)parameters[2], (unsigned long long)parameters[3], name ? name : "");
+    tell_parameters(out, code, parameters);
+    tell_exception(out);
+    find_stack(stack, caller);
+    tell_place(out, ke_current_thread(), guilty(stack->frame, stack->count));
+}
+
+size_t runner_bugcheck_brief(uint32_t code, const uint64_t parameters[4], const void *caller, void **frames,
+                             size_t room)
+{
+    const struct runner_out out = {settings.line ? settings.line : to_stderr, settings.context};
+    static struct stack stack; /* not on a stack that may be full; only one thread ever comes here */
+    size_t count;
+
+    tell_head(&out, code, parameters, caller, &stack);
+    count = stack.count < room ? stack.count : room;
+    memcpy(frames, stack.frame, count * sizeof *frames);
+    return count;
+}
+
+static void report(uint32_t code, const uint64_t parameters[4], const void *caller)
 {
     const struct runner_out out = {settings.line ? settings.line : to_stderr, settings.context};
     const struct ke_thread *thread = ke_current_thread();
     const struct rtl_frame *routines[ROUTINES];
-    static struct names names; /* not on a stack that may be full; only one thread ever comes here */
-    const char *name = runner_bugcheck_name(code);
+    static struct names names; /* as above */
     static struct stack stack;
     size_t running = 0;
 
-    runner_line(&out, "%s", "");
-    runner_line(&out, "*** STOP: 0x%08X (0x%016llX,0x%016llX,0x%016llX,0x%016llX) %s", code,
-                (unsigned long long)parameters[0], (unsigned long long)parameters[1],
-                (unsigned long long)parameters[2], (unsigned long long)parameters[3], name ? name : "");
-    tell_parameters(&out, code, parameters);
-    tell_exception(&out);
-    find_stack(&stack, caller);
+    tell_head(&out, code, parameters, caller, &stack);
     memcpy(names.address, stack.frame, sizeof stack.frame);
-    tell_place(&out, thread, guilty(stack.frame, stack.count));
     for (const struct rtl_frame *frame = thread->frames; frame && running < ROUTINES;
          frame = frame->previous) {
         routines[running] = frame;
@@ -329,7 +350,7 @@ static void on_bug_check(ULONG code, ULONG_PTR p1, ULONG_PTR p2, ULONG_PTR p3, U
 {
     const uint64_t parameters[4] = {p1, p2, p3, p4};
 
-    runner_bugcheck_report(code, parameters, caller);
+    report(code, parameters, caller);
     if (settings.core)
         host_abort();
     host_exit(EXIT_BUG_CHECK);

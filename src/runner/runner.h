@@ -145,8 +145,9 @@ const char *runner_tag_text(uint64_t tag, char text[16]);
 
 void runner_bugcheck_start(int core, void (*report)(void *context, const char *line), void *context);
 void runner_bugcheck_stop(void);
-/* The lines of a bug check, once in a process. */
-void runner_bugcheck_report(uint32_t code, const uint64_t parameters[4], const void *caller);
+/* The first lines of a bug check, without names of addresses, and its stack: how many frames. */
+size_t runner_bugcheck_brief(uint32_t code, const uint64_t parameters[4], const void *caller, void **frames,
+                             size_t room);
 /* The processor exception that a bug check on this thread is about to report. */
 void runner_bugcheck_exception(const struct host_exception *exception);
 void runner_exception_start(void);

@@ -16,7 +16,7 @@ static DRIVER_UNLOAD ClosersUnload;
 static IO_COMPLETION_ROUTINE ClosersCloseComplete;
 
 static PWSK_SOCKET ClosersListener, ClosersConnection;
-static PIRP ClosersIrp;
+static PIRP ClosersIrps[2]; /* of the client's end, of the unload */
 static volatile LONG ClosersAccepted, ClosersClosed;
 static KEVENT ClosersGone;
 
@@ -29,7 +29,7 @@ static NTSTATUS ClosersCloseComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOI
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-static VOID CloseOnce(VOID)
+static VOID CloseOnce(_In_ PIRP Irp)
 {
 #ifdef FIXED
     if (InterlockedExchange(&ClosersClosed, 1) != 0) {
@@ -41,16 +41,16 @@ static VOID CloseOnce(VOID)
     }
     WriteRelease(&ClosersClosed, 1);
 #endif
-    IoSetCompletionRoutine(ClosersIrp, ClosersCloseComplete, NULL, TRUE, TRUE, TRUE);
+    IoSetCompletionRoutine(Irp, ClosersCloseComplete, NULL, TRUE, TRUE, TRUE);
     ((CONST WSK_PROVIDER_BASIC_DISPATCH *)ClosersConnection->Dispatch)
-        ->WskCloseSocket(ClosersConnection, ClosersIrp);
+        ->WskCloseSocket(ClosersConnection, Irp);
 }
 
 static NTSTATUS WSKAPI ClosersDisconnect(PVOID SocketContext, ULONG Flags)
 {
     UNREFERENCED_PARAMETER(SocketContext);
     UNREFERENCED_PARAMETER(Flags);
-    CloseOnce();
+    CloseOnce(ClosersIrps[0]);
     return STATUS_SUCCESS;
 }
 
@@ -89,16 +89,27 @@ static NTSTATUS WSKAPI ClosersAccept(PVOID SocketContext, ULONG Flags, PSOCKADDR
 
 static CONST WSK_CLIENT_LISTEN_DISPATCH ClosersListenDispatch = {ClosersAccept, NULL, NULL};
 
+static VOID ClosersFree(VOID)
+{
+    ULONG Index;
+
+    for (Index = 0; Index < RTL_NUMBER_OF(ClosersIrps); Index++) {
+        if (ClosersIrps[Index] != NULL) {
+            IoFreeIrp(ClosersIrps[Index]);
+        }
+    }
+}
+
 static VOID ClosersUnload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
     ClientClose(ClosersListener); /* waits for an accept callback that runs */
     if (ReadAcquire(&ClosersAccepted)) {
-        CloseOnce();
+        CloseOnce(ClosersIrps[1]);
         KeWaitForSingleObject(&ClosersGone, Executive, KernelMode, FALSE, NULL);
     }
     ClientDetach();
-    IoFreeIrp(ClosersIrp);
+    ClosersFree();
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
@@ -111,14 +122,14 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
-    ClosersIrp = IoAllocateIrp(1, FALSE);
-    Status = ClosersIrp == NULL
-                 ? STATUS_INSUFFICIENT_RESOURCES
-                 : ClientListen(AF_INET, CLOSERS_PORT, NULL, &ClosersListenDispatch, &ClosersListener);
+    ClosersIrps[0] = IoAllocateIrp(1, FALSE);
+    ClosersIrps[1] = IoAllocateIrp(1, FALSE);
+    Status = STATUS_INSUFFICIENT_RESOURCES;
+    if (ClosersIrps[0] != NULL && ClosersIrps[1] != NULL) {
+        Status = ClientListen(AF_INET, CLOSERS_PORT, NULL, &ClosersListenDispatch, &ClosersListener);
+    }
     if (!NT_SUCCESS(Status)) {
-        if (ClosersIrp != NULL) {
-            IoFreeIrp(ClosersIrp);
-        }
+        ClosersFree();
         ClientDetach();
         return Status;
     }
