@@ -200,7 +200,7 @@ struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *list
         struct peer_plan *plan = &plans[i];
         struct peer_step *step;
 
-        snprintf(plan->name, sizeof plan->name, "peer%zu", i + 1);
+        snprintf(plan->name, sizeof plan->name, "peer%u", (unsigned)i + 1);
         plan->at_ns = chance(&rng, 50) ? 0 : sim_rng_below(&rng, 2 * MILLISECOND);
         peer_plan_add(plan, PEER_PATIENCE, 2000ull * MILLISECOND);
         step = peer_plan_add(plan, PEER_CONNECT, 0);
