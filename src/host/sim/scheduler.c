@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { PCT_STEPS = 1000 }; /* expected, when the plan does not say */
 enum { PCT_PATIENCE = 3 }; /* a run that is so many times as long as expected goes on at random */
 
 /* ---- who can run -------------------------------------------------------------------------------------- */
@@ -331,7 +332,7 @@ static void draw_changes(struct sim_rng *rng)
     count = count < most ? count : most;
     sim->change_count = count;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t step = 1 + sim_draw_below(rng, sim->plan.expected_steps ? sim->plan.expected_steps : 1000);
+        uint64_t step = 1 + sim_draw_below(rng, sim->plan.expected_steps);
         unsigned at = i;
 
         for (; at > 0 && sim->changes[at - 1].step > step; at--)
@@ -352,6 +353,8 @@ void sim_scheduler_start(const struct sim_plan *plan)
     sim->runnable_count = 0;
     sim->next_change = sim->change_count = 0;
     sim->lowest = 0;
+    if (!sim->plan.expected_steps)
+        sim->plan.expected_steps = PCT_STEPS;
     if (plan->scheduler == SIM_PCT)
         draw_changes(&rng);
     sim->choice_count = sim->decision_count = 0;
