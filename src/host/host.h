@@ -32,8 +32,19 @@ struct host_thread {
     void *stack_high;
 };
 
-/* The calling thread; a thread that the host did not start is adopted on its first call.  Never NULL. */
-struct host_thread *host_self(void);
+/* The calling thread, NULL until the host knows it.  Read through host_self. */
+extern __thread struct host_thread *host_known_self __attribute__((tls_model("initial-exec")));
+/* host_self for a thread that the host does not know yet. */
+struct host_thread *host_adopt_self(void);
+
+/* The calling thread; a thread that the host did not start is adopted on its first call.  Never NULL.  Inline:
+ * the rooms above ask at every lock. */
+static inline struct host_thread *host_self(void)
+{
+    struct host_thread *self = host_known_self;
+
+    return __builtin_expect(self != NULL, 1) ? self : host_adopt_self();
+}
 
 /* Starts a thread that runs main(argument) and ends when it returns (or calls host_thread_exit).
  * stack_bytes 0 = default.  Returns 0, or -1 when the system refuses. */
@@ -99,6 +110,15 @@ void host_unpark(const volatile uint32_t *word, int count);
 
 uint64_t host_now(void);  /* monotonic nanoseconds since the runtime started (never 0) */
 uint64_t host_wall(void); /* 100 ns units since 1601-01-01 UTC: follows the system clock */
+
+/* A stamp that costs next to nothing and grows with time (never 0 in practice); only host_ticks_time, which is
+ * slow, says when that was: in the units of host_now(), to about a microsecond.  In the simulator it is
+ * host_now(). */
+static inline uint64_t host_ticks(void)
+{
+    return __builtin_expect(uwsk_points_enabled, 0) ? host_now() : __builtin_ia32_rdtsc();
+}
+uint64_t host_ticks_time(uint64_t ticks);
 
 /* ---- memory ----------------------------------------------------------------------------------------------
  */

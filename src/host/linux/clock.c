@@ -11,6 +11,7 @@
 #define WALL_EPOCH 116444736000000000ull
 
 static _Atomic uint64_t start HOST_KEPT;
+static _Atomic uint64_t start_ticks HOST_KEPT; /* host_ticks() at that moment; 0 = not known yet */
 
 static uint64_t monotonic(void)
 {
@@ -28,8 +29,10 @@ static uint64_t start_time(uint64_t now)
 
     if (__builtin_expect(value != 0, 1))
         return value;
-    if (atomic_compare_exchange_strong(&start, &value, first))
+    if (atomic_compare_exchange_strong(&start, &value, first)) {
+        atomic_store(&start_ticks, host_ticks());
         return first;
+    }
     return value;
 }
 
@@ -42,6 +45,22 @@ uint64_t host_now(void)
     now = monotonic();
     first = start_time(now);
     return now > first ? now - first : 1;
+}
+
+/* Both clocks have gone on evenly since the first look, so the share of the way is the same on both. */
+uint64_t host_ticks_time(uint64_t ticks)
+{
+    uint64_t now, here, first = atomic_load(&start_ticks);
+
+    if (uwsk_points_enabled)
+        return ticks;
+    now = host_now();
+    here = host_ticks();
+    if (!first || ticks >= here || here <= first)
+        return now;
+    if (ticks <= first)
+        return 1;
+    return 1 + (uint64_t)((unsigned __int128)(now - 1) * (ticks - first) / (here - first));
 }
 
 struct timespec linux_monotonic_deadline(uint64_t deadline_ns)

@@ -34,7 +34,7 @@
 #endif
 #define MINIMUM_STACK_BYTES ((size_t)128 << 10)
 
-static __thread struct linux_thread *self_pointer __attribute__((tls_model("initial-exec")));
+__thread struct host_thread *host_known_self;
 
 static pthread_mutex_t registry_lock HOST_KEPT = PTHREAD_MUTEX_INITIALIZER;
 static struct linux_thread *registry HOST_KEPT; /* every known thread, newest first */
@@ -66,7 +66,7 @@ static struct {
 static void answer_stack_request(int signal, siginfo_t *info, void *context)
 {
     const ucontext_t *machine = context;
-    const struct linux_thread *self = self_pointer;
+    const struct linux_thread *self = linux_self_if_known();
     uint32_t asked = REQUEST_ASKED;
     int saved_errno = errno;
 
@@ -176,7 +176,7 @@ static void enter(struct linux_thread *thread, const char *name)
     snprintf(thread->public.name, sizeof thread->public.name, "%s", name);
     find_stack(thread);
     install_altstack(thread);
-    self_pointer = thread;
+    host_known_self = &thread->public;
     pthread_setspecific(end_key, thread);
     pthread_mutex_lock(&registry_lock);
     thread->next = registry;
@@ -209,7 +209,7 @@ static void leave(void *context)
         thread->next->previous = thread->previous;
     pthread_mutex_unlock(&registry_lock);
     remove_altstack(thread);
-    self_pointer = NULL;
+    host_known_self = NULL;
     free(thread);
 }
 
@@ -261,12 +261,14 @@ static void start_once(void)
 
 struct linux_thread *linux_self_if_known(void)
 {
-    return self_pointer;
+    return (struct linux_thread *)host_known_self; /* public stands first */
 }
 
 void host_linux_become(struct host_thread *thread)
 {
-    self_pointer = thread ? (struct linux_thread *)thread : pthread_getspecific(end_key);
+    struct linux_thread *own = pthread_getspecific(end_key);
+
+    host_known_self = thread ? thread : own ? &own->public : NULL;
 }
 
 static struct linux_thread *new_thread(void)
@@ -277,13 +279,9 @@ static struct linux_thread *new_thread(void)
     return thread;
 }
 
-struct host_thread *host_self(void)
+struct host_thread *host_adopt_self(void)
 {
-    struct linux_thread *thread = self_pointer;
-
-    if (__builtin_expect(thread != NULL, 1))
-        return &thread->public;
-
+    struct linux_thread *thread;
     char name[16] = "";
     int saved_errno = errno;
 
@@ -356,7 +354,7 @@ int host_thread_start(void (*main)(void *argument), void *argument, const char *
 
 void host_thread_exit(void)
 {
-    struct linux_thread *thread = self_pointer;
+    struct linux_thread *thread = linux_self_if_known();
 
     if (__builtin_expect(host_backend != NULL, 0))
         host_backend->thread_exit();
