@@ -66,10 +66,21 @@ enum observe_socket_step {
     OBSERVE_SOCKET_CALLBACK  /* an event callback was let in: its routine will be called */
 };
 
+/* Room in the pool's record of a block, for whoever observes births of blocks: it lives and dies with the block
+ * and is told by ex_pool_walk, which takes a block whose `when` has changed meanwhile for another one.  The fields
+ * are written atomically, with release. */
+struct observe_stamp {
+    uint64_t when; /* host_ticks() */
+    uint32_t site; /* what the observer likes */
+};
+
 struct observe_hooks {
     void *context;
     void (*born)(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller);
     void (*dead)(void *context, int kind, const void *object);
+    /* Instead of born and dead for whatever is a block of the pool (OBSERVE_POOL, _IRP, _MDL, _WORK_ITEM,
+     * _DEVICE) and has a caller: fills the stamp in, and may ask ex_pool_walk who lives. */
+    void (*block)(void *context, struct observe_stamp *stamp, void *caller);
     void (*irp)(void *context, int step, const void *irp, int32_t status);
     void (*enter)(void *context, int call, const void *subject, const char *name);
     void (*leave)(void *context, int call, const void *subject, int32_t status);

@@ -184,6 +184,7 @@ static int32_t start_wsk(const struct uwsk_options *options, unsigned processors
 int32_t uwsk_runtime_start(const struct uwsk_options *options, struct uwsk_problem *problem)
 {
     unsigned processors;
+    const char *fill;
     int32_t status = check_options(options, problem);
 
     if (status != STATUS_SUCCESS)
@@ -191,6 +192,9 @@ int32_t uwsk_runtime_start(const struct uwsk_options *options, struct uwsk_probl
     processors = processor_count(options);
     memset(&runtime, 0, sizeof runtime);
     runtime.options = *options;
+    fill = getenv("UWSK_POOL_FILL");
+    if (fill && strcmp(fill, "all") == 0)
+        ex_pool_fill_all(TRUE);
     status = find_transport(options->transport, &runtime.ops, problem);
     if (status != STATUS_SUCCESS)
         return status;

@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "nt/ex/ex.h"
 #include "nt/io/io.h"
+#include "nt/ke/ke.h"
 #include "nt/observe.h"
 #include <string.h>
 
@@ -260,6 +261,111 @@ TEST(write_after_free_is_seen, "K-POOL-13")
     EXPECT_BUGCHECK_PARAMETER(2, 1);
 }
 
+/* Of a large block both ends are watched. */
+TEST(write_after_free_at_the_end_is_seen, "K-POOL-13")
+{
+    volatile UCHAR *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 2000, TAG);
+
+    if (test_sanitizer())
+        return;
+    ExFreePool((PVOID)block);
+    block[1999] = 1;
+    EXPECT_BUGCHECK(DRIVER_CAUGHT_MODIFYING_FREED_POOL,
+                    for (;;) ExAllocatePool2(POOL_FLAG_NON_PAGED, 2000, TAG));
+    EXPECT_BUGCHECK_PARAMETER(1, block + 1999);
+}
+
+TEST(write_after_free_of_a_large_block_is_seen, "K-POOL-13")
+{
+    volatile UCHAR *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 65536, TAG);
+
+    if (test_sanitizer())
+        return;
+    ExFreePool((PVOID)block);
+    block[65535] = 1;
+    EXPECT_BUGCHECK(DRIVER_CAUGHT_MODIFYING_FREED_POOL,
+                    for (;;) ExAllocatePool2(POOL_FLAG_NON_PAGED, 65536, TAG));
+    EXPECT_BUGCHECK_PARAMETER(1, block + 65535);
+}
+
+TEST(overrun_of_every_length_of_slack_is_seen, "K-POOL-12")
+{
+    if (test_sanitizer())
+        return;
+    for (SIZE_T bytes = 1; bytes <= PAGE_SIZE; bytes += bytes < 300 ? 1 : 97) {
+        PUCHAR block = ExAllocatePool2(POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED, bytes, TAG);
+        PUCHAR end = (PUCHAR)(((ULONG_PTR)block + bytes + 15) & ~(ULONG_PTR)15);
+
+        EXPECT(all_are(block + bytes, 0xFA, (SIZE_T)(end - block) - bytes));
+        ExFreePool(block);
+        block = ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes, TAG);
+        EXPECT(all_are(block, 0, bytes)); /* the pattern begins behind it */
+        memset(block, 0xFF, bytes);
+        ExFreePool(block);
+    }
+}
+
+static void overrun(SIZE_T bytes, SIZE_T at)
+{
+    volatile UCHAR *block = ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes, TAG);
+
+    if (test_sanitizer())
+        return;
+    block[at] = 1;
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_DETECTED_VIOLATION, ExFreePool((PVOID)block));
+    EXPECT_BUGCHECK_PARAMETER(3, block + at);
+}
+
+/* Blocks of 112 bytes: slack of a word and a part, of less than a word, of one byte. */
+TEST(overrun_into_the_first_word_of_slack_is_seen, "K-POOL-12")
+{
+    overrun(97, 104);
+}
+
+TEST(overrun_into_the_end_of_slack_is_seen, "K-POOL-12")
+{
+    overrun(97, 111);
+}
+
+TEST(overrun_into_a_part_of_a_word_is_seen, "K-POOL-12")
+{
+    overrun(107, 107);
+}
+
+TEST(overrun_into_the_one_byte_of_slack_is_seen, "K-POOL-12")
+{
+    overrun(111, 111);
+}
+
+/* By default the ends of a block are filled, and nothing of the runtime's own; on demand all of both. */
+TEST(what_is_filled, "K-POOL-02 K-POOL-13")
+{
+    PUCHAR ours, runtime;
+
+    if (test_sanitizer()) /* everything, and it must not be looked at */
+        return;
+    ours = ExAllocatePool2(POOL_FLAG_NON_PAGED, 2000, TAG);
+    runtime = ex_allocate_pool(POOL_FLAG_NON_PAGED, 2000, TAG);
+    memset(ours, 0x11, 2000);
+    memset(runtime, 0x11, 2000);
+    ExFreePool(ours);
+    ex_free_pool(runtime);
+    EXPECT(all_are(ours, 0xDE, 128) && all_are(ours + 2048 - 128, 0xDE, 128));
+    EXPECT(all_are(ours + 128, 0x11, 1000));
+    EXPECT(all_are(runtime, 0x11, 2000));
+    ex_pool_fill_all(TRUE);
+    for (int i = 0; i < 100; i++) { /* what was left is taken over */
+        ours = ExAllocatePool2(POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED, 2000, TAG);
+        EXPECT(all_are(ours, 0xBA, 2000));
+        runtime = ex_allocate_pool(POOL_FLAG_NON_PAGED, 2000, TAG);
+        EXPECT(all_are(runtime, 0, 2000));
+        memset(runtime, 0x11, 2000);
+        ExFreePool(ours);
+        ex_free_pool(runtime);
+        EXPECT(all_are(ours, 0xDE, 2048) && all_are(runtime, 0xDE, 2048));
+    }
+}
+
 TEST(freed_memory_is_not_handed_out_at_once, "")
 {
     PVOID blocks[40], first;
@@ -411,6 +517,41 @@ TEST(observers_see_birth_and_death, "")
     observe_hooks = NULL;
 }
 
+static ULONG stamps;
+
+static void on_block(void *context, struct observe_stamp *stamp, void *caller)
+{
+    EXPECT(context == &stamps);
+    EXPECT(caller != NULL);
+    __atomic_store_n(&stamp->when, 7000 + ++stamps, __ATOMIC_RELEASE);
+    __atomic_store_n(&stamp->site, stamps, __ATOMIC_RELEASE);
+}
+
+TEST(an_observer_of_blocks_keeps_its_stamp_in_them, "")
+{
+    static const struct observe_hooks hooks = {
+        .context = &stamps, .born = on_born, .dead = on_dead, .block = on_block};
+    struct found found = {0};
+    PVOID block;
+
+    observe_hooks = &hooks;
+    block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 123, TAG);
+    ex_free_pool(ex_allocate_pool(POOL_FLAG_NON_PAGED, 123, TAG)); /* the runtime's own: nobody is told */
+    found.wanted = block;
+    ex_pool_walk(find, &found);
+    EXPECT_EQ(found.count, 1);
+    EXPECT_EQ(found.block.when, 7001);
+    EXPECT_EQ(found.block.site, 1);
+    found = (struct found){.wanted = IoAllocateIrp(1, FALSE)};
+    ex_pool_walk(find, &found);
+    EXPECT_EQ(found.block.when, 7002);
+    IoFreeIrp(found.wanted);
+    ExFreePool(block);
+    EXPECT_EQ(stamps, 2);
+    EXPECT_EQ(born + dead, 0);
+    observe_hooks = NULL;
+}
+
 /* ---- several threads ---------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, SLOTS = 64 };
@@ -427,7 +568,9 @@ static ULONG next_random(ULONG *state)
 static void churn(void *context)
 {
     ULONG state = (ULONG)(ULONG_PTR)context * 7919;
-    long rounds = test_scale(400000);
+    BOOLEAN raises = (ULONG_PTR)context > THREADS;
+    long rounds = test_scale(raises ? 200000 : 400000);
+    KIRQL irql = PASSIVE_LEVEL;
 
     while (rounds--) {
         ULONG slot = next_random(&state) % SLOTS;
@@ -435,6 +578,14 @@ static void churn(void *context)
         PUCHAR block = ExAllocatePoolWithTag(NonPagedPoolNx, bytes, TAG);
         PUCHAR old;
 
+        if (raises &&
+            rounds % 32 == 0) { /* now this processor's rings, now that one's, now the shared ones */
+            if (irql == DISPATCH_LEVEL)
+                KeLowerIrql(PASSIVE_LEVEL);
+            else
+                KeRaiseIrql(DISPATCH_LEVEL, &(KIRQL){0});
+            irql = (KIRQL)(DISPATCH_LEVEL - irql);
+        }
         EXPECT(block != NULL);
         *(ULONG *)block = bytes;
         memset(block + 4, (UCHAR)bytes, bytes - 4);
@@ -446,6 +597,8 @@ static void churn(void *context)
             ExFreePoolWithTag(old, TAG);
         }
     }
+    if (irql == DISPATCH_LEVEL)
+        KeLowerIrql(PASSIVE_LEVEL);
     InterlockedIncrement(&finished);
 }
 
@@ -501,6 +654,25 @@ TEST(query_beside_a_block_that_goes, "K-DV-04", TEST_TIMEOUT(120))
     }
     EXPECT_EQ(InterlockedCompareExchange(&asking_ends, 1, 0), 0);
     EXPECT_SOON(ReadAcquire(&finished) == 1);
+}
+
+/* The rings without a lock: more threads than processors own them in turn. */
+TEST(processors_share_the_pool, "K-POOL-01", TEST_TIMEOUT(120))
+{
+    struct ke_config config = {.processors = 3};
+    SIZE_T blocks, bytes;
+
+    EXPECT_STATUS(ke_start(&config), STATUS_SUCCESS);
+    for (ULONG_PTR i = 1; i <= THREADS + 2; i++)
+        EXPECT_EQ(host_thread_start(churn, (void *)(THREADS + i), "churn", 0), 0);
+    while (ReadAcquire(&finished) < THREADS + 2)
+        test_sleep_ms(1);
+    ke_stop();
+    for (ULONG i = 0; i < SLOTS; i++)
+        if (__atomic_load_n(&slots[i], __ATOMIC_ACQUIRE))
+            ExFreePool(slots[i]);
+    ex_pool_driver_usage(&blocks, &bytes);
+    EXPECT_EQ(blocks, 0);
 }
 
 TEST(empty_memory_goes_back_to_the_host, "")

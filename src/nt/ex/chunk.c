@@ -10,75 +10,57 @@
 #include "nt/ex/pool.h"
 #include "host/host.h"
 
-enum { LEAF_SLOTS = 1 << 15, ROOT_SLOTS = 1 << 16, WORD_BITS = 64 };
 enum cover { COVER_NOT = 0, COVER_WHOLE = 1, COVER_PART = 3 };
-
-struct leaf {
-    ULONGLONG head[LEAF_SLOTS / WORD_BITS];
-    ULONGLONG cover[LEAF_SLOTS * 2 / WORD_BITS]; /* enum cover */
-};
 
 struct ke_lock pool_chunk_lock;
 struct pool_chunk *pool_chunks;
 static struct pool_chunk *pool_chunks_last;
-static struct leaf *root[ROOT_SLOTS];
-
-static BOOLEAN test_bit(const ULONGLONG *words, ULONG_PTR slot)
-{
-    return __atomic_load_n(&words[slot / WORD_BITS], __ATOMIC_ACQUIRE) >> (slot % WORD_BITS) & 1;
-}
+struct pool_leaf *pool_root[POOL_ROOT_SLOTS];
 
 static void change_bit(ULONGLONG *words, ULONG_PTR slot, BOOLEAN set)
 {
-    ULONGLONG bit = 1ull << (slot % WORD_BITS);
+    ULONGLONG bit = 1ull << (slot % POOL_WORD_BITS);
 
     if (set)
-        __atomic_fetch_or(&words[slot / WORD_BITS], bit, __ATOMIC_RELEASE);
+        __atomic_fetch_or(&words[slot / POOL_WORD_BITS], bit, __ATOMIC_RELEASE);
     else
-        __atomic_fetch_and(&words[slot / WORD_BITS], ~bit, __ATOMIC_RELEASE);
+        __atomic_fetch_and(&words[slot / POOL_WORD_BITS], ~bit, __ATOMIC_RELEASE);
 }
 
-static enum cover cover_of(const struct leaf *leaf, ULONG_PTR unit)
+static enum cover cover_of(const struct pool_leaf *leaf, ULONG_PTR unit)
 {
-    ULONG_PTR bit = unit % LEAF_SLOTS * 2;
+    ULONG_PTR bit = unit % POOL_LEAF_SLOTS * 2;
 
     return (enum cover)(
-        __atomic_load_n(&leaf->cover[bit / WORD_BITS], __ATOMIC_ACQUIRE) >> (bit % WORD_BITS) & 3);
+        __atomic_load_n(&leaf->cover[bit / POOL_WORD_BITS], __ATOMIC_ACQUIRE) >> (bit % POOL_WORD_BITS) & 3);
 }
 
 /* In one step, from not covered or back. */
-static void change_cover(struct leaf *leaf, ULONG_PTR unit, enum cover cover, BOOLEAN set)
+static void change_cover(struct pool_leaf *leaf, ULONG_PTR unit, enum cover cover, BOOLEAN set)
 {
-    ULONG_PTR bit = unit % LEAF_SLOTS * 2;
-    ULONGLONG bits = (ULONGLONG)cover << (bit % WORD_BITS);
+    ULONG_PTR bit = unit % POOL_LEAF_SLOTS * 2;
+    ULONGLONG bits = (ULONGLONG)cover << (bit % POOL_WORD_BITS);
 
     if (set)
-        __atomic_fetch_or(&leaf->cover[bit / WORD_BITS], bits, __ATOMIC_RELEASE);
+        __atomic_fetch_or(&leaf->cover[bit / POOL_WORD_BITS], bits, __ATOMIC_RELEASE);
     else
-        __atomic_fetch_and(&leaf->cover[bit / WORD_BITS], ~bits, __ATOMIC_RELEASE);
-}
-
-static struct leaf *leaf_of(ULONG_PTR unit)
-{
-    ULONG_PTR index = unit / LEAF_SLOTS;
-
-    return index < ROOT_SLOTS ? __atomic_load_n(&root[index], __ATOMIC_ACQUIRE) : NULL;
+        __atomic_fetch_and(&leaf->cover[bit / POOL_WORD_BITS], ~bits, __ATOMIC_RELEASE);
 }
 
 /* Makes sure that every leaf for [first, last] exists; called with the lock held. */
 static BOOLEAN ensure_leaves(ULONG_PTR first, ULONG_PTR last)
 {
-    for (ULONG_PTR index = first / LEAF_SLOTS; index <= last / LEAF_SLOTS; index++) {
-        struct leaf *leaf;
+    for (ULONG_PTR index = first / POOL_LEAF_SLOTS; index <= last / POOL_LEAF_SLOTS; index++) {
+        struct pool_leaf *leaf;
 
-        if (index >= ROOT_SLOTS)
+        if (index >= POOL_ROOT_SLOTS)
             return FALSE;
-        if (root[index])
+        if (pool_root[index])
             continue;
         leaf = host_pages_allocate(sizeof(*leaf), PAGE_SIZE, HOST_PAGE_READ | HOST_PAGE_WRITE);
         if (!leaf)
             return FALSE;
-        __atomic_store_n(&root[index], leaf, __ATOMIC_RELEASE);
+        __atomic_store_n(&pool_root[index], leaf, __ATOMIC_RELEASE);
     }
     return TRUE;
 }
@@ -89,9 +71,9 @@ static void register_chunk(struct pool_chunk *chunk, BOOLEAN set)
     ULONG_PTR last = ((ULONG_PTR)chunk + chunk->mapped - 1) / POOL_CHUNK_BYTES;
 
     for (ULONG_PTR unit = first; unit <= last; unit++)
-        change_cover(leaf_of(unit), unit,
+        change_cover(pool_leaf_of(unit), unit,
                      unit == last && chunk->mapped % POOL_CHUNK_BYTES ? COVER_PART : COVER_WHOLE, set);
-    change_bit(leaf_of(first)->head, first % LEAF_SLOTS, set);
+    change_bit(pool_leaf_of(first)->head, first % POOL_LEAF_SLOTS, set);
 }
 
 struct pool_chunk *pool_chunk_map(SIZE_T mapped, UCHAR arena)
@@ -148,29 +130,19 @@ void pool_chunk_unmap(struct pool_chunk *chunk)
     host_pages_free(chunk, mapped);
 }
 
-struct pool_chunk *pool_chunk_of(const volatile void *address)
-{
-    ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
-    struct leaf *leaf = leaf_of(unit);
-
-    if (!leaf || !test_bit(leaf->head, unit % LEAF_SLOTS))
-        return NULL;
-    return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
-}
-
 struct pool_chunk *pool_chunk_covering(const volatile void *address, BOOLEAN *in_part)
 {
     ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
 
     for (*in_part = FALSE;; unit--) {
-        struct leaf *leaf = leaf_of(unit);
+        struct pool_leaf *leaf = pool_leaf_of(unit);
         enum cover cover = leaf ? cover_of(leaf, unit) : COVER_NOT;
 
         if (cover == COVER_NOT)
             return NULL;
         if (cover == COVER_PART)
             *in_part = TRUE;
-        if (test_bit(leaf->head, unit % LEAF_SLOTS))
+        if (pool_test_bit(leaf->head, unit % POOL_LEAF_SLOTS))
             return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
     }
 }

@@ -5,6 +5,7 @@
 #define UWSK_NT_EX_H
 
 #include <wdm.h>
+#include <stdint.h>
 
 /* ---- pool (docs/pool.md) ------------------------------------------------------------------------------ */
 
@@ -17,6 +18,9 @@ enum ex_pool_kind {
     EX_POOL_DEVICE,
     EX_POOL_KIND_MAX
 };
+
+/* Among the flags: the content is the caller's business, neither zeroed nor filled. */
+#define EX_POOL_RAW ((POOL_FLAGS)1 << 40)
 
 /* For the runtime itself: POOL_FLAG_* flags, zeroed unless POOL_FLAG_UNINITIALIZED.  The block is not charged
  * to a driver. NULL when exhausted.  IRQL <= DISPATCH_LEVEL. */
@@ -37,7 +41,13 @@ struct ex_pool_block {
     enum ex_pool_kind kind;
     POOL_FLAGS flags; /* POOL_FLAG_NON_PAGED, _NON_PAGED_EXECUTE or _PAGED */
     void *caller;     /* NULL: the runtime's own */
+    uint64_t when;    /* observe_hooks->block: its stamp */
+    uint32_t site;
 };
+
+/* Fill all of a block instead of its edges, the runtime's own included (docs/pool.md): so in a sanitizer build
+ * from the beginning.  Before any driver code runs. */
+void ex_pool_fill_all(BOOLEAN all);
 
 /* Every live block; `fn` returns FALSE to stop.  It must not allocate or free.  IRQL <= DISPATCH_LEVEL. */
 void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context);

@@ -2,22 +2,37 @@
  * pool.c - blocks: size classes, the caches in front of them, and every check at free (K-POOL-01..14).
  *
  * docs/pool.md draws the picture.  Locks, no two of which are ever held together:
- *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back and hands the oldest out
- * again struct pool_class.lock   chunks of one class that have free blocks large_lock               freed
- * large blocks that wait to be reused pool_chunk_lock          registry and list of all chunks (chunk.c) No
- * lock is held while the fill pattern is written or checked, or while observers run.
+ *   struct pool_cache.lock   one of eight, picked by thread; holds freed blocks back, hands the oldest out again
+ *   struct pool_class.lock   chunks of one class that have free blocks
+ *   large_lock               freed large blocks that wait to be reused
+ *   pool_chunk_lock          registry and list of all chunks (chunk.c)
+ * No lock is held while the fill pattern is written or checked, or while observers run.  A thread at
+ * DISPATCH_LEVEL takes none of them as a rule: see own_rings.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
-#include "nt/observe.h"
 #include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define POOL_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define POOL_SANITIZED 1
+#endif
+#endif
+#ifdef POOL_SANITIZED
+#define POOL_POISON(call) call
+#else
+#define POOL_SANITIZED    0
+#define POOL_POISON(call) ((void)0)
+#endif
 
 enum {
     FILL_NEW = 0xBA,   /* content of a block that was not asked for zeroed (K-POOL-02) */
     FILL_FREED = 0xDE, /* content of a freed block; what an IRP's Type becomes is not IO_TYPE_IRP */
     FILL_SLACK = 0xFA, /* bytes between the end of the request and the end of the block; bit 0 clear */
     SLACK_CHECKED = 64,
-    FREED_CHECKED = 256,
+    EDGE = 128, /* bytes at either end of a block that are filled and checked */
     FILL_LIMIT = 0x10000,
     CACHES = 8,
     CACHE_BLOCKS = 32, /* freed blocks that one cache holds back per class */
@@ -51,6 +66,21 @@ struct pool_cache {
 static struct pool_class classes[POOL_ARENAS][CLASSES];
 static struct pool_cache caches[CACHES];
 
+/*
+ * The rings of each processor, without a lock.  Why that suffices: a thread touches only the rings of the
+ * processor that it owns (thread->processor), and at any moment at most one thread owns a processor.  The
+ * owner word passes from thread to thread by a store and a compare-and-swap, both sequentially consistent
+ * (processor.c), so the next owner sees what the last one did here.  A thread cannot lose its processor in
+ * between: it gives it back itself, by lowering its level, which nothing in here does; and nothing in here is
+ * entered again on the same thread, for no signal handler and no hook allocates.
+ */
+struct pool_processor {
+    struct pool_ring rings[POOL_ARENAS][CLASSES];
+};
+static struct pool_processor *own[KE_MAX_PROCESSORS]; /* made by its first owner who needs it */
+
+static BOOLEAN fill_everything = POOL_SANITIZED;
+
 static struct ke_lock large_lock;
 static struct pool_chunk *large_first, *large_last; /* oldest first, linked by next */
 static ULONG large_count;
@@ -75,7 +105,6 @@ static ULONG class_of(SIZE_T bytes, BOOLEAN cache_aligned)
 {
     ULONG index = class_by_16[(bytes + 15) / 16];
 
-    KE_ASSERT(class_bytes[index] >= bytes && (index == 0 || class_bytes[index - 1] < bytes));
     while (cache_aligned && class_bytes[index] % 64)
         index++;
     return index;
@@ -86,20 +115,79 @@ static struct pool_cache *my_cache(void)
     return &caches[host_self()->id % CACHES];
 }
 
-static void fill(void *address, UCHAR byte, SIZE_T bytes)
+static __attribute__((noinline)) struct pool_processor *make_own(int processor)
 {
-    memset(address, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
+    own[processor] =
+        host_pages_allocate((sizeof(struct pool_processor) + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1),
+                            PAGE_SIZE, HOST_PAGE_READ | HOST_PAGE_WRITE);
+    return own[processor];
 }
 
-/* The first byte in [bytes, bytes+length) that is not `byte`, or NULL.  Each byte equals the one before: that
- * is one fast comparison for the usual case. */
-static UCHAR *find_other(UCHAR *bytes, UCHAR byte, SIZE_T length)
+/* The rings that the calling thread has to itself, or NULL. */
+static inline struct pool_ring *own_ring(UCHAR arena, ULONG index)
 {
-    if (!length || (bytes[0] == byte && !memcmp(bytes, bytes + 1, length - 1)))
+    const struct ke_thread *thread = ke_current_thread();
+    struct pool_processor *rings;
+
+    if (thread->processor == KE_NO_PROCESSOR)
         return NULL;
+    rings = own[thread->processor];
+    if (__builtin_expect(!rings, 0) && (rings = make_own(thread->processor)) == NULL)
+        return NULL;
+    return &rings->rings[arena][index];
+}
+
+/* ---- patterns: 16 bytes at a time, for every block is a multiple of them ------------------------------ */
+
+typedef ULONGLONG fill_words __attribute__((vector_size(16), aligned(1), may_alias));
+typedef ULONGLONG fill_word __attribute__((aligned(1), may_alias));
+
+#define WORD_OF(byte) ((byte)*0x0101010101010101ull)
+
+static inline void fill_16(UCHAR *at, UCHAR byte, SIZE_T bytes)
+{
+    fill_words words = {WORD_OF(byte), WORD_OF(byte)};
+
+#pragma GCC unroll 8
+    for (SIZE_T i = 0; i < bytes; i += 16)
+        *(fill_words *)(at + i) = words;
+}
+
+static inline BOOLEAN is_filled_16(const UCHAR *at, UCHAR byte, SIZE_T bytes)
+{
+    fill_words words = {WORD_OF(byte), WORD_OF(byte)}, other = {0, 0};
+
+#pragma GCC unroll 8
+    for (SIZE_T i = 0; i < bytes; i += 16)
+        other |= *(const fill_words *)(at + i) ^ words;
+    return (other[0] | other[1]) == 0;
+}
+
+/* Both ends of a block, or all of it when it is small or everything is wanted.  `bytes` is a multiple of 16 or
+ * above twice the edge. */
+static inline void fill(UCHAR *block, UCHAR byte, SIZE_T bytes)
+{
+    if (bytes <= 2 * EDGE) {
+        fill_16(block, byte, bytes);
+        return;
+    }
+    if (__builtin_expect(fill_everything, 0))
+        memset(block, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
+    fill_16(block, byte, EDGE);
+    fill_16(block + bytes - EDGE, byte, EDGE);
+}
+
+/* The first byte in [bytes, bytes+length) that is not `byte`; there is one. */
+static UCHAR *find_other(UCHAR *bytes, UCHAR byte)
+{
     while (*bytes == byte)
         bytes++;
     return bytes;
+}
+
+void ex_pool_fill_all(BOOLEAN all)
+{
+    fill_everything = all;
 }
 
 static int fault_of(enum ex_pool_kind kind)
@@ -240,7 +328,7 @@ static void give_to_class(UCHAR arena, ULONG index, void **blocks, ULONG count)
 
 /* ---- caches ------------------------------------------------------------------------------------------- */
 
-static void *ring_pop(struct pool_ring *ring)
+static inline void *ring_pop(struct pool_ring *ring)
 {
     void *block = ring->blocks[ring->first];
 
@@ -249,12 +337,18 @@ static void *ring_pop(struct pool_ring *ring)
     return block;
 }
 
-static void ring_push(struct pool_ring *ring, void *block)
+static inline void ring_push(struct pool_ring *ring, void *block)
 {
     ring->blocks[(ring->first + ring->count++) % CACHE_BLOCKS] = block;
 }
 
-static void *take_small(UCHAR arena, ULONG index)
+static ULONG batch_of(ULONG index)
+{
+    return index < CLASSES - 3 ? CACHE_BATCH : 1;
+}
+
+/* From the rings of a cache, under its lock: below DISPATCH_LEVEL. */
+static __attribute__((noinline)) void *take_shared(UCHAR arena, ULONG index)
 {
     struct pool_cache *cache = my_cache();
     struct pool_ring *ring = &cache->rings[arena][index];
@@ -268,7 +362,7 @@ static void *take_small(UCHAR arena, ULONG index)
     ke_lock_release(&cache->lock);
     if (block)
         return block;
-    count = take_from_class(arena, index, batch, index < CLASSES - 3 ? CACHE_BATCH : 1);
+    count = take_from_class(arena, index, batch, batch_of(index));
     if (!count)
         return NULL;
     block = batch[--count];
@@ -281,7 +375,7 @@ static void *take_small(UCHAR arena, ULONG index)
     return block;
 }
 
-static void give_small(UCHAR arena, ULONG index, void *block)
+static __attribute__((noinline)) void give_shared(UCHAR arena, ULONG index, void *block)
 {
     struct pool_cache *cache = my_cache();
     struct pool_ring *ring = &cache->rings[arena][index];
@@ -296,6 +390,50 @@ static void give_small(UCHAR arena, ULONG index, void *block)
     ke_lock_release(&cache->lock);
     if (count)
         give_to_class(arena, index, batch, count);
+}
+
+/* The ring is the caller's own and empty. */
+static __attribute__((noinline)) void *take_and_refill(struct pool_ring *ring, UCHAR arena, ULONG index)
+{
+    void *batch[CACHE_BATCH];
+    ULONG count = take_from_class(arena, index, batch, batch_of(index));
+
+    while (count > 1)
+        ring_push(ring, batch[--count]);
+    return count ? batch[0] : NULL;
+}
+
+/* The ring is the caller's own and full. */
+static __attribute__((noinline)) void make_room(struct pool_ring *ring, UCHAR arena, ULONG index)
+{
+    void *batch[CACHE_BATCH];
+    ULONG count = 0;
+
+    while (count < CACHE_BATCH)
+        batch[count++] = ring_pop(ring);
+    give_to_class(arena, index, batch, count);
+}
+
+static inline void *take_small(UCHAR arena, ULONG index)
+{
+    struct pool_ring *ring = own_ring(arena, index);
+
+    if (!ring)
+        return take_shared(arena, index);
+    return __builtin_expect(ring->count != 0, 1) ? ring_pop(ring) : take_and_refill(ring, arena, index);
+}
+
+static inline void give_small(UCHAR arena, ULONG index, void *block)
+{
+    struct pool_ring *ring = own_ring(arena, index);
+
+    if (!ring) {
+        give_shared(arena, index, block);
+        return;
+    }
+    if (__builtin_expect(ring->count == CACHE_BLOCKS, 0))
+        make_room(ring, arena, index);
+    ring_push(ring, block);
 }
 
 /* ---- large blocks ------------------------------------------------------------------------------------- */
@@ -315,7 +453,7 @@ static struct pool_chunk *large_surplus(void)
     return chunk;
 }
 
-static void give_large(struct pool_chunk *chunk)
+static __attribute__((noinline)) void give_large(struct pool_chunk *chunk)
 {
     struct pool_chunk *surplus;
 
@@ -337,7 +475,7 @@ static void give_large(struct pool_chunk *chunk)
 }
 
 /* A chunk for one block of `bytes`; *used tells that it has been used before, so that it is not zeroed. */
-static struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
+static __attribute__((noinline)) struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
 {
     SIZE_T mapped = PAGE_SIZE + ((bytes + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1));
     struct pool_chunk *chunk, *previous = NULL;
@@ -375,15 +513,70 @@ static struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
 /* ---- allocate ----------------------------------------------------------------------------------------- */
 
 /* A block that was free for a while has to look as it was left (K-POOL-13). */
-static void check_still_free(const struct pool_record *record, UCHAR *block, SIZE_T bytes)
+static void freed_block_changed(const struct pool_record *record, UCHAR *block)
 {
-    UCHAR *changed;
+    UCHAR *changed = find_other(block, FILL_FREED);
 
-    if (__atomic_load_n(&record->state, __ATOMIC_RELAXED) != POOL_FREE)
-        return; /* never used before */
-    changed = find_other(block, FILL_FREED, bytes < FREED_CHECKED ? bytes : FREED_CHECKED);
-    if (changed)
-        ke_bug_check_ex(DRIVER_CAUGHT_MODIFYING_FREED_POOL, changed, 1, 0, record->tag);
+    ke_bug_check_ex(DRIVER_CAUGHT_MODIFYING_FREED_POOL, changed, 1, 0, record->tag);
+}
+
+static inline void check_still_free(const struct pool_record *record, UCHAR *block, SIZE_T room)
+{
+    if (POOL_GET(record->state) != POOL_FILLED)
+        return; /* never used before, or the runtime's own */
+    if (room <= 2 * EDGE) {
+        if (__builtin_expect(!is_filled_16(block, FILL_FREED, room), 0))
+            freed_block_changed(record, block);
+        return;
+    }
+    if (__builtin_expect(!is_filled_16(block, FILL_FREED, EDGE), 0))
+        freed_block_changed(record, block);
+    if (__builtin_expect(!is_filled_16(block + room - EDGE, FILL_FREED, EDGE), 0))
+        freed_block_changed(record, block + room - EDGE);
+}
+
+/* The first bytes behind the end of the request, up to SLACK_CHECKED. */
+static inline SIZE_T slack_of(SIZE_T bytes, SIZE_T room)
+{
+    return room - bytes < SLACK_CHECKED ? room - bytes : SLACK_CHECKED;
+}
+
+/* Word by word; the last word overlaps the one before, or, when there is none, what was asked for, which stays
+ * as it is: a block has at least 16 bytes. */
+static inline ULONGLONG slack_mask(SIZE_T slack)
+{
+    return slack < 8 ? ~0ull << 8 * (8 - slack) : ~0ull;
+}
+
+static inline void fill_slack(UCHAR *at, SIZE_T slack)
+{
+    fill_word *last = (fill_word *)(at + slack - 8);
+
+    for (SIZE_T i = 8; i <= slack; i += 8)
+        *(fill_word *)(at + i - 8) = WORD_OF(FILL_SLACK);
+    if (slack % 8)
+        *last = (*last & ~slack_mask(slack)) | (WORD_OF(FILL_SLACK) & slack_mask(slack));
+}
+
+static inline BOOLEAN is_slack(const UCHAR *at, SIZE_T slack)
+{
+    ULONGLONG other = 0;
+
+    for (SIZE_T i = 8; i <= slack; i += 8)
+        other |= *(const fill_word *)(at + i - 8) ^ WORD_OF(FILL_SLACK);
+    if (slack % 8)
+        other |= (*(const fill_word *)(at + slack - 8) ^ WORD_OF(FILL_SLACK)) & slack_mask(slack);
+    return other == 0;
+}
+
+/* The record of a block that is one for certain: without a look at the registry. */
+static inline struct pool_record *record_of(UCHAR *block)
+{
+    struct pool_chunk *chunk = (struct pool_chunk *)((ULONG_PTR)block & ~(ULONG_PTR)(POOL_CHUNK_BYTES - 1));
+    ULONG_PTR offset = (ULONG_PTR)(block - chunk->data);
+
+    return &chunk->records[(ULONG)(offset / PAGE_SIZE) * chunk->per_page +
+                           (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32)];
 }
 
 void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_pool_kind kind, void *caller)
@@ -393,6 +586,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
     SIZE_T wanted = bytes ? bytes : 1; /* KA10: a request for nothing gets an address of its own */
     SIZE_T room;
     BOOLEAN used = TRUE;
+    const struct observe_hooks *hooks;
     struct pool_chunk *chunk;
     struct pool_record *record;
     UCHAR *block;
@@ -407,8 +601,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         block = take_small(arena, index);
         if (!block)
             return NULL;
-        chunk = pool_chunk_of(block);
-        record = pool_chunk_record(chunk, block, &block);
+        record = record_of(block);
     } else {
         chunk = wanted < ((SIZE_T)1 << 46) ? take_large(arena, wanted, &used) : NULL;
         if (!chunk)
@@ -417,27 +610,30 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         block = chunk->data;
         record = &chunk->records[0];
     }
-    host_memory_unpoison(block, room);
+    POOL_POISON(host_memory_unpoison(block, room));
     if (used)
         check_still_free(record, block, room);
 
-    record->caller = caller;
-    record->tag = tag;
-    record->bytes = (ULONG)bytes;
-    record->kind = (UCHAR)kind;
-    record->page_type = (UCHAR)(pages >> 4);
-    if (!(flags & POOL_FLAG_UNINITIALIZED)) {
+    POOL_SET(record->caller, caller);
+    POOL_SET(record->tag, tag);
+    POOL_SET(record->bytes, (ULONG)bytes);
+    POOL_SET(record->kind, pool_kind_byte(kind, pages));
+    if (!(flags & (POOL_FLAG_UNINITIALIZED | EX_POOL_RAW))) {
         if (used)
             memset(block, 0, wanted);
-    } else {
-        fill(block, FILL_NEW, wanted);
+    } else if (!(flags & EX_POOL_RAW) && (caller || fill_everything)) {
+        fill(block, FILL_NEW, wanted <= 2 * EDGE ? (wanted + 15) & ~(SIZE_T)15 : wanted);
     }
-    if (room > bytes) {
-        fill(block + bytes, FILL_SLACK, room - bytes);
-        host_memory_poison(block + bytes, room - bytes);
+    if (caller) { /* the runtime's own blocks are not watched */
+        fill_slack(block + bytes, slack_of(bytes, room));
+        POOL_POISON(host_memory_poison(block + bytes, room - bytes));
     }
+    hooks = observe_hooks;
+    if (hooks && hooks->block && caller)
+        hooks->block(hooks->context, &record->stamp, caller);
     __atomic_store_n(&record->state, POOL_LIVE, __ATOMIC_RELEASE);
-    OBSERVE(born, observed_as(kind), block, tag, bytes, caller);
+    if (__builtin_expect(hooks && hooks->born && !hooks->block, 0))
+        hooks->born(hooks->context, observed_as(kind), block, tag, bytes, caller);
     return block;
 }
 
@@ -448,65 +644,94 @@ void *ex_allocate_pool(POOL_FLAGS flags, SIZE_T bytes, ULONG tag)
 
 /* ---- free --------------------------------------------------------------------------------------------- */
 
+static void no_block(void *address, void *caller) __attribute__((noreturn, cold));
+static void no_block(void *address, void *caller)
+{
+    ke_bug_check_from(BAD_POOL_CALLER, 0x99, (ULONG_PTR)address, 0, 0, caller); /* K-POOL-11 */
+}
+
+/* The record of the block that starts exactly here, or NULL: pool_chunk_record with less to compute. */
+static inline struct pool_record *record_at(struct pool_chunk *chunk, const volatile void *address)
+{
+    ULONG_PTR offset = (ULONG_PTR)address - (ULONG_PTR)chunk->data;
+    ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE), slot, at;
+
+    if ((ULONG_PTR)address < (ULONG_PTR)chunk->data || !blocks)
+        return NULL;
+    if (__builtin_expect(chunk->large_bytes != 0, 0))
+        return offset == 0 ? &chunk->records[0] : NULL;
+    slot = (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32);
+    at = (ULONG)(offset / PAGE_SIZE) * chunk->per_page + slot;
+    if (slot >= chunk->per_page || at >= blocks || slot * chunk->block_bytes != offset % PAGE_SIZE)
+        return NULL;
+    return &chunk->records[at];
+}
+
 /* Finds the record of the block that starts exactly here, or does not return. */
-static struct pool_chunk *block_of(void *address, struct pool_record **record, void *caller)
+static inline struct pool_chunk *block_of(void *address, struct pool_record **record, void *caller)
 {
     struct pool_chunk *chunk = pool_chunk_of(address);
-    UCHAR *start = NULL;
 
-    *record = chunk ? pool_chunk_record(chunk, address, &start) : NULL;
-    if (!*record || start != address || __atomic_load_n(&(*record)->state, __ATOMIC_ACQUIRE) == POOL_UNUSED)
-        ke_bug_check_from(BAD_POOL_CALLER, 0x99, (ULONG_PTR)address, 0, 0, caller); /* K-POOL-11 */
+    *record = chunk ? record_at(chunk, address) : NULL;
+    if (__builtin_expect(!*record, 0))
+        no_block(address, caller);
     return chunk;
 }
 
-static void check_owner(const struct pool_record *record, void *block, ULONG tag, enum ex_pool_kind kind,
-                        void *caller)
+/* Not a live block of this kind and tag. */
+static void check_owner(const struct pool_record *record, UCHAR state, void *block, ULONG tag,
+                        enum ex_pool_kind kind, void *caller)
 {
-    if (__atomic_load_n(&record->state, __ATOMIC_ACQUIRE) == POOL_FREE)
+    enum ex_pool_kind found = pool_kind_of(record->kind);
+
+    if (state == POOL_UNUSED)
+        no_block(block, caller);
+    if (state != POOL_LIVE)
         ke_bug_check_from(BAD_POOL_CALLER, 0x07, 0, record->tag, (ULONG_PTR)block, caller); /* K-POOL-11 */
-    if (record->kind != kind) {
-        if (record->kind == EX_POOL_IRP) /* K-FREE-04 */
+    if (found != kind) {
+        if (found == EX_POOL_IRP) /* K-FREE-04 */
             ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x105, (ULONG_PTR)block, 0, 0, caller);
-        ke_bug_check_from(BAD_POOL_CALLER, 0x99, (ULONG_PTR)block, record->kind, kind, caller);
+        ke_bug_check_from(BAD_POOL_CALLER, 0x99, (ULONG_PTR)block, found, kind, caller);
     }
     if (tag && tag != record->tag) /* K-POOL-10 */
         ke_bug_check_from(BAD_POOL_CALLER, 0x0A, (ULONG_PTR)block, record->tag, tag, caller);
 }
 
 /* Bytes behind the end of the request have to be as they were left (K-POOL-12). */
-static void check_slack(UCHAR *block, SIZE_T bytes, SIZE_T room, void *caller)
+static inline void check_slack(UCHAR *block, SIZE_T bytes, SIZE_T room, void *caller)
 {
-    SIZE_T slack = room - bytes;
-    UCHAR *changed;
-
-    if (slack > SLACK_CHECKED)
-        slack = SLACK_CHECKED;
-    changed = find_other(block + bytes, FILL_SLACK, slack);
-    if (changed)
-        ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x51, (ULONG_PTR)block, (ULONG_PTR)changed,
-                          bytes, caller);
+    if (__builtin_expect(!is_slack(block + bytes, slack_of(bytes, room)), 0))
+        ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x51, (ULONG_PTR)block,
+                          (ULONG_PTR)find_other(block + bytes, FILL_SLACK), bytes, caller);
 }
 
 void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *caller)
 {
     struct pool_record *record;
     struct pool_chunk *chunk = block_of(block, &record, caller);
-    UCHAR live = POOL_LIVE;
+    UCHAR state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
     BOOLEAN large = chunk->large_bytes != 0;
-    SIZE_T bytes = large ? chunk->large_bytes : record->bytes;
+    SIZE_T bytes = large ? chunk->large_bytes : POOL_GET(record->bytes);
     SIZE_T room = large ? chunk->mapped - PAGE_SIZE : chunk->block_bytes;
+    const struct observe_hooks *hooks = observe_hooks;
+    BOOLEAN filled;
 
     host_point(HOST_POINT_POOL, block);
-    check_owner(record, block, tag, kind, caller);
-    if (!__atomic_compare_exchange_n(&record->state, &live, POOL_FREE, FALSE, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_ACQUIRE))
+    if (__builtin_expect(
+            state != POOL_LIVE || pool_kind_of(record->kind) != kind || (tag && tag != record->tag), 0))
+        check_owner(record, state, block, tag, kind, caller);
+    filled = POOL_GET(record->caller) || fill_everything; /* the runtime's own block carries no pattern */
+    if (!__atomic_compare_exchange_n(&record->state, &state, filled ? POOL_FILLED : POOL_FREE, FALSE,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         ke_bug_check_from(BAD_POOL_CALLER, 0x07, 0, record->tag, (ULONG_PTR)block, caller);
-    OBSERVE(dead, observed_as(kind), block);
-    host_memory_unpoison(block, room);
-    check_slack(block, bytes, room, caller);
-    fill(block, FILL_FREED, room);
-    host_memory_poison(block, room);
+    if (__builtin_expect(hooks && hooks->dead && !hooks->block, 0))
+        hooks->dead(hooks->context, observed_as(kind), block);
+    POOL_POISON(host_memory_unpoison(block, room));
+    if (POOL_GET(record->caller))
+        check_slack(block, bytes, room, caller);
+    if (filled)
+        fill(block, FILL_FREED, room);
+    POOL_POISON(host_memory_poison(block, room));
     if (large)
         give_large(chunk);
     else
@@ -529,11 +754,13 @@ static void describe(const struct pool_chunk *chunk, const struct pool_record *r
                      struct ex_pool_block *block)
 {
     block->address = start;
-    block->bytes = chunk->large_bytes ? chunk->large_bytes : record->bytes;
-    block->tag = record->tag;
-    block->kind = (enum ex_pool_kind)record->kind;
-    block->flags = (POOL_FLAGS)record->page_type << 4;
-    block->caller = record->caller;
+    block->bytes = chunk->large_bytes ? chunk->large_bytes : POOL_GET(record->bytes);
+    block->tag = POOL_GET(record->tag);
+    block->kind = pool_kind_of(POOL_GET(record->kind));
+    block->flags = pool_pages_of(POOL_GET(record->kind));
+    block->caller = POOL_GET(record->caller);
+    block->when = POOL_GET(record->stamp.when);
+    block->site = POOL_GET(record->stamp.site);
 }
 
 static BOOLEAN query_in(struct pool_chunk *chunk, const volatile void *address, struct ex_pool_block *block)
@@ -571,14 +798,18 @@ void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block
         for (ULONG i = 0; i < blocks && more; i++) {
             struct pool_record *record = &chunk->records[i];
             struct ex_pool_block block;
+            uint64_t when = POOL_GET(record->stamp.when);
 
-            if (__atomic_load_n(&record->state, __ATOMIC_ACQUIRE) != POOL_LIVE)
+            if (POOL_GET(record->state) != POOL_LIVE)
                 continue;
             describe(chunk, record,
                      chunk->data + (SIZE_T)(i / chunk->per_page) * PAGE_SIZE +
                          (SIZE_T)(i % chunk->per_page) * chunk->block_bytes,
                      &block);
-            more = fn(context, &block);
+            /* Has it changed hands?  Its state leaves "live" before, and is "live" again after, any field
+             * changes. */
+            if (POOL_GET(record->state) == POOL_LIVE && POOL_GET(record->stamp.when) == when)
+                more = fn(context, &block);
         }
     }
     ke_lock_release(&pool_chunk_lock);
