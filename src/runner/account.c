@@ -2,10 +2,13 @@
  * account.c - everything that lives: a table of the objects that drivers have made, filled through
  * nt/observe.h.
  *
- * Cheap enough to be always on: one short lock and one walk up the stack per birth, one short lock per death.
- * The table is split, so that processors rarely meet.  Objects of the runtime itself (no caller) are passed
- * over at birth; who made the others is found out only when somebody asks.  Entries come from pages of the
- * host: a hook runs inside the pool and must not use it.
+ * Cheap enough to be always on.  What is a block of the pool - most of what a driver makes - is known to the
+ * pool already: at its birth only the number of its stack and the time are noted in the pool's record (on_block),
+ * at its death nothing.  Routines that run stand in the threads' own lists (struct ke_routine).  The rest is in a
+ * table here: one short lock and one walk up the stack per birth, one short lock per death; the table is split,
+ * so that processors rarely meet.  Objects of the runtime itself (no caller) are passed over; who made the
+ * others is found out only when somebody asks.  Memory comes from pages of the host: a hook runs inside the pool
+ * and must not use it.
  *
  * Which driver an object belongs to: the innermost address of its stack that lies in a driver's code, or else
  * its caller.
@@ -14,6 +17,7 @@
 
 #include "host/sim/sim.h"
 
+#include "nt/ex/ex.h"
 #include "nt/rtl/call.h"
 
 #include <stdlib.h>
@@ -37,8 +41,8 @@ static struct shard *shards;
 static unsigned shard_count;
 static size_t slab_bytes;
 static struct runner_image own;
-static uint64_t sequence;
-static uint64_t lost; /* births for which there was no memory */
+static uint64_t started; /* host_ticks() */
+static uint64_t lost;    /* births for which there was no memory */
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
@@ -115,10 +119,69 @@ static void forget(int kind, const void *object)
     ke_lock_release(&shard->lock);
 }
 
-/* ---- hooks -------------------------------------------------------------------------------------------- */
+/* ---- stacks ------------------------------------------------------------------------------------------- */
+
+/*
+ * The stacks at which blocks were allocated, each kept once: a driver allocates millions of blocks at a few
+ * places.  Kept are the frames of the driver's code and the one that called it; what called that one is ours and
+ * says nothing.  An entry is found by its key, a hash of the return addresses from the caller upwards; whoever finds
+ * none makes it, under the lock, and stores the key last, so that readers need no lock: a key that is there has
+ * its frames.  Entries are never changed or removed.  A block whose stack found no room has its caller only.
+ */
+enum { SITE_TRIES = 32, OWN_FRAMES = 8 };
+
+struct site {
+    uint64_t key; /* 0 = free */
+    uint64_t frames;
+    void *stack[UWSK_LEFT_FRAMES];
+};
+
+static struct site *sites;
+static uint32_t site_count; /* a power of two */
+static struct ke_lock site_lock;
+
+static inline uint64_t mix(uint64_t key, const void *address)
+{
+    return ((key << 5 | key >> 59) ^ (uint64_t)(uintptr_t)address) * 0x9E3779B97F4A7C15ull;
+}
+
+/* Number + 1 of the stack with this key, or 0 when the table is full around its place. */
+static uint32_t site_make(uint64_t key, void *const *stack, size_t frames)
+{
+    uint32_t found = 0;
+
+    ke_lock_acquire(&site_lock);
+    for (uint32_t i = 0; i < SITE_TRIES && !found; i++) {
+        uint32_t at = ((uint32_t)(key >> 40) + i) & (site_count - 1);
+
+        if (sites[at].key == 0) {
+            sites[at].frames = frames;
+            memcpy(sites[at].stack, stack, frames * sizeof *stack);
+            __atomic_store_n(&sites[at].key, key, __ATOMIC_RELEASE);
+        }
+        if (sites[at].key == key)
+            found = at + 1;
+    }
+    ke_lock_release(&site_lock);
+    return found;
+}
+
+static inline uint32_t site_find(uint64_t key)
+{
+    for (uint32_t i = 0; i < SITE_TRIES; i++) {
+        uint32_t at = ((uint32_t)(key >> 40) + i) & (site_count - 1);
+        uint64_t there = __atomic_load_n(&sites[at].key, __ATOMIC_ACQUIRE);
+
+        if (__builtin_expect(there == key, 1))
+            return at + 1;
+        if (there == 0)
+            break;
+    }
+    return 0;
+}
 
 /* The runtime's own frames in front say nothing; keep what follows. */
-static uint8_t stack_of(void **stack)
+static size_t stack_of(void **stack)
 {
     void *frames[WALK];
     size_t count, skip = 0, kept;
@@ -133,7 +196,116 @@ static uint8_t stack_of(void **stack)
         skip++;
     kept = count - skip < UWSK_LEFT_FRAMES ? count - skip : UWSK_LEFT_FRAMES;
     memcpy(stack, frames + skip, kept * sizeof *stack);
-    return (uint8_t)kept;
+    return kept;
+}
+
+#if defined(__clang__)
+#define WALKS __attribute__((no_sanitize("address", "thread", "undefined")))
+#else
+#define WALKS __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
+#endif
+
+/* Frames of this thread's own stack: each step of a walk leads upwards and stays below `high`. */
+struct walk {
+    const uintptr_t *frame; /* its frame[1] is a return address, frame[0] the next */
+    uintptr_t high;
+};
+
+WALKS static inline int walk_on(struct walk *walk)
+{
+    const uintptr_t *next = (const uintptr_t *)walk->frame[0];
+
+    if (next <= walk->frame || (uintptr_t)next > walk->high)
+        return 0;
+    walk->frame = next;
+    return 1;
+}
+
+/* Finds the frame that returns to a driver, whose call this is: a few frames up.  0 on another stack (a
+ * signal's) or when code without frame pointers is in between. */
+WALKS static inline int walk_to(struct walk *walk, const void *caller, const uintptr_t *frame)
+{
+    const struct host_thread *self = host_self();
+
+    walk->frame = frame;
+    walk->high = (uintptr_t)self->stack_high - 2 * sizeof(void *);
+    if ((uintptr_t)frame < (uintptr_t)self->stack_low || (uintptr_t)frame > walk->high)
+        return 0;
+    for (int i = 0; i < OWN_FRAMES; i++) {
+        if (walk->frame[1] == (uintptr_t)caller)
+            return 1;
+        if (!walk_on(walk))
+            return 0;
+    }
+    return 0;
+}
+
+/* Of the return addresses from there upwards as many as are kept: through the driver's code, up to the first
+ * one of the runtime, which has called the driver. */
+WALKS static inline uint64_t walk_key(struct walk walk)
+{
+    uint64_t key = 0;
+    int left = UWSK_LEFT_FRAMES;
+
+    do
+        key = mix(key, (void *)walk.frame[1]);
+    while (--left && !runner_image_holds(&own, (void *)walk.frame[1]) && walk_on(&walk));
+    return key | 1;
+}
+
+WALKS static size_t walk_copy(struct walk walk, void **stack)
+{
+    size_t count = 0;
+
+    do {
+        if (walk.frame[1] < 4096)
+            break;
+        stack[count++] = (void *)(walk.frame[1] - 1);
+    } while (count < UWSK_LEFT_FRAMES && !runner_image_holds(&own, (void *)walk.frame[1]) && walk_on(&walk));
+    return count;
+}
+
+/* The stack with this key is new. */
+static __attribute__((noinline)) uint32_t site_new(uint64_t key, struct walk walk)
+{
+    void *stack[UWSK_LEFT_FRAMES];
+
+    return site_make(key, stack, walk_copy(walk, stack));
+}
+
+/* Without a walk of our own. */
+static __attribute__((noinline)) uint32_t site_elsewhere(void)
+{
+    void *stack[UWSK_LEFT_FRAMES];
+    size_t frames = stack_of(stack);
+    uint64_t key = 0;
+    uint32_t site;
+
+    for (size_t i = 0; i < frames; i++)
+        key = mix(key, stack[i]);
+    site = site_find(key | 1);
+    return site ? site : site_make(key | 1, stack, frames);
+}
+
+/* ---- hooks -------------------------------------------------------------------------------------------- */
+
+static void on_block(void *context, struct observe_stamp *stamp, void *caller)
+{
+    struct walk walk;
+    uint32_t site;
+
+    (void)context;
+    __atomic_store_n(&stamp->when, host_ticks(), __ATOMIC_RELEASE);
+    if (!runner_image_holds(&own, caller) && walk_to(&walk, caller, __builtin_frame_address(0))) {
+        uint64_t key = walk_key(walk);
+
+        site = site_find(key);
+        if (__builtin_expect(!site, 0))
+            site = site_new(key, walk);
+    } else {
+        site = site_elsewhere();
+    }
+    __atomic_store_n(&stamp->site, site, __ATOMIC_RELEASE);
 }
 
 static void on_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller)
@@ -142,7 +314,7 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
     struct runner_object *entry;
     struct shard *shard;
     uint64_t hash;
-    uint8_t frames;
+    size_t frames;
 
     (void)context;
     if (caller == NULL || kind <= 0 || kind >= OBSERVE_OBJECT_MAX)
@@ -156,13 +328,13 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
     entry = take_entry(shard);
     if (entry) {
         entry->object = object;
-        entry->sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
+        entry->born = host_ticks();
         entry->since = 0;
         entry->tag = tag;
         entry->bytes = bytes;
         entry->caller = caller;
         entry->kind = (uint8_t)kind;
-        entry->frames = frames;
+        entry->frames = (uint8_t)frames;
         memcpy(entry->stack, stack, frames * sizeof *stack);
         put(shard, hash, entry);
     }
@@ -175,76 +347,23 @@ static void on_dead(void *context, int kind, const void *object)
     forget(kind, object);
 }
 
-static void on_irp(void *context, int step, const void *irp, int32_t status)
-{
-    uint64_t hash;
-    struct shard *shard;
-    struct runner_object *entry;
-
-    (void)context, (void)status;
-    if (step != OBSERVE_IRP_MARKED)
-        return;
-    hash = hash_of(irp);
-    shard = shard_of(hash);
-    ke_lock_acquire(&shard->lock);
-    entry = *find(bucket_of(shard, hash), OBSERVE_IRP, irp);
-    if (entry)
-        entry->since = host_now();
-    ke_lock_release(&shard->lock);
-}
-
-static void on_enter(void *context, int call, const void *subject, const char *name)
-{
-    const struct ke_thread *thread = ke_current_thread();
-    uint64_t hash = hash_of(thread->frames); /* the gate has linked it already */
-    struct shard *shard = shard_of(hash);
-    uint64_t since = host_now();
-    struct runner_object *entry;
-
-    (void)context;
-    ke_lock_acquire(&shard->lock);
-    entry = take_entry(shard);
-    if (entry) { /* in place: this is done for every routine that runs */
-        entry->object = thread->frames;
-        entry->sequence = __atomic_add_fetch(&sequence, 1, __ATOMIC_RELAXED);
-        entry->since = since;
-        entry->tag = (uint64_t)call;
-        entry->bytes = 0;
-        entry->caller = thread->frames->function;
-        entry->kind = RUNNER_ROUTINE;
-        entry->frames = 0;
-        entry->routine.subject = subject;
-        entry->routine.name = name;
-        entry->routine.thread = thread->host ? thread->host->id : 0;
-        put(shard, hash, entry);
-    }
-    ke_lock_release(&shard->lock);
-}
-
-static void on_leave(void *context, int call, const void *subject, int32_t status)
-{
-    const struct rtl_frame *frame = ke_current_thread()->frames;
-
-    (void)context, (void)status;
-    /* A thread that ends leaves all its frames, innermost first, while the innermost is still linked. */
-    while (frame && (frame->call != call || frame->subject != subject))
-        frame = frame->previous;
-    if (frame)
-        forget(RUNNER_ROUTINE, frame);
-}
-
-static const struct observe_hooks hooks = {
-    .born = on_born, .dead = on_dead, .irp = on_irp, .enter = on_enter, .leave = on_leave};
+/* No more than these: at a site whose hook is NULL nothing is called. */
+static const struct observe_hooks hooks = {.born = on_born, .dead = on_dead, .block = on_block};
 
 int runner_account_start(void)
 {
     own = runner_own_image();
     shard_count = sim_running() ? 1 : 64; /* fibers do not meet, and thousands of runs a second begin empty */
     slab_bytes = sim_running() ? 16 * 1024 : 64 * 1024;
+    site_count = sim_running() ? 256 : 8192;
+    started = host_ticks();
+    lost = 0;
     shards = host_pages_allocate(shard_count * sizeof *shards, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
-    if (!shards)
+    sites = host_pages_allocate(site_count * sizeof *sites, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
+    if (!shards || !sites) {
+        runner_account_stop();
         return -1;
-    sequence = lost = 0;
+    }
     observe_hooks = &hooks;
     return 0;
 }
@@ -264,93 +383,187 @@ void runner_account_stop(void)
     }
     if (shards)
         host_pages_free(shards, shard_count * sizeof *shards);
+    if (sites)
+        host_pages_free(sites, site_count * sizeof *sites);
     shards = NULL;
+    sites = NULL;
 }
 
 /* ---- questions ---------------------------------------------------------------------------------------- */
 
-static int by_sequence(const void *a, const void *b)
+static int by_birth(const void *a, const void *b)
 {
-    uint64_t x = ((const struct runner_object *)a)->sequence, y = ((const struct runner_object *)b)->sequence;
+    uint64_t x = ((const struct runner_object *)a)->born, y = ((const struct runner_object *)b)->born;
 
     return x < y ? -1 : x > y;
 }
 
-/* Copies at most `room`; returns how many there are. */
-static size_t copy_shard(struct shard *shard, struct runner_object *out, size_t room)
-{
-    size_t count = 0;
+/* Room for copies: each source counts what it has, and is asked again when that was more than there was room
+ * for, because no memory is allocated under a lock. */
+struct copies {
+    struct runner_object *out; /* NULL: only count */
+    size_t used, room;
+    size_t found; /* by this source */
+};
 
-    ke_lock_acquire(&shard->lock);
-    for (int i = 0; i < BUCKETS; i++)
-        for (const struct runner_object *entry = shard->bucket[i]; entry; entry = entry->next) {
-            if (count < room)
-                out[count] = *entry;
-            count++;
-        }
-    ke_lock_release(&shard->lock);
-    return count;
+static struct runner_object *next_copy(struct copies *copies)
+{
+    return copies->used + copies->found++ < copies->room ? &copies->out[copies->used + copies->found - 1]
+                                                         : NULL;
+}
+
+static void copy_shards(struct copies *copies)
+{
+    for (int i = 0; i < (int)shard_count; i++) {
+        struct shard *shard = &shards[i];
+
+        ke_lock_acquire(&shard->lock);
+        for (int b = 0; b < BUCKETS; b++)
+            for (const struct runner_object *entry = shard->bucket[b]; entry; entry = entry->next) {
+                struct runner_object *copy = next_copy(copies);
+
+                if (copy)
+                    *copy = *entry;
+            }
+        ke_lock_release(&shard->lock);
+    }
+}
+
+static uint8_t observed_as(enum ex_pool_kind kind)
+{
+    static const uint8_t objects[EX_POOL_KIND_MAX] = {[EX_POOL_PLAIN] = OBSERVE_POOL,
+                                                      [EX_POOL_IRP] = OBSERVE_IRP,
+                                                      [EX_POOL_MDL] = OBSERVE_MDL,
+                                                      [EX_POOL_WORK_ITEM] = OBSERVE_WORK_ITEM,
+                                                      [EX_POOL_DEVICE] = OBSERVE_DEVICE};
+
+    return kind < EX_POOL_KIND_MAX ? objects[kind] : 0;
+}
+
+static BOOLEAN copy_block(void *context, const struct ex_pool_block *block)
+{
+    struct runner_object *copy;
+    const struct site *site;
+
+    if (!block->caller || block->when < started) /* the runtime's own, or from before */
+        return TRUE;
+    copy = next_copy(context);
+    if (!copy)
+        return TRUE;
+    memset(copy, 0, sizeof *copy);
+    copy->object = block->address;
+    copy->born = block->when;
+    copy->tag = block->tag;
+    copy->bytes = block->bytes;
+    copy->caller = block->caller;
+    copy->kind = observed_as(block->kind);
+    if (block->site) {
+        site = &sites[block->site - 1];
+        copy->frames = (uint8_t)site->frames;
+        memcpy(copy->stack, site->stack, sizeof copy->stack);
+    }
+    return TRUE;
+}
+
+static void copy_blocks(struct copies *copies)
+{
+    ex_pool_walk(copy_block, copies);
+}
+
+static void copy_thread(void *context, const struct ke_thread *thread)
+{
+    for (int i = 0; i < KE_THREAD_ROUTINES; i++) {
+        struct ke_routine routine;
+        struct runner_object *copy;
+
+        if (!ke_read_routine(&thread->routines[i], &routine))
+            continue;
+        copy = next_copy(context);
+        if (!copy)
+            continue;
+        memset(copy, 0, sizeof *copy);
+        copy->object = &thread->routines[i];
+        copy->born = routine.since;
+        copy->since = routine.since;
+        copy->tag = (uint64_t)routine.call;
+        copy->caller = routine.function;
+        copy->kind = RUNNER_ROUTINE;
+        copy->routine.subject = routine.subject;
+        copy->routine.name = routine.name;
+        copy->routine.thread = routine.thread;
+    }
+}
+
+static void copy_threads(struct copies *copies)
+{
+    ke_each_thread(copy_thread, copies);
 }
 
 struct runner_object *runner_account_copy(size_t *count)
 {
-    struct runner_object *out = NULL;
-    size_t used = 0, room = 0;
+    static void (*const sources[])(struct copies * copies) = {copy_shards, copy_blocks, copy_threads};
+    struct copies copies = {NULL, 0, 0, 0};
 
     *count = 0;
-    for (int i = 0; shards && i < (int)shard_count;) {
-        size_t found = copy_shard(&shards[i], out + used, room - used);
-
-        if (found > room - used) { /* no memory is allocated under the lock */
-            struct runner_object *bigger = realloc(out, (used + found + 256) * sizeof *out);
+    for (size_t i = 0; shards && i < sizeof sources / sizeof sources[0];) {
+        copies.found = 0;
+        sources[i](&copies);
+        if (copies.used + copies.found > copies.room) {
+            size_t room = copies.used + copies.found + 256;
+            struct runner_object *bigger = realloc(copies.out, room * sizeof *bigger);
 
             if (!bigger)
                 break;
-            out = bigger;
-            room = used + found + 256;
+            copies.out = bigger;
+            copies.room = room;
             continue;
         }
-        used += found;
+        copies.used += copies.found;
         i++;
     }
-    if (used)
-        qsort(out, used, sizeof *out, by_sequence);
-    *count = used;
-    return out;
+    if (copies.used)
+        qsort(copies.out, copies.used, sizeof *copies.out, by_birth);
+    for (size_t i = 0; i < copies.used; i++)
+        if (copies.out[i].since)
+            copies.out[i].since = host_ticks_time(copies.out[i].since);
+    *count = copies.used;
+    return copies.out;
 }
 
 uint64_t runner_irp_since(const void *irp)
 {
-    uint64_t hash = hash_of(irp), since = 0;
-    struct runner_object *entry;
-    struct shard *shard;
+    uint64_t ticks = io_irp_pending_since(irp);
 
-    if (!shards)
-        return 0;
-    shard = shard_of(hash);
-    ke_lock_acquire(&shard->lock);
-    entry = *find(bucket_of(shard, hash), OBSERVE_IRP, irp);
-    if (entry)
-        since = entry->since;
-    ke_lock_release(&shard->lock);
-    return since;
+    return ticks ? host_ticks_time(ticks) : 0;
+}
+
+struct running {
+    const struct uwsk_driver *driver;
+    int found;
+};
+
+static void find_running(void *context, const struct ke_thread *thread)
+{
+    struct running *running = context;
+
+    for (int i = 0; i < KE_THREAD_ROUTINES; i++) {
+        struct ke_routine routine;
+
+        /* One that begins or ends while it is read is on its way: it is looked at again. */
+        if (!ke_read_routine(&thread->routines[i], &routine) && routine.since == 0)
+            continue;
+        if (routine.since != __atomic_load_n(&thread->routines[i].since, __ATOMIC_ACQUIRE) ||
+            runner_image_holds(&running->driver->image, routine.function))
+            running->found = 1;
+    }
 }
 
 static int routine_runs(const struct uwsk_driver *driver)
 {
-    int found = 0;
+    struct running running = {driver, 0};
 
-    for (int i = 0; shards && i < (int)shard_count && !found; i++) {
-        struct shard *shard = &shards[i];
-
-        ke_lock_acquire(&shard->lock);
-        for (int b = 0; b < BUCKETS && !found; b++)
-            for (const struct runner_object *entry = shard->bucket[b]; entry; entry = entry->next)
-                if (entry->kind == RUNNER_ROUTINE && runner_image_holds(&driver->image, entry->caller))
-                    found = 1;
-        ke_lock_release(&shard->lock);
-    }
-    return found;
+    ke_each_thread(find_running, &running);
+    return running.found;
 }
 
 void runner_account_settle(const struct uwsk_driver *driver, unsigned milliseconds)

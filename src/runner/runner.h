@@ -58,14 +58,14 @@ void runner_problem(struct uwsk_problem *problem, int32_t status, const char *fo
 
 /* ---- live objects (account.c) ------------------------------------------------------------------------- */
 
-#define RUNNER_ROUTINE OBSERVE_OBJECT_MAX /* a driver routine that runs: object is its struct rtl_frame */
+#define RUNNER_ROUTINE OBSERVE_OBJECT_MAX /* a driver routine that runs: object is its struct ke_routine */
 
 struct runner_object {
     struct runner_object *next;
     const void *object;
-    uint64_t sequence; /* in order of birth */
-    uint64_t since;    /* IRP: pending since; routine: running since; host_now() */
-    uint64_t tag;      /* pool: tag; thread, timer, DPC: the routine; routine: enum observe_call */
+    uint64_t born;  /* host_ticks() */
+    uint64_t since; /* routine: running since; host_now() */
+    uint64_t tag;   /* pool: tag; thread, timer, DPC: the routine; routine: enum observe_call */
     uint64_t bytes;
     void *caller; /* routine: the function */
     uint8_t kind; /* enum observe_object or RUNNER_ROUTINE */

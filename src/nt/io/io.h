@@ -9,6 +9,8 @@
 
 #include <wdm.h>
 
+#include <stdint.h>
+
 /* ---- IRPs --------------------------------------------------------------------------------------------- */
 
 /* A mark in Irp->AllocationFlags: an IRP of the I/O manager (file.h), which takes it back at its end. */
@@ -32,6 +34,8 @@ PIO_STACK_LOCATION io_prepare_lower(PIRP irp);
 
 /* IoMarkIrpPending with its observation.  Call it before the IRP can be seen by whoever may complete it. */
 void io_mark_irp_pending(PIRP irp);
+/* When that was, in host_ticks(); 0 = not known, or no live IRP of IoAllocateIrp. */
+uint64_t io_irp_pending_since(const IRP *irp);
 
 /* Sets IoStatus and unwinds the completion routines upwards from the current location (K-COMPL-03..13).  The
  * IRP must not be touched after the call: it may be gone (D-09).  Hold no lock.  IRQL <= DISPATCH_LEVEL. */

@@ -15,6 +15,17 @@
  * spare location follows the last (see io_allocate_irp). */
 enum { IRP_FROM_RUNTIME = 0x04 };
 
+/* What follows the last location of an IRP of ours. */
+struct irp_tail {
+    IO_STACK_LOCATION spare; /* see io_allocate_irp */
+    uint64_t pending_since;  /* host_ticks(); 0 = not marked pending */
+};
+
+static struct irp_tail *tail_of(PIRP irp)
+{
+    return (struct irp_tail *)((UCHAR *)irp + irp->Size);
+}
+
 static USHORT size_of_irp(CCHAR stack_size)
 {
     return (USHORT)(sizeof(IRP) + (SIZE_T)(UCHAR)stack_size * sizeof(IO_STACK_LOCATION));
@@ -42,11 +53,12 @@ PIRP io_allocate_irp(CCHAR stack_size, BOOLEAN charge_quota, void *caller)
     UNREFERENCED_PARAMETER(charge_quota);
     if (stack_size < 0 || stack_size > 126)
         return NULL;
-    irp = ex_allocate_pool_for(POOL_FLAG_NON_PAGED, size + sizeof(IO_STACK_LOCATION), IRP_TAG, EX_POOL_IRP,
-                               caller);
+    irp = ex_allocate_pool_for(POOL_FLAG_NON_PAGED | EX_POOL_RAW, size + sizeof(struct irp_tail), IRP_TAG,
+                               EX_POOL_IRP, caller);
     if (!irp)
         return NULL;
     io_initialize_irp(irp, size, stack_size);
+    memset(tail_of(irp), 0, sizeof(struct irp_tail));
     irp->AllocationFlags = IRP_FROM_RUNTIME;
     return irp;
 }
@@ -61,7 +73,7 @@ void io_reuse_irp(PIRP irp, NTSTATUS status)
     irp->AllocationFlags = origin;
     irp->IoStatus.Status = status;
     if (origin & IRP_FROM_RUNTIME) /* the spare location belongs to it */
-        memset((UCHAR *)irp + size, 0, sizeof(IO_STACK_LOCATION));
+        memset(tail_of(irp), 0, sizeof(struct irp_tail));
 }
 
 static void free_irp(PIRP irp, void *caller)
@@ -128,7 +140,19 @@ void io_mark_irp_pending(PIRP irp)
 {
     KE_ASSERT(irp->CurrentLocation <= irp->StackCount); /* K-PEND-05: there is a location to mark */
     irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED;
+    if (irp->AllocationFlags & IRP_FROM_RUNTIME)
+        __atomic_store_n(&tail_of(irp)->pending_since, host_ticks(), __ATOMIC_RELAXED);
     OBSERVE(irp, OBSERVE_IRP_MARKED, irp, STATUS_PENDING);
+}
+
+uint64_t io_irp_pending_since(const IRP *irp)
+{
+    struct ex_pool_block block;
+
+    if (!ex_pool_query(irp, &block) || block.address != irp || block.kind != EX_POOL_IRP)
+        return 0;
+    return __atomic_load_n((const uint64_t *)((const UCHAR *)irp + block.bytes - sizeof(uint64_t)),
+                           __ATOMIC_RELAXED);
 }
 
 /* ---- what a driver calls ------------------------------------------------------------------------------ */

@@ -20,8 +20,23 @@ struct rtl_frame; /* rtl/call.h */
 struct ke_wait;   /* wait.c: what a thread waits for */
 struct ob_object; /* ob/ob.h */
 
-#define KE_NO_PROCESSOR (-1)
-#define KE_THREAD_LOCKS 8 /* this many spin locks held at once are remembered by address */
+#define KE_NO_PROCESSOR    (-1)
+#define KE_THREAD_LOCKS    8  /* this many spin locks held at once are remembered by address */
+#define KE_THREAD_ROUTINES 16 /* this many nested driver routines are shown to other threads */
+
+/* A driver routine that runs, for whoever looks from another thread (ke_each_thread): `since` is 0, or the
+ * other fields are valid.  Written by the thread itself: it stores the fields, then `since`, and 0 before it
+ * stores them anew, each store with release; a reader that loads `since`, the fields and `since` again, each
+ * with acquire, and finds it unchanged and not 0, has fields that belong together: had a field been newer, the
+ * second look would have seen the 0 that was stored before it. */
+struct ke_routine {
+    uint64_t since;  /* host_ticks(): grows from one use of the entry to the next */
+    uint64_t thread; /* host_thread.id */
+    const void *subject;
+    const char *name;
+    void *function;
+    int call; /* enum observe_call */
+};
 
 /* PKTHREAD and PETHREAD point to this.  Only the thread itself writes to it, but for what the dispatcher lock
  * guards. The object has an ob header in front of it: ob_reference_object and the handle table work on it. */
@@ -51,6 +66,8 @@ struct ke_thread {
 
     void *seh_head;           /* innermost active __try of this thread: owned by seh.c */
     struct rtl_frame *frames; /* driver routines that are running on this thread, innermost first */
+    unsigned depth;           /* how many those are */
+    struct ke_routine routines[KE_THREAD_ROUTINES]; /* the outermost of them, outermost first */
 
     unsigned locks_held;                         /* spin locks, of every kind */
     const volatile void *locks[KE_THREAD_LOCKS]; /* the first so many of them */
@@ -83,6 +100,8 @@ static inline struct ke_thread *ke_current_thread(void)
 
 /* Calls fn for every thread, under the lock of the list: fn may only look. */
 void ke_each_thread(void (*fn)(void *context, const struct ke_thread *thread), void *context);
+/* The entry of another thread's routines, copied; 0 when nothing runs there. */
+int ke_read_routine(const struct ke_routine *routine, struct ke_routine *copy);
 /* ps: a thread object, then bound to the host thread it runs on (the one that calls); and its end. */
 struct ke_thread *ke_create_thread(const char *name);
 void ke_bind_thread(struct ke_thread *thread, struct host_thread *host);

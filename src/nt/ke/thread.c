@@ -119,6 +119,19 @@ void ke_each_thread(void (*fn)(void *context, const struct ke_thread *thread), v
     ke_raw_release(&threads_lock);
 }
 
+int ke_read_routine(const struct ke_routine *routine, struct ke_routine *copy)
+{
+    copy->since = __atomic_load_n(&routine->since, __ATOMIC_ACQUIRE);
+    if (!copy->since)
+        return 0;
+    copy->thread = __atomic_load_n(&routine->thread, __ATOMIC_ACQUIRE);
+    copy->subject = __atomic_load_n(&routine->subject, __ATOMIC_ACQUIRE);
+    copy->name = __atomic_load_n(&routine->name, __ATOMIC_ACQUIRE);
+    copy->function = __atomic_load_n(&routine->function, __ATOMIC_ACQUIRE);
+    copy->call = __atomic_load_n(&routine->call, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&routine->since, __ATOMIC_ACQUIRE) == copy->since;
+}
+
 /* ---- priority: remembered, without effect ------------------------------------------------------------- */
 
 KPRIORITY ke_set_priority_thread(PKTHREAD thread, KPRIORITY priority)

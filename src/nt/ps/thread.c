@@ -23,8 +23,10 @@ static HANDLE thread_id(const struct ke_thread *thread)
  * thread has died before: who finds none of a driver's routines running finds none of its threads, either. */
 static void leave_frames(struct ke_thread *thread)
 {
-    for (struct rtl_frame *frame = thread->frames; frame; frame = frame->previous)
+    for (struct rtl_frame *frame = thread->frames; frame; frame = frame->previous) {
         OBSERVE(leave, frame->call, frame->subject, frame->status);
+        rtl_routine_ends(thread);
+    }
     thread->frames = NULL;
 }
 

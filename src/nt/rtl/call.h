@@ -25,6 +25,30 @@ struct rtl_frame {
 
 void rtl_frame_bad_irql(const struct rtl_frame *frame) __attribute__((noreturn));
 
+/* What other threads see of it; the order of the stores is explained at struct ke_routine. */
+static inline void rtl_routine_begins(struct ke_thread *thread, int call, const void *subject,
+                                      const char *name, void *function)
+{
+    unsigned depth = thread->depth++;
+    struct ke_routine *routine;
+
+    if (__builtin_expect(depth >= KE_THREAD_ROUTINES, 0))
+        return;
+    routine = &thread->routines[depth];
+    __atomic_store_n(&routine->thread, thread->host->id, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->subject, subject, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->name, name, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->function, function, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->call, call, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->since, host_ticks(), __ATOMIC_RELEASE);
+}
+
+static inline void rtl_routine_ends(struct ke_thread *thread)
+{
+    if (__builtin_expect(--thread->depth < KE_THREAD_ROUTINES, 1))
+        __atomic_store_n(&thread->routines[thread->depth].since, 0, __ATOMIC_RELEASE);
+}
+
 /* frame lives on the caller's stack until rtl_frame_leave on the same thread. */
 static inline void rtl_frame_enter(struct rtl_frame *frame, int call, const void *subject, const char *name,
                                    void *function)
@@ -40,6 +64,7 @@ static inline void rtl_frame_enter(struct rtl_frame *frame, int call, const void
     frame->status = 0;
     frame->thread = thread;
     thread->frames = frame;
+    rtl_routine_begins(thread, call, subject, name, function);
     host_point(HOST_POINT_CALL, subject);
     OBSERVE(enter, call, subject, name);
 }
@@ -51,6 +76,7 @@ static inline void rtl_frame_leave(struct rtl_frame *frame)
     if (__builtin_expect(frame->thread->irql != frame->irql, 0))
         rtl_frame_bad_irql(frame);
     frame->thread->frames = frame->previous;
+    rtl_routine_ends(frame->thread);
     host_point(HOST_POINT_CALL, frame->subject);
 }
 
