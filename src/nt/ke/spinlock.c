@@ -157,8 +157,53 @@ static void check_irql(PKSPIN_LOCK lock, ULONG kind, int bad, void *caller)
                           caller);
 }
 
+/*
+ * What nearly every call is: a known thread that nobody watches takes a free lock, or drops the one that it
+ * took last.  Without a call, so that the compiler saves no registers; whatever is else goes the long way below,
+ * which decides anew.
+ */
+static inline struct ke_thread *unwatched_thread(void)
+{
+    const struct observe_hooks *hooks = observe_hooks;
+    struct host_thread *host = host_known_self;
+
+    if (__builtin_expect(!host || uwsk_points_enabled || (hooks && hooks->lock), 0))
+        return NULL;
+    return host->executive;
+}
+
+static inline int quick_take(struct ke_thread *thread, PKSPIN_LOCK lock)
+{
+    unsigned held = thread->locks_held;
+
+    if (__builtin_expect(held >= KE_THREAD_LOCKS || !try_take(lock, (ULONG_PTR)thread), 0))
+        return 0;
+    thread->locks[held] = lock;
+    thread->locks_held = held + 1;
+    return 1;
+}
+
+static inline int may_drop_quickly(const struct ke_thread *thread, PKSPIN_LOCK lock)
+{
+    unsigned last = thread->locks_held - 1; /* none held: out of range */
+
+    return __builtin_expect(last < KE_THREAD_LOCKS && thread->locks[last] == lock &&
+                                __atomic_load_n(lock, __ATOMIC_RELAXED) == (ULONG_PTR)thread,
+                            1);
+}
+
+static inline void quick_drop(struct ke_thread *thread, PKSPIN_LOCK lock)
+{
+    unsigned last = thread->locks_held - 1;
+
+    thread->locks[last] = NULL;
+    thread->locks_held = last;
+    if (__builtin_expect(__atomic_exchange_n(lock, 0, __ATOMIC_RELEASE) & KE_SPIN_PARKED, 0))
+        host_unpark((const volatile uint32_t *)lock, 1);
+}
+
 /* Most callers are at DISPATCH_LEVEL already, and stay there: then neither level nor processor changes. */
-static inline KIRQL acquire(PKSPIN_LOCK lock, void *caller)
+static __attribute__((noinline)) KIRQL acquire_slowly(PKSPIN_LOCK lock, void *caller)
 {
     struct ke_thread *thread = ke_current_thread();
     KIRQL old = thread->irql;
@@ -171,7 +216,7 @@ static inline KIRQL acquire(PKSPIN_LOCK lock, void *caller)
     return old;
 }
 
-static inline void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
+static __attribute__((noinline)) void release_slowly(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
 {
     struct ke_thread *thread = ke_current_thread();
 
@@ -179,6 +224,57 @@ static inline void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
     drop(thread, lock, caller);
     if (old_irql != DISPATCH_LEVEL)
         ke_lower_irql(old_irql);
+}
+
+static inline KIRQL acquire(PKSPIN_LOCK lock, void *caller)
+{
+    struct ke_thread *thread = unwatched_thread();
+
+    if (__builtin_expect(thread && thread->irql == DISPATCH_LEVEL && quick_take(thread, lock), 1))
+        return DISPATCH_LEVEL;
+    return acquire_slowly(lock, caller);
+}
+
+static inline void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
+{
+    struct ke_thread *thread = unwatched_thread();
+
+    if (__builtin_expect(thread && thread->irql == DISPATCH_LEVEL && old_irql == DISPATCH_LEVEL &&
+                             may_drop_quickly(thread, lock),
+                         1))
+        quick_drop(thread, lock);
+    else
+        release_slowly(lock, old_irql, caller);
+}
+
+static __attribute__((noinline)) void acquire_at_dpc_slowly(PKSPIN_LOCK lock, void *caller)
+{
+    check_irql(lock, 0x40, ke_current_irql() < DISPATCH_LEVEL, caller); /* K-SPIN-04 */
+    take(ke_current_thread(), lock, caller);
+}
+
+static __attribute__((noinline)) void release_at_dpc_slowly(PKSPIN_LOCK lock, void *caller)
+{
+    check_irql(lock, 0x41, ke_current_irql() < DISPATCH_LEVEL, caller);
+    drop(ke_current_thread(), lock, caller);
+}
+
+static inline void acquire_at_dpc(PKSPIN_LOCK lock, void *caller)
+{
+    struct ke_thread *thread = unwatched_thread();
+
+    if (__builtin_expect(!thread || thread->irql < DISPATCH_LEVEL || !quick_take(thread, lock), 0))
+        acquire_at_dpc_slowly(lock, caller);
+}
+
+static inline void release_at_dpc(PKSPIN_LOCK lock, void *caller)
+{
+    struct ke_thread *thread = unwatched_thread();
+
+    if (__builtin_expect(thread && thread->irql >= DISPATCH_LEVEL && may_drop_quickly(thread, lock), 1))
+        quick_drop(thread, lock);
+    else
+        release_at_dpc_slowly(lock, caller);
 }
 
 void ke_initialize_spin_lock(PKSPIN_LOCK lock)
@@ -198,14 +294,12 @@ void ke_release_spin_lock(PKSPIN_LOCK lock, KIRQL old_irql)
 
 void ke_acquire_spin_lock_at_dpc_level(PKSPIN_LOCK lock)
 {
-    check_irql(lock, 0x40, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0)); /* K-SPIN-04 */
-    take(ke_current_thread(), lock, __builtin_return_address(0));
+    acquire_at_dpc(lock, __builtin_return_address(0));
 }
 
 void ke_release_spin_lock_from_dpc_level(PKSPIN_LOCK lock)
 {
-    check_irql(lock, 0x41, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    drop(ke_current_thread(), lock, __builtin_return_address(0));
+    release_at_dpc(lock, __builtin_return_address(0));
 }
 
 BOOLEAN ke_try_to_acquire_spin_lock_at_dpc_level(PKSPIN_LOCK lock)
@@ -382,14 +476,12 @@ VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
 /* Takes and drops the lock without a change of level.  DISPATCH_LEVEL.  (wdm KeAcquireSpinLockAtDpcLevel) */
 VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    check_irql(SpinLock, 0x40, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    take(ke_current_thread(), SpinLock, __builtin_return_address(0));
+    acquire_at_dpc(SpinLock, __builtin_return_address(0));
 }
 
 VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
 {
-    check_irql(SpinLock, 0x41, ke_current_irql() < DISPATCH_LEVEL, __builtin_return_address(0));
-    drop(ke_current_thread(), SpinLock, __builtin_return_address(0));
+    release_at_dpc(SpinLock, __builtin_return_address(0));
 }
 
 /* TRUE when it got the lock without waiting.  DISPATCH_LEVEL.  (wdm KeTryToAcquireSpinLockAtDpcLevel) */
