@@ -4,6 +4,7 @@
 #include "transport/common/internal.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 TEST_FIXTURE(net_up, net_down);
 TEST_MATRIX(NET_MODES);
@@ -21,11 +22,21 @@ static void fill_pattern(char *memory, size_t length)
         memory[i] = (char)(i * 7 + i / 251);
 }
 
+/* A port that nobody takes by chance: below those that connect() and bind(0) choose from, and another for each
+ * process and round. */
+static int port_of_our_own(int round)
+{
+    int port = 10000 + getpid() % 1000 * 20 + round;
+    while (!peer_port_is_free(PEER_INET, port))
+        port = port > 31000 ? 10000 : port + 20;
+    return port;
+}
+
 /* After close() the port is another's at once, whatever was inside before. */
 TEST(close_gives_the_port_back_at_once, "C-CLOSE-45")
 {
     for (int round = 0; round < 20; round++) {
-        int port = 0, target = 0, peer;
+        int port = port_of_our_own(round), target = 0, peer;
         struct transport_socket *listener = net_listener(PEER_INET, &port);
         struct io accept;
         io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
