@@ -365,7 +365,9 @@ static unsigned tend(struct campaign *campaign, int ending)
         read_records(campaign, 0);
         if (code != 0 && slot->running && !ending)
             note_crash(campaign, i, code);
-        else if (code != 0 && !slot->running && !ending) { /* it could not even begin: it has said why */
+        else if (code != 0 && !slot->running && !ending) { /* between two runs, or before the first */
+            if (code > 2)
+                explore_say("a worker has ended with status %d", code);
             campaign->problem = 1;
             campaign->shared->stop = 1;
         }
@@ -419,17 +421,18 @@ static void run_workers(struct campaign *campaign)
     }
     for (;;) {
         double now = explore_clock();
+        int overdue;
 
         if (interrupted || (options->seconds > 0 && now - campaign->began >= options->seconds))
             campaign->shared->stop = 1;
         if (campaign->shared->stop && end_of_patience == 0)
             end_of_patience = now + 15;
-        if (tend(campaign, campaign->shared->stop && now > end_of_patience) == 0)
+        overdue = end_of_patience != 0 && now > end_of_patience;
+        if (tend(campaign, overdue) == 0)
             break;
-        if (campaign->shared->stop && now > end_of_patience)
-            for (unsigned i = 0; i < campaign->jobs; i++)
-                if (campaign->worker[i])
-                    kill(campaign->worker[i], SIGKILL);
+        for (unsigned i = 0; i < campaign->jobs && overdue; i++)
+            if (campaign->worker[i])
+                kill(campaign->worker[i], SIGKILL);
         read_records(campaign, 50);
         show_progress(campaign, 0);
     }

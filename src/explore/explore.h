@@ -186,4 +186,14 @@ void invariants_at_end(struct uwsk_world *world);
 void invariants_each_close(const struct invariants *invariants, void (*fn)(void *context, const char *text),
                            void *context);
 
+/* ---- memory (race.c) ---------------------------------------------------------------------------------- */
+
+struct races;
+struct races *races_create(void);
+void races_destroy(struct races *races);
+void races_reset(struct races *races);
+/* In front of the hooks that are installed now; from here on every access of a driver that was compiled with --explore
+ * is looked at. */
+void races_install(struct uwsk_world *world);
+
 #endif

@@ -60,6 +60,29 @@ static int begin_violation(struct uwsk_world *world, const char *kind)
     return 1;
 }
 
+int world_violation_begin(struct uwsk_world *world, const char *kind)
+{
+    struct violation *violation = &world->violation;
+    size_t own = 0;
+
+    if (!begin_violation(world, kind))
+        return 0;
+    /* The stack begins with the driver. */
+    while (own < violation->frame_count && !runner_driver_at(violation->frames[own]))
+        own++;
+    if (own < violation->frame_count) {
+        violation->frame_count -= own;
+        memmove(violation->frames, violation->frames + own,
+                violation->frame_count * sizeof violation->frames[0]);
+    }
+    return 1;
+}
+
+void world_violation_end(struct uwsk_world *world)
+{
+    stop_run(world);
+}
+
 void world_violation(struct uwsk_world *world, const char *kind, const char *format, ...)
 {
     char text[1200];
@@ -506,6 +529,8 @@ static void run_main(void *argument)
     }
     ke_set_bugcheck_handler(on_bug_check);
     invariants_install(world);
+    if (world_watched(world))
+        races_install(world);
     world->phase_since = host_now();
     if (host_thread_start(watcher, world, "watcher", 0) != 0)
         world->not_started = 1;
@@ -547,6 +572,10 @@ static const char *step_name(int kind)
         return "a step of an IRP";
     case HOST_POINT_CALL:
         return "a call";
+    case HOST_POINT_READ:
+        return "a read";
+    case HOST_POINT_WRITE:
+        return "a write";
     case SIM_STEP_PARK:
     case SIM_STEP_SLEEP:
         return "a wait";
@@ -611,6 +640,7 @@ static void forget_run(struct uwsk_world *world)
     for (size_t i = 0; i < world->drivers; i++)
         world->driver[i].driver = NULL;
     invariants_reset(world->invariants);
+    races_reset(world->races);
 }
 
 /* How the run ended, where nobody has told it yet. */
@@ -680,7 +710,8 @@ static void make_plan(struct uwsk_world *world, struct sim_plan *plan)
     plan->processors = world->drawn.processors;
     plan->delay_one_in = world->drawn.delay_one_in;
     plan->delay_ns = world->drawn.delay_ns;
-    plan->step_limit = options->step_limit ? options->step_limit : 3000000;
+    /* Where every access is a step there are many. */
+    plan->step_limit = options->step_limit ? options->step_limit : world_watched(world) ? 30000000 : 3000000;
     plan->idle_limit_ns = 4 * PEERS_LIMIT;
     plan->watchdog_ms = options->watchdog_ms;
     plan->break_at_step = options->break_at_step;
@@ -784,7 +815,8 @@ int32_t uwsk_world_create(const struct uwsk_world_options *options, struct uwsk_
         return status;
     scenario_init(&world->scenario);
     world->invariants = invariants_create();
-    if (world->invariants)
+    world->races = races_create();
+    if (world->invariants && world->races)
         status = uwsk_world_set(world, options, problem);
     if (status != STATUS_SUCCESS) {
         uwsk_world_destroy(world);
@@ -798,15 +830,36 @@ void uwsk_world_destroy(struct uwsk_world *world)
 {
     if (!world)
         return;
-    if (world->invariants)
+    if (world->invariants && world->races)
         forget_run(world);
     for (size_t i = 0; i < world->drivers; i++)
         free(world->driver[i].path);
     free(world->driver);
     free(world->schedule);
     invariants_destroy(world->invariants);
+    races_destroy(world->races);
     scenario_free(&world->scenario);
     free(world);
+}
+
+/* Whether the file calls the functions of host/sim/memory.c: their names stand in its symbols. */
+static int is_watched(const char *path)
+{
+    static const char name[] = "__tsan_init";
+    size_t bytes;
+    char *data = explore_read_file(path, &bytes);
+    int found = data && memmem(data, bytes, name, sizeof name) != NULL;
+
+    free(data);
+    return found;
+}
+
+int world_watched(const struct uwsk_world *world)
+{
+    for (size_t i = 0; i < world->drivers; i++)
+        if (world->driver[i].watched)
+            return 1;
+    return 0;
 }
 
 int32_t uwsk_world_driver(struct uwsk_world *world, const char *path, struct uwsk_problem *problem)
@@ -836,7 +889,8 @@ int32_t uwsk_world_driver(struct uwsk_world *world, const char *path, struct uws
         explore_problem(problem, STATUS_INSUFFICIENT_RESOURCES, "out of memory");
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    bigger[world->drivers++].driver = NULL;
+    bigger[world->drivers].driver = NULL;
+    bigger[world->drivers++].watched = is_watched(path);
     world->prepared = 0;
     return STATUS_SUCCESS;
 }

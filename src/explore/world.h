@@ -20,6 +20,7 @@ struct violation {
 
 struct world_driver {
     char *path;
+    int watched;                /* compiled with --explore */
     struct uwsk_driver *driver; /* of the current run */
 };
 
@@ -40,6 +41,7 @@ struct uwsk_world {
     int prepared; /* the snapshot has been taken */
     struct scenario scenario;
     struct invariants *invariants;
+    struct races *races;
     struct events events;
 
     /* the current run */
@@ -76,6 +78,11 @@ struct uwsk_world {
 /* A violation: the first one of a run counts, and ends it when it is called on a fiber. */
 void world_violation(struct uwsk_world *world, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* In two steps: 1 when this one counts, then what there is to say, then the end of the run. */
+int world_violation_begin(struct uwsk_world *world, const char *kind);
+void world_violation_end(struct uwsk_world *world);
+/* Is any of its drivers compiled with --explore? */
+int world_watched(const struct uwsk_world *world);
 int world_faults(const struct uwsk_world *world);
 /* Loads the drivers once and for all and takes the snapshot. */
 int32_t world_prepare(struct uwsk_world *world, struct uwsk_problem *problem);
