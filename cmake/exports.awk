@@ -1,9 +1,11 @@
 # exports.def -> GNU ld version script.  X(room, Name, Ret, (args)) exports a function, D(room, Name, ...) a datum;
-# every uwsk_ symbol (the API of include/uwsk) is exported, too, and everything else stays inside.
+# every uwsk_ symbol (the API of include/uwsk) is exported, too, and what drivers of `uwsk cc --explore` call at each
+# access (host/sim/memory.c); everything else stays inside.
 BEGIN {
     print "UWSK_0 {"
     print "global:"
     print "    uwsk_*;"
+    print "    __tsan_*;"
 }
 /^[ \t]*[A-Z][A-Z_]*\(/ {
     line = $0

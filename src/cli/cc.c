@@ -84,7 +84,7 @@ static int link_driver(struct cc_job *job, const struct cc_list *objects)
     cc_list_add_all(&line, &job->link);
     cc_link_line(&line, &job->layout, job->sanitized);
     int status = cc_run(job, &line);
-    if (status == 0 && !job->show && !job->sanitized && elf_has_constructors(output))
+    if (status == 0 && !job->show && !job->sanitized && !job->explore && elf_has_constructors(output))
         fprintf(stderr,
                 "uwsk cc: warning: %s: static objects with constructors: they run when the driver is loaded, "
                 "before "
@@ -158,7 +158,7 @@ int cli_cc(int argc, char **argv)
     for (size_t i = 0; i < job.code.count; i++)
         said = said || cc_starts(job.code.item[i], "-fsanitize=") ||
                cc_starts(job.code.item[i], "-fno-sanitize=");
-    if (status == 0 && UWSK_SANITIZE[0] && !said) {
+    if (status == 0 && UWSK_SANITIZE[0] && !said && !job.explore) {
         cc_list_add(&job.code, "-fsanitize=" UWSK_SANITIZE);
         cc_list_add(&job.code, "-fno-sanitize-recover=all");
         job.sanitized = true;

@@ -30,6 +30,7 @@ void cc_choose_compiler(struct cc_compiler *compiler, const char *wanted);
 void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, const struct cc_layout *layout,
                      bool cplusplus, bool preprocess);
 /* Options that stand behind the driver's own: its -Wall would turn these warnings on again. */
+void cc_explore_line(struct cc_list *line, bool clang);
 void cc_warning_line(struct cc_list *line);
 /* The end of the link line (T-01). */
 void cc_link_line(struct cc_list *line, const struct cc_layout *layout, bool sanitized);

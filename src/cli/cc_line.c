@@ -164,6 +164,26 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
     cc_list_add(line, "uwsk/driver_entry.h");
 }
 
+/* The compiler's instrumentation for its ThreadSanitizer, whose functions are the runtime's here (host/sim/memory.c).
+ * Calls and returns need not be told: stacks are walked. */
+void cc_explore_line(struct cc_list *line, bool clang)
+{
+    static const char *const of_gcc[] = {"-fsanitize=thread",
+                                         "--param",
+                                         "tsan-distinguish-volatile=1",
+                                         "--param",
+                                         "tsan-instrument-func-entry-exit=0",
+                                         NULL};
+    static const char *const of_clang[] = {"-fsanitize=thread",
+                                           "-mllvm",
+                                           "-tsan-distinguish-volatile=1",
+                                           "-mllvm",
+                                           "-tsan-instrument-func-entry-exit=0",
+                                           NULL};
+
+    add_all(line, clang ? of_clang : of_gcc);
+}
+
 void cc_warning_line(struct cc_list *line)
 {
     cc_list_add(line, "-Wno-multichar");

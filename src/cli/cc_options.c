@@ -18,6 +18,8 @@ static const char help[] =
     "  --no-check-long  do not look for plain `long` where its size matters\n"
     "  --wpp-func FUNC  a trace function as in `begin_wpp config`: "
     "'Trace{LEVEL=TRACE_LEVEL_ERROR}(MSG,...)'\n"
+    "  --explore        every access to memory is a scheduling point of `uwsk explore`, which then finds data\n"
+    "                   races and uses of freed memory, too; `uwsk run` takes such a driver as well\n"
     "  --help\n"
     "\n"
     "__try, __except, __finally, __leave and what else only MSVC takes are rewritten before the compiler\n"
@@ -178,7 +180,7 @@ int cc_parse(struct cc_job *job, int argc, char **argv)
         } else if (strcmp(a, "--wpp-func") == 0) {
             value = &wpp;
         } else if (strcmp(a, "--explore") == 0) {
-            return cc_usage("unknown option %s", a);
+            job->explore = true;
         } else if (strcmp(a, "-c") == 0) {
             job->stage = CC_STAGE_OBJECT;
         } else if (strcmp(a, "-S") == 0) {

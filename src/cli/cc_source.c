@@ -27,6 +27,8 @@ void cc_begin_line(struct cc_list *line, const struct cc_job *job, bool cplusplu
     if (preprocess)
         cc_list_add_all(line, &job->text);
     cc_list_add_all(line, &job->code);
+    if (job->explore)
+        cc_explore_line(line, cplusplus ? job->compiler.clang_cplusplus : job->compiler.clang);
     cc_warning_line(line);
     if (job->sanitized && (cplusplus ? job->compiler.clang_cplusplus : job->compiler.clang))
         cc_list_add(line, "-fno-sanitize=function"); /* it needs RTTI, and callbacks do mismatch (T-08) */

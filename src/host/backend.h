@@ -21,6 +21,7 @@ struct host_backend {
     void (*cpu_relax)(void);
     unsigned (*processor_count)(void);
     void (*point)(int kind, const volatile void *object);
+    void (*access)(const volatile void *address, size_t bytes, int write);
     int (*park)(const volatile uint32_t *word, uint32_t expected, uint64_t deadline_ns);
     void (*unpark)(const volatile uint32_t *word, int count);
     uint64_t (*now)(void);

@@ -92,6 +92,16 @@ static inline void host_point(int kind, const volatile void *object)
         uwsk_point(kind, object);
 }
 
+/* A driver reads or writes so much memory through a function of the runtime: memcpy and its like.  Nothing on Linux;
+ * the simulator looks whether its threads are in order there (sim/memory.c). */
+void host_access_watched(const volatile void *address, size_t bytes, int write);
+
+static inline void host_access(const volatile void *address, size_t bytes, int write)
+{
+    if (__builtin_expect(uwsk_points_enabled, 0))
+        host_access_watched(address, bytes, write);
+}
+
 /* ---- parking ---------------------------------------------------------------------------------------------
  */
 

@@ -66,6 +66,10 @@ enum observe_socket_step {
     OBSERVE_SOCKET_CALLBACK  /* an event callback was let in: its routine will be called */
 };
 
+/* What the WDK puts in order: whatever a thread did before it released an object has happened for everybody who
+ * acquires it later. */
+enum observe_order { OBSERVE_ACQUIRE = 1, OBSERVE_RELEASE = 2, OBSERVE_BOTH = 3 };
+
 /* Room in the pool's record of a block, for whoever observes births of blocks: it lives and dies with the block
  * and is told by ex_pool_walk, which takes a block whose `when` has changed meanwhile for another one.  The fields
  * are written atomically, with release. */
@@ -86,6 +90,9 @@ struct observe_hooks {
     void (*leave)(void *context, int call, const void *subject, int32_t status);
     void (*irql)(void *context, int before, int after);
     void (*lock)(void *context, const void *lock, int acquired);
+    /* Told next to the step itself, with no scheduling point between them.  Locks are told by lock(), interlocked
+     * operations of all kinds by host_point(HOST_POINT_ATOMIC). */
+    void (*order)(void *context, const volatile void *object, int how);
     void (*socket)(void *context, int step, const void *socket, const void *irp, const char *name);
 };
 

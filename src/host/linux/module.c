@@ -19,6 +19,12 @@ void uwsk_point(int kind, const volatile void *object)
         host_backend->point(kind, object);
 }
 
+void host_access_watched(const volatile void *address, size_t bytes, int write)
+{
+    if (host_backend)
+        host_backend->access(address, bytes, write);
+}
+
 void *host_module_load(const char *path, char *error, size_t error_bytes)
 {
     char local[PATH_MAX];

@@ -51,6 +51,7 @@ struct sim_fiber {
     struct sim_fiber *lot_next, *lot_previous;
     int woken;    /* enum host_park_result, told when it goes on */
     size_t place; /* of its deadline among the events, 0 = none */
+    uintptr_t shared_low, shared_high; /* of its stack: what others have touched lies in here (memory.c) */
     struct sim_fiber *next_free;
 #ifdef SIM_ASAN
     void *fake_stack;
@@ -99,6 +100,8 @@ struct sim {
     int scheduler;
     unsigned switch_one_in;
     struct sim_rng schedule, delay, entropy;
+    const volatile void *pointed_at; /* the last point's object, and its step (memory.c) */
+    uint64_t pointed_step;
     uint64_t next_choice_step; /* replay, search */
     size_t next_choice;
     uint64_t switches_done, preemptions, choice_points;
@@ -219,6 +222,11 @@ void sim_arena_reset(void);
 
 /* watchdog.c */
 void sim_watchdog_start(unsigned milliseconds);
+
+/* memory.c: after a point of the runtime or of a driver's headers. */
+void sim_memory_point(int kind, const volatile void *object);
+/* A plain access of a driver through a function of the runtime. */
+void sim_memory_access(const volatile void *address, size_t bytes, int write);
 
 /* snapshot.c */
 void *sim_module_find(const char *path);

@@ -84,6 +84,13 @@ static void each_thread(void (*fn)(void *context, struct host_thread *thread, vo
     sim->between = between;
 }
 
+/* What the point announces follows at once: whoever watches memory hears of it now. */
+static void point(int kind, const volatile void *object)
+{
+    sim_point(kind, object);
+    sim_memory_point(kind, object);
+}
+
 static void yield(void)
 {
     sim_relax(SIM_STEP_YIELD);
@@ -188,7 +195,8 @@ static const struct host_backend backend = {
     .yield = yield,
     .cpu_relax = cpu_relax,
     .processor_count = processor_count,
-    .point = sim_point,
+    .point = point,
+    .access = sim_memory_access,
     .park = sim_park,
     .unpark = sim_unpark,
     .now = now,

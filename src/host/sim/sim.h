@@ -151,6 +151,26 @@ struct sim_timer {
 void sim_timer_set(struct sim_timer *timer, uint64_t due_ns); /* set again: moved */
 int sim_timer_cancel(struct sim_timer *timer);                /* 1 when it was set */
 
+/* ---- memory that drivers share (memory.c) ----------------------------------------------------------------- */
+
+enum { SIM_ACQUIRE = 1, SIM_RELEASE = 2 };
+enum {
+    SIM_ACCESS_WRITE = 1,
+    SIM_ACCESS_PLAIN = 2 /* neither interlocked nor volatile */
+};
+
+/* Who wants to know of the accesses of drivers that `uwsk cc --explore` has compiled.  Called on the fiber that makes
+ * the access, after the scheduling point and right before the access; must not call the host's points. */
+struct sim_memory {
+    void *context;
+    void (*access)(void *context, const volatile void *address, size_t bytes, int how, void *caller);
+    /* Interlocked operations, marked reads and writes, volatile ones, barriers: how is SIM_ACQUIRE, SIM_RELEASE or
+     * both, object the memory whose accesses they put in order. */
+    void (*order)(void *context, const volatile void *object, int how);
+};
+/* NULL: nobody.  Between runs, or before the first driver runs; the record stays the caller's. */
+void sim_watch_memory(const struct sim_memory *memory);
+
 /* ---- between runs ------------------------------------------------------------------------------------- */
 
 /* Remembers the writable memory of the runtime and of every module loaded through sim_module_load so far.  Before

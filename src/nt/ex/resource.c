@@ -176,6 +176,7 @@ static void wait_in(PERESOURCE resource, PVOID *queue, ULONG *count)
     ke_lock_release(lock_of(resource));
     while (!__atomic_load_n(&wait.granted, __ATOMIC_ACQUIRE))
         ke_park(resource, &wait.granted, 0);
+    OBSERVE(order, resource, OBSERVE_ACQUIRE);
 }
 
 static BOOLEAN acquire_alone(PERESOURCE resource, BOOLEAN wait)
@@ -195,6 +196,7 @@ static BOOLEAN acquire_alone(PERESOURCE resource, BOOLEAN wait)
         ke_lock_release(lock_of(resource));
         return FALSE;
     }
+    OBSERVE(order, resource, OBSERVE_ACQUIRE);
     ke_lock_release(lock_of(resource));
     return TRUE;
 }
@@ -218,6 +220,7 @@ static BOOLEAN acquire_shared(PERESOURCE resource, BOOLEAN wait, enum share_orde
     host_point(HOST_POINT_LOCK, resource);
     ke_lock_acquire(lock_of(resource));
     if (may_share(resource, order) && enter(resource, self())) {
+        OBSERVE(order, resource, OBSERVE_ACQUIRE);
         ke_lock_release(lock_of(resource));
         return TRUE;
     }
@@ -241,6 +244,7 @@ static void release(PERESOURCE resource, ERESOURCE_THREAD thread, void *caller)
         ke_bug_check_from(RESOURCE_NOT_OWNED, (ULONG_PTR)resource, thread, (ULONG_PTR)resource->OwnerTable, 0,
                           caller);
     }
+    OBSERVE(order, resource, OBSERVE_RELEASE);
     if (--entry->OwnerCount == 0) {
         int alone = owned_alone(resource);
 

@@ -195,6 +195,7 @@ static void enqueue(struct ex_work *work, void (*fn)(void *), void *context, voi
     work->fn = fn;
     work->context = context;
     work->owner = owner;
+    OBSERVE(order, work, OBSERVE_RELEASE);
     if (owner)
         __atomic_add_fetch(&outstanding, 1, __ATOMIC_RELAXED);
     append(work);
@@ -225,6 +226,7 @@ static void run(struct ex_work *work)
     void *context = work->context;
     void *owner = work->owner;
 
+    OBSERVE(order, work, OBSERVE_ACQUIRE);
     __atomic_store_n(&work->next, NULL, __ATOMIC_RELEASE);
     if (owner) {
         RTL_CALL(OBSERVE_WORK_ROUTINE, work, "work routine", fn, fn(context));

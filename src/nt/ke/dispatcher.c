@@ -109,6 +109,10 @@ void ke_test_waiters(DISPATCHER_HEADER *object, struct ke_thread **ready)
             entry = entry->Flink;
             continue;
         }
+        for (unsigned i = 0; wait->type == WaitAll && i < wait->count; i++)
+            OBSERVE(order, wait->blocks[i].object, OBSERVE_ACQUIRE);
+        OBSERVE(order, object, OBSERVE_ACQUIRE);
+        OBSERVE(order, &thread->wait_word, OBSERVE_RELEASE); /* on to the waiter */
         if (wait->type == WaitAll) { /* takes all of them together, or none (K-WAIT-05) */
             for (unsigned i = 0; i < wait->count; i++)
                 ke_consume(wait->blocks[i].object, thread);

@@ -53,6 +53,7 @@ static void unlink_dpc(struct dpc_queue *queue, PKDPC dpc)
         queue->last = link;
     __atomic_store_n(&queue->count, queue->count - 1, __ATOMIC_RELAXED);
     OBSERVE(dead, OBSERVE_DPC, dpc);
+    OBSERVE(order, dpc, OBSERVE_ACQUIRE);
     __atomic_store_n(&dpc->DpcData, NULL, __ATOMIC_RELEASE);
 }
 
@@ -65,6 +66,7 @@ BOOLEAN ke_queue_dpc(PKDPC dpc, PVOID argument1, PVOID argument2, void *caller)
     PVOID nowhere = NULL;
 
     ke_lock_acquire(&queue->lock);
+    OBSERVE(order, dpc, OBSERVE_RELEASE); /* also when it is queued already: it will run after this */
     if (!__atomic_compare_exchange_n(&dpc->DpcData, &nowhere, queue, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
         ke_lock_release(&queue->lock); /* K-DPC-01 */
         return FALSE;
@@ -157,6 +159,7 @@ static VOID flush_routine(PKDPC dpc, PVOID context, PVOID argument1, PVOID argum
     struct flush *flush = context;
 
     (void)dpc, (void)argument1, (void)argument2;
+    OBSERVE(order, flush, OBSERVE_RELEASE); /* everything that this processor has run */
     if (__atomic_sub_fetch(&flush->left, 1, __ATOMIC_ACQ_REL) == 0)
         host_unpark(&flush->left, 1); /* names the address only: the waiter's stack may be gone */
 }
@@ -203,6 +206,7 @@ void ke_flush_queued_dpcs(void)
             flush_routine(NULL, &flush, NULL, NULL);
     while ((left = __atomic_load_n(&flush.left, __ATOMIC_ACQUIRE)) != 0)
         ke_park(&flush, &flush.left, left);
+    OBSERVE(order, &flush, OBSERVE_ACQUIRE);
 }
 
 /* ---- settings ----------------------------------------------------------------------------------------- */

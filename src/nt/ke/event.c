@@ -27,6 +27,7 @@ LONG ke_set_event(PRKEVENT event, KPRIORITY increment, BOOLEAN wait)
     ke_lock_dispatcher();
     former = event->Header.SignalState;
     event->Header.SignalState = 1;
+    OBSERVE(order, event, OBSERVE_RELEASE);
     ke_test_waiters(&event->Header, &ready);
     /* The event is not touched any more (D-09). */
     ke_unlock_dispatcher(ready);
@@ -40,6 +41,7 @@ LONG ke_reset_event(PRKEVENT event)
     ke_lock_dispatcher();
     former = event->Header.SignalState;
     event->Header.SignalState = 0;
+    OBSERVE(order, event, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return former;
 }
@@ -57,6 +59,7 @@ LONG ke_read_state_event(PRKEVENT event)
      */
     ke_lock_dispatcher();
     state = event->Header.SignalState;
+    OBSERVE(order, event, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return state;
 }

@@ -31,6 +31,7 @@ LONG ke_release_mutex(PRKMUTEX mutex, BOOLEAN wait)
         mutex->OwnerThread = NULL;
         thread->mutexes_held--;
         thread->apc_disable -= mutex->ApcDisable;
+        OBSERVE(order, mutex, OBSERVE_RELEASE);
         ke_test_waiters(&mutex->Header, &ready);
     }
     ke_unlock_dispatcher(ready);
@@ -43,6 +44,7 @@ LONG ke_read_state_mutex(PRKMUTEX mutex)
 
     ke_lock_dispatcher();
     state = mutex->Header.SignalState;
+    OBSERVE(order, mutex, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return state;
 }

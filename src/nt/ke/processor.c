@@ -144,6 +144,7 @@ void ke_give_processor(struct ke_thread *thread)
 {
     struct ke_processor *processor = &processors[thread->processor];
 
+    OBSERVE(order, processor, OBSERVE_RELEASE);
     thread->processor = KE_NO_PROCESSOR;
     __atomic_store_n(&processor->owner, NULL, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&processor->wanted, __ATOMIC_SEQ_CST)) {
@@ -357,6 +358,8 @@ ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber)
 {
     unsigned index = ke_get_current_processor_number();
 
+    if (ke_current_thread()->processor != KE_NO_PROCESSOR) /* data of this processor is the caller's now */
+        OBSERVE(order, &processors[index], OBSERVE_ACQUIRE);
     if (ProcNumber)
         fill_number(ProcNumber, index);
     return index;

@@ -76,6 +76,7 @@ void ex_wait_for_rundown_protection_release(PEX_RUNDOWN_REF ref)
         ke_park(ref, (const volatile uint32_t *)&ref->Count, (uint32_t)word);
         word = __atomic_load_n(&ref->Count, __ATOMIC_ACQUIRE);
     }
+    OBSERVE(order, ref, OBSERVE_ACQUIRE);
 }
 
 /* ---- cache-aware: the same rules; there are too few processors here to make a count for each worth it ---- */

@@ -24,6 +24,7 @@ LONG ke_release_semaphore(PRKSEMAPHORE semaphore, KPRIORITY increment, LONG adju
         ke_raise_status(STATUS_SEMAPHORE_LIMIT_EXCEEDED);
     }
     semaphore->Header.SignalState = former + adjustment;
+    OBSERVE(order, semaphore, OBSERVE_RELEASE);
     ke_test_waiters(&semaphore->Header, &ready);
     ke_unlock_dispatcher(ready);
     return former;
@@ -35,6 +36,7 @@ LONG ke_read_state_semaphore(PRKSEMAPHORE semaphore)
 
     ke_lock_dispatcher();
     state = semaphore->Header.SignalState;
+    OBSERVE(order, semaphore, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return state;
 }

@@ -64,6 +64,7 @@ void ke_shared_acquire(uint32_t *word, enum ke_shared_wait wait)
         else
             park(word, ALONE | WRITER, 0, wait);
     }
+    OBSERVE(order, word, OBSERVE_ACQUIRE);
 }
 
 void ke_shared_acquire_alone(uint32_t *word, enum ke_shared_wait wait)
@@ -75,6 +76,7 @@ void ke_shared_acquire_alone(uint32_t *word, enum ke_shared_wait wait)
         else
             park(word, ALONE | COUNT, WRITER, wait);
     }
+    OBSERVE(order, word, OBSERVE_ACQUIRE);
 }
 
 /* `next` without PARKED; wakes who is parked when nobody holds it any more. */
@@ -82,6 +84,7 @@ static int release(uint32_t *word, uint32_t now, uint32_t held)
 {
     uint32_t next;
 
+    OBSERVE(order, word, OBSERVE_RELEASE);
     do {
         if (!(now & (held == ALONE ? ALONE : COUNT)))
             return 0;
@@ -110,6 +113,7 @@ int ke_shared_convert(uint32_t *word)
     uint32_t now = __atomic_load_n(word, __ATOMIC_RELAXED);
 
     host_point(HOST_POINT_LOCK, word);
+    OBSERVE(order, word, OBSERVE_ACQUIRE);
     while ((now & ~PARKED) == 1) {
         if (__atomic_compare_exchange_n(word, &now, (now & PARKED) | ALONE, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
@@ -121,6 +125,7 @@ int ke_shared_convert(uint32_t *word)
 int ke_shared_try(uint32_t *word)
 {
     host_point(HOST_POINT_LOCK, word);
+    OBSERVE(order, word, OBSERVE_ACQUIRE);
     return try_shared(word);
 }
 
@@ -129,6 +134,7 @@ int ke_shared_try_alone(uint32_t *word)
     uint32_t now = __atomic_load_n(word, __ATOMIC_RELAXED);
 
     host_point(HOST_POINT_LOCK, word);
+    OBSERVE(order, word, OBSERVE_ACQUIRE);
     while (!(now & (ALONE | COUNT))) {
         if (__atomic_compare_exchange_n(word, &now, (now & PARKED) | ALONE, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))

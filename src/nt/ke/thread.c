@@ -90,6 +90,7 @@ void ke_end_thread(struct ke_thread *thread)
     ke_lock_dispatcher();
     thread->ended = 1;
     thread->header.SignalState = 1;
+    OBSERVE(order, thread, OBSERVE_RELEASE);
     ke_test_waiters(&thread->header, &ready);
     ke_unlock_dispatcher(ready);
     thread->host->executive = NULL;

@@ -261,6 +261,7 @@ static int expire(KTIMER *timer, struct ke_thread **ready)
         wake = enqueue(timer, NULL);
     }
     timer->Header.SignalState = 1;
+    OBSERVE(order, timer, OBSERVE_BOTH);
     ke_test_waiters(&timer->Header, ready);
     if (dpc)
         ke_queue_dpc(dpc, NULL, NULL, (void *)dpc->DeferredRoutine);
@@ -307,6 +308,7 @@ static BOOLEAN set_timer(PKTIMER timer, LARGE_INTEGER due_time, LONG period, PKD
     ke_make_deadline(&deadline, &due_time);
     ke_lock_dispatcher();
     was_queued = dequeue(timer); /* K-TIMER-01 */
+    OBSERVE(order, timer, OBSERVE_BOTH);
     timer->Header.SignalState = 0;
     timer->Dpc = dpc;
     timer->Period = period > 0 ? (ULONG)period : 0;
@@ -361,6 +363,7 @@ BOOLEAN ke_cancel_timer(PKTIMER timer)
     ke_lock_dispatcher();
     was_queued = dequeue(timer); /* K-TIMER-05: a periodic timer always is */
     timer->Period = 0;
+    OBSERVE(order, timer, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return was_queued;
 }
@@ -371,6 +374,7 @@ BOOLEAN ke_read_state_timer(PKTIMER timer)
 
     ke_lock_dispatcher();
     state = timer->Header.SignalState > 0;
+    OBSERVE(order, timer, OBSERVE_ACQUIRE);
     ke_unlock_dispatcher(NULL);
     return state;
 }

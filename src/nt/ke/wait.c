@@ -92,6 +92,7 @@ static NTSTATUS park_until_ready(struct ke_thread *thread, const struct ke_deadl
         while (!__atomic_load_n(&thread->wait_word, __ATOMIC_ACQUIRE))
             host_park(&thread->wait_word, 0, HOST_FOREVER);
     }
+    OBSERVE(order, &thread->wait_word, OBSERVE_ACQUIRE);
     return thread->wait_status;
 }
 
@@ -120,6 +121,7 @@ static int take_now(struct ke_thread *thread, ULONG count, PVOID objects[], WAIT
 
         if (type == WaitAny && signalled) {
             ke_consume(objects[i], thread);
+            OBSERVE(order, objects[i], OBSERVE_ACQUIRE);
             *status = STATUS_WAIT_0 + (NTSTATUS)i;
             return 1;
         }
@@ -128,8 +130,10 @@ static int take_now(struct ke_thread *thread, ULONG count, PVOID objects[], WAIT
     }
     if (type == WaitAny)
         return 0;
-    for (ULONG i = 0; i < count; i++)
+    for (ULONG i = 0; i < count; i++) {
         ke_consume(objects[i], thread);
+        OBSERVE(order, objects[i], OBSERVE_ACQUIRE);
+    }
     *status = STATUS_SUCCESS;
     return 1;
 }

@@ -47,6 +47,7 @@ static void system_thread_main(void *argument)
     struct rtl_frame frame;
 
     ke_bind_thread(thread, host_self());
+    OBSERVE(order, thread, OBSERVE_ACQUIRE);
     thread->apc_disable = 1; /* K-THREAD-01 */
     rtl_frame_enter(&frame, OBSERVE_THREAD_ROUTINE, thread, "KSTART_ROUTINE", (void *)thread->start_routine);
     thread->start_routine(thread->start_context);
@@ -60,6 +61,7 @@ static void runtime_thread_main(void *argument)
     struct ke_thread *thread = argument;
 
     ke_bind_thread(thread, host_self());
+    OBSERVE(order, thread, OBSERVE_ACQUIRE);
     thread->start_routine(thread->start_context);
 }
 
@@ -71,6 +73,7 @@ static struct ke_thread *prepare(const char *name, PKSTART_ROUTINE routine, PVOI
     if (thread) {
         thread->start_routine = routine;
         thread->start_context = context;
+        OBSERVE(order, thread, OBSERVE_RELEASE);
         ob_reference_object(thread);
     }
     return thread;

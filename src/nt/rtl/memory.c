@@ -5,6 +5,8 @@
  */
 #include "nt/rtl/rtl.h"
 
+#include "host/host.h"
+
 #include <string.h>
 
 void *uwsk_memcpy(void *target, const void *source, size_t bytes);
@@ -16,21 +18,28 @@ size_t uwsk_strlen(const char *text);
 
 void *uwsk_memcpy(void *target, const void *source, size_t bytes)
 {
+    host_access(source, bytes, 0);
+    host_access(target, bytes, 1);
     return memcpy(target, source, bytes);
 }
 
 void *uwsk_memmove(void *target, const void *source, size_t bytes)
 {
+    host_access(source, bytes, 0);
+    host_access(target, bytes, 1);
     return memmove(target, source, bytes);
 }
 
 void *uwsk_memset(void *target, int value, size_t bytes)
 {
+    host_access(target, bytes, 1);
     return memset(target, value, bytes);
 }
 
 int uwsk_memcmp(const void *left, const void *right, size_t bytes)
 {
+    host_access(left, bytes, 0);
+    host_access(right, bytes, 0);
     return memcmp(left, right, bytes);
 }
 

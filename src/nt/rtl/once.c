@@ -24,11 +24,13 @@ static NTSTATUS begin(PRTL_RUN_ONCE once, ULONG flags, PVOID *context)
     for (;;) {
         switch (word & ONCE_STATE) {
         case ONCE_DONE:
+            OBSERVE(order, once, OBSERVE_ACQUIRE);
             give_context(word, context);
             return STATUS_SUCCESS;
         case ONCE_FRESH:
             if (flags & RTL_RUN_ONCE_CHECK_ONLY)
                 return STATUS_UNSUCCESSFUL;
+            OBSERVE(order, once, OBSERVE_ACQUIRE);
             if (__atomic_compare_exchange_n(&once->Value, &word, wanted, 0, __ATOMIC_ACQUIRE,
                                             __ATOMIC_ACQUIRE))
                 return STATUS_PENDING;
@@ -55,6 +57,7 @@ static NTSTATUS complete(PRTL_RUN_ONCE once, ULONG flags, PVOID context)
     if ((ULONG_PTR)context & ONCE_STATE || (flags & RTL_RUN_ONCE_INIT_FAILED && context))
         return STATUS_INVALID_PARAMETER_3;
     word = __atomic_load_n(&once->Value, __ATOMIC_RELAXED);
+    OBSERVE(order, once, OBSERVE_RELEASE);
     do {
         if ((word & ONCE_STATE) == ONCE_DONE && ends == ONCE_ASYNC)
             return STATUS_OBJECT_NAME_COLLISION; /* another one was faster: its result counts */
