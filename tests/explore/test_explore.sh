@@ -112,6 +112,14 @@ explore_planted_bug() {
     has out "^violation: $kind "
 }
 
+# Two workers: what one finds stops the other at the end of its seed, and the first seed is told.
+explore_two_workers() {
+    for _ in 1 2 3 4 5 6 7 8; do
+        explore 1 --seeds 5000 --jobs 2 --scenario leaves.scn closers.so
+        [ "$(grep -c '^violation' out)" = 1 ] || fail "$(grep -c '^violation' out) violations are told"
+    done
+}
+
 explore_same_seed_same_run() {
     local first second
     for seed in 1 2 3 4 5; do
@@ -225,7 +233,6 @@ GDB
 }
 
 explore_bad_input() {
-    local line
     printf 'deliver sometimes\n' >bad.scn
     usage_error 'bad.scn:1: expected dispatch, passive or mixed, found "sometimes"' --scenario bad.scn turns.so
     usage_error 'nowhere.scn: cannot be read' --scenario nowhere.scn turns.so
