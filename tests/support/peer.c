@@ -116,6 +116,29 @@ static int wait_for(int fd, short events, long long until)
 
 /* ---- connections -------------------------------------------------------------------------------------- */
 
+/* bind(); for port 0 also where the system has none to give, because connections in TIME_WAIT have them all: those
+ * do not count for a port that is asked for by its number. */
+static int bind_to(int fd, struct sockaddr_storage *address, socklen_t length)
+{
+    int on = 1;
+
+    if (bind(fd, (struct sockaddr *)address, length) == 0)
+        return 0;
+    if (errno != EADDRINUSE || port_of(address) != 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    for (int port = 20000 + getpid() % 10000; port < 32000; port++) {
+        if (address->ss_family == AF_INET)
+            ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+        else
+            ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
+        if (bind(fd, (struct sockaddr *)address, length) == 0)
+            return 0;
+    }
+    errno = EADDRINUSE;
+    return -1;
+}
+
 int peer_listen(int family, int *port)
 {
     if (peer_backend)
@@ -126,7 +149,7 @@ int peer_listen(int family, int *port)
     int on = 1;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(fd, (struct sockaddr *)&address, length) != 0)
+    if (bind_to(fd, &address, length) != 0)
         FAIL("peer: bind to port %d: %s", *port, strerror(errno));
     if (listen(fd, 1024) != 0)
         FAIL("peer: listen: %s", strerror(errno));
@@ -461,7 +484,7 @@ int peer_closed_port(int family)
     int fd =
         new_socket(family, 0); /* bound, never listening: nobody else gets the port, connects are refused */
 
-    if (bind(fd, (struct sockaddr *)&address, length) != 0)
+    if (bind_to(fd, &address, length) != 0)
         FAIL("peer: bind: %s", strerror(errno));
     return peer_local_port(fd);
 }

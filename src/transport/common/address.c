@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <ntstatus.h>
 
@@ -154,6 +155,58 @@ static void set_reuse(struct transport_socket *socket, int on)
     setsockopt(socket->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
 
+static void set_port(struct sockaddr_storage *address, unsigned port)
+{
+    if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
+}
+
+/* The range that the system picks ports from. */
+static void port_range(unsigned *low, unsigned *high)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    if (!file || fscanf(file, "%u %u", low, high) != 2 || *low < 1024 || *high > 65535 || *low >= *high) {
+        *low = 32768;
+        *high = 60999;
+    }
+    if (file)
+        fclose(file);
+}
+
+/* transport->bind is held.  The kernel picks no port that a connection in TIME_WAIT still has; where those have
+ * all, one is picked here as for a bind to a port: old connections do not count, live binds do.  0 or -1. */
+static int bind_where_none_is_left(struct transport_socket *socket, struct sockaddr_storage *address,
+                                   socklen_t length, const struct transport_address *local)
+{
+    struct transport_address wanted = *local;
+    unsigned low, high, span, start;
+    uint32_t chance;
+
+    port_range(&low, &high);
+    span = high - low + 1;
+    host_entropy(&chance, sizeof(chance));
+    start = chance % span;
+    set_reuse(socket, 1);
+    for (unsigned i = 0; i < span; i++) {
+        unsigned port = low + (start + i) % span;
+
+        set_port(address, port);
+        wanted.bytes[2] = (uint8_t)(port >> 8);
+        wanted.bytes[3] = (uint8_t)port;
+        if (port_is_held(socket->transport, &wanted, socket->v6only))
+            continue;
+        if (bind(socket->fd, (struct sockaddr *)address, length) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            return -1;
+    }
+    errno = EADDRINUSE;
+    return -1;
+}
+
 /* transport->bind is held: nobody else of ours binds between the look and the entry. */
 static int32_t bind_locked(struct transport_socket *socket, const struct transport_address *local)
 {
@@ -171,7 +224,9 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
     /* A port that the kernel picks must be nobody's: chosen without SO_REUSEADDR.  Set afterwards, it still
      * counts for the connections that are accepted here and will once be in TIME_WAIT. */
     set_reuse(socket, port_of(local) != 0);
-    if (bind(socket->fd, (struct sockaddr *)&address, length) < 0)
+    if (bind(socket->fd, (struct sockaddr *)&address, length) < 0 &&
+        (errno != EADDRINUSE || port_of(local) ||
+         bind_where_none_is_left(socket, &address, length, local) < 0))
         return transport_errno_status(errno);
     set_reuse(socket, 1);
     status = current_local(socket, &socket->local);
