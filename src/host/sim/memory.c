@@ -90,13 +90,13 @@ static __attribute__((noinline)) void watch(const volatile void *address, size_t
                                             void *caller)
 {
     static const struct {
-        int point, order, plain_write, write;
+        int point, order, how;
     } of[] = {
-        [PLAIN_READ] = {HOST_POINT_READ, 0, 0, 0},
-        [PLAIN_WRITE] = {HOST_POINT_WRITE, 0, 1, 1},
-        [ORDERED_READ] = {HOST_POINT_READ, SIM_ACQUIRE, 0, 0},
-        [ORDERED_WRITE] = {HOST_POINT_WRITE, SIM_RELEASE, 0, 1},
-        [ORDERED_UPDATE] = {HOST_POINT_ATOMIC, SIM_ACQUIRE | SIM_RELEASE, 0, 1},
+        [PLAIN_READ] = {HOST_POINT_READ, 0, SIM_ACCESS_PLAIN},
+        [PLAIN_WRITE] = {HOST_POINT_WRITE, 0, SIM_ACCESS_PLAIN | SIM_ACCESS_WRITE},
+        [ORDERED_READ] = {HOST_POINT_READ, SIM_ACQUIRE, 0},
+        [ORDERED_WRITE] = {HOST_POINT_WRITE, SIM_RELEASE, SIM_ACCESS_WRITE},
+        [ORDERED_UPDATE] = {HOST_POINT_ATOMIC, SIM_ACQUIRE | SIM_RELEASE, SIM_ACCESS_WRITE},
     };
 
     if (!sim || !sim->running || sim->between || bytes == 0 || own_stack(address, bytes))
@@ -108,12 +108,12 @@ static __attribute__((noinline)) void watch(const volatile void *address, size_t
         sim_point(of[kind].point, address);
     if (!watcher)
         return;
-    if (of[kind].order)
-        watcher->order(watcher->context, address, of[kind].order);
-    watcher->access(watcher->context, address, bytes,
-                    (of[kind].write ? SIM_ACCESS_WRITE : 0) | (of[kind].plain_write ? SIM_ACCESS_PLAIN : 0) |
-                        (kind == PLAIN_READ ? SIM_ACCESS_PLAIN : 0),
-                    (char *)caller - 1);
+    /* The access belongs to what its release tells of. */
+    if (of[kind].order & SIM_ACQUIRE)
+        watcher->order(watcher->context, address, SIM_ACQUIRE);
+    watcher->access(watcher->context, address, bytes, of[kind].how, (char *)caller - 1);
+    if (of[kind].order & SIM_RELEASE)
+        watcher->order(watcher->context, address, SIM_RELEASE);
 }
 
 #define WATCH(address, bytes, kind)                                                                          \
