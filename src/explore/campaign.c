@@ -615,6 +615,8 @@ static int explore_seeds(const struct uwsk_explore_options *options)
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
     run_workers(campaign);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
     if (!campaign->problem) {
         sort_found(campaign);
         analyse_all(campaign);
@@ -713,6 +715,24 @@ static int start_gdb(const struct uwsk_explore_options *options, const struct on
     return 2;
 }
 
+/* The report of one seed: `analysis` is its violation, or empty. */
+static int save_short_report(const struct uwsk_explore_options *options, const struct text *analysis)
+{
+    FILE *file = fopen(options->json, "w");
+    int bad = !file;
+
+    if (file) {
+        fprintf(file,
+                "{\"uwsk-explore\":1,\"shard\":\"1/1\",\"seeds\":1,\"runs\":1,\"violations\":%d,"
+                "\"close-states\":[],\"found\":[%s],\"analyses\":[%s]}\n",
+                analysis->length != 0, text_of(analysis), text_of(analysis));
+        bad = fclose(file) != 0;
+    }
+    if (bad)
+        explore_say("%s: cannot be written: %s", options->json, strerror(errno));
+    return bad ? -1 : 0;
+}
+
 static int explore_one(const struct uwsk_explore_options *options)
 {
     struct text json = {0};
@@ -725,7 +745,7 @@ static int explore_one(const struct uwsk_explore_options *options)
         printf("seed %llu: nothing was found: %llu steps, %llu threads, hash %016llx\n",
                (unsigned long long)options->world.seed, (unsigned long long)answer.steps,
                (unsigned long long)answer.fibers, (unsigned long long)answer.hash);
-        return 0;
+        return options->json && save_short_report(options, &json) != 0 ? 2 : 0;
     }
     if (options->gdb)
         return start_gdb(options, &answer);
@@ -733,21 +753,12 @@ static int explore_one(const struct uwsk_explore_options *options)
     printf("seed %llu: %llu steps, %llu threads, hash %016llx\n", (unsigned long long)options->world.seed,
            (unsigned long long)answer.steps, (unsigned long long)answer.fibers,
            (unsigned long long)answer.hash);
-    if (options->json) {
-        FILE *file = fopen(options->json, "w");
-
-        if (file)
-            fprintf(file,
-                    "{\"uwsk-explore\":1,\"shard\":\"1/1\",\"seeds\":1,\"runs\":1,\"violations\":1,"
-                    "\"close-states\":[],\"found\":[%s],\"analyses\":[%s]}\n",
-                    text_of(&json), text_of(&json));
-        if (!file || fclose(file) != 0) {
-            explore_say("%s: cannot be written: %s", options->json, strerror(errno));
-            return 2;
-        }
-    }
+    if (options->json && save_short_report(options, &json) != 0)
+        status = 2;
+    else
+        status = 1;
     text_free(&json);
-    return 1;
+    return status;
 }
 
 /* In this very process, for a debugger. */
@@ -884,6 +895,8 @@ static int explore_search(const struct uwsk_explore_options *options)
     struct text json = {0};
     int status = explore_dfs(options, &json);
 
+    if (status != 2 && options->json && save_short_report(options, &json) != 0)
+        status = 2;
     text_free(&json);
     return status;
 }

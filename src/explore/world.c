@@ -637,8 +637,10 @@ static void forget_run(struct uwsk_world *world)
     world->peers_started = world->not_started = 0;
     world->progress = world->fault_points = 0;
     world->next_switch = 0;
-    for (size_t i = 0; i < world->drivers; i++)
+    for (size_t i = 0; i < world->drivers; i++) {
+        free(world->driver[i].driver); /* of a run that was stopped: its record is all that is left of it */
         world->driver[i].driver = NULL;
+    }
     invariants_reset(world->invariants);
     races_reset(world->races);
 }

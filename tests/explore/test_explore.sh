@@ -161,7 +161,8 @@ explore_every_schedule() {
     has out '^dfs:0: [0-9]+ schedules: .*; complete'
     explore 0 --scheduler dfs:1 --processors 1 turns.so
     has out '^dfs:1: [0-9]{3,} schedules: [0-9]+ with 0 preemptions, [0-9]+ with 1 preemption; complete'
-    explore 1 --scheduler dfs:1 --processors 1 race.so
+    explore 1 --scheduler dfs:1 --processors 1 --json race.json race.so
+    json race.json
     has out '^violation: unload-hangs seed 1: '
     has out 'who waits for what'
     explore 1 --replay uwsk-explore-1.trace
@@ -215,6 +216,21 @@ explore_shards() {
     has err 'shards/5.json: is no report'
 }
 
+# Ctrl-C: what was found so far is told.
+explore_interrupted() {
+    local status
+    "$uwsk" explore --for 60 --jobs 2 "$drivers/echo/echo.so" >out 2>err &
+    for _ in $(seq 500); do
+        [ "$(pgrep -P $! | wc -l)" -ge 2 ] && break
+        sleep 0.02
+    done
+    kill -TERM $!
+    wait $!
+    status=$?
+    [ "$status" = 0 ] || fail "status $status instead of 0"
+    has out '^explored [0-9]+ seeds'
+}
+
 explore_for_seconds() {
     explore 0 --for 1 --jobs 1 "$drivers/echo/echo.so"
     has out '^explored [0-9]+ seeds'
@@ -258,7 +274,8 @@ explore_bad_input() {
     usage_error 'takes no driver' --merge . turns.so
     explore 2 --seeds 5 --registry 'Port=dword:x' turns.so
     has err 'Port=dword:x'
-    explore 0 --seed 0x11 turns.so
+    explore 0 --seed 0x11 --json seed.json turns.so
+    json seed.json
     has out '^seed 17: '
     explore 0 --help
     has out '^usage: uwsk explore'
