@@ -1,7 +1,7 @@
 #!/bin/bash
 # tools/demo.sh [BUILD]: compiles the drivers of drivers/, runs them, lets real clients talk to them, closes their
-# sockets in every way, and shows what ended when and what the clients saw.  Loopback only, ports that are free, ends
-# by itself.  Exit status 0 when everything was as it has to be.
+# sockets in every way, shows what ended when and what the clients saw, and lets the simulator find a planted bug.
+# Loopback only, ports that are free, ends by itself.  Exit status 0 when everything was as it has to be.
 set -u
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
@@ -120,8 +120,32 @@ rundown_clients() {
     unload
 }
 
+# A driver with a planted bug, and the same driver without it, in simulated worlds.
+explore_seeds() {
+    local sources="tests/defects/two_closers.c tests/defects/defect.c drivers/common/wskclient.c"
+    title "explore: a socket that two threads close, once in a while"
+    cd "$tree" || return
+    for define in "" -DFIXED; do
+        echo "\$ build/uwsk cc ${define:+$define }-o two_closers.so $sources"
+        # shellcheck disable=SC2086
+        "$uwsk" cc $define -o "$work/two_closers.so" $sources || break
+        echo "\$ build/uwsk explore --seeds 1000 two_closers.so"
+        (cd "$work" && "$uwsk" explore --seeds 1000 two_closers.so >explored 2>&1)
+        status=$?
+        if [ -z "$define" ]; then
+            sed -n -e '1,3s/^/   /p' -e '/^run it again/,$s/^/   /p' "$work/explored"
+            [ $status -eq 1 ] && grep -q '^violation: closed-twice' "$work/explored"
+            verdict $? "the bug was found, and has a command that shows it again"
+        else
+            tail -n 1 "$work/explored" | sed 's/^/   /'
+            verdict $status "with one atomic step instead of two nothing is found"
+        fi
+    done
+}
+
 close_cases
 echo_clients
 rundown_clients
+explore_seeds
 title "$([ $wrong -eq 0 ] && echo "everything as it has to be" || echo "$wrong things were WRONG") ($SECONDS s)"
 [ $wrong -eq 0 ]
