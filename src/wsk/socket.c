@@ -88,9 +88,13 @@ void wsk_quarantine_flush(void)
     unsigned i;
 
     for (i = 0; i < WSK_QUARANTINE; i++) {
-        KIRQL irql = ke_acquire_spin_lock(&quarantine_lock);
-        struct wsk_socket *socket = quarantine[i];
+        struct wsk_socket *socket;
+        KIRQL irql;
 
+        if (__atomic_load_n(&quarantine[i], __ATOMIC_RELAXED) == NULL) /* most of them, after a short life */
+            continue;
+        irql = ke_acquire_spin_lock(&quarantine_lock);
+        socket = quarantine[i];
         quarantine[i] = NULL;
         ke_release_spin_lock(&quarantine_lock, irql);
         if (socket != NULL)

@@ -3,7 +3,8 @@
  *
  * Each direction has a wire of its own, a queue in which nothing overtakes and nothing is lost (unless one end is
  * deaf or the connection cut), with one timer, for the segment that arrives next.  A segment carries positions;
- * the bytes stay in the flow's queue.  So no retransmission is needed, but a SYN's.
+ * the bytes stay in the flow's queue.  So no retransmission is needed, but a SYN's.  Data that arrives at the moment
+ * at which the segment in front of it does travels in that one: nobody could tell them apart.
  */
 #include "transport/sim/internal.h"
 
@@ -49,18 +50,9 @@ static void hold(struct sim_timer *timer, void (*fire)(struct sim_timer *timer),
     sim_timer_set(timer, net_world.now + delay);
 }
 
-void net_put(struct net_end *end, unsigned what)
+static void fill(struct net_end *end, struct net_segment *segment)
 {
-    struct net_connection *connection = end->connection;
-    const struct net_weather *weather = &net_world.weather;
-    struct net_segment *segment = net_allocate(sizeof(*segment));
-    if (!segment) { /* the arena is exhausted: nothing more reaches anybody here */
-        connection->cut = true;
-        net_watch_silence(end);
-        return;
-    }
     struct net_flow *in = net_in(end);
-    segment->what = what;
     segment->end = end->out.sent;
     segment->ack = in->delivered + in->fin_delivered;
     segment->edge = in->consumed + in->receive_buffer;
@@ -71,19 +63,43 @@ void net_put(struct net_end *end, unsigned what)
         if (end->ack_timer.place && sim_timer_cancel(&end->ack_timer))
             net_world.on_the_way--;
     }
-    segment->due =
-        net_world.now + net_draw(&connection->rng, weather->latency_min_ns, weather->latency_max_ns);
-    if ((what & SEGMENT_DATA) && net_chance(&connection->rng, weather->coalesce_percent))
-        segment->due += net_draw(&connection->rng, 0, weather->latency_max_ns); /* the next ones catch up */
-    net_world.on_the_way++;
-    if (end->last) {
-        if (segment->due < end->last->due)
-            segment->due = end->last->due;
-        end->last->next = segment;
-        end->last = segment;
+}
+
+/* When a segment that leaves now arrives: not before the one in front of it. */
+static uint64_t draw_due(struct net_end *end, unsigned what)
+{
+    const struct net_weather *weather = &net_world.weather;
+    struct sim_rng *rng = &end->connection->rng;
+    uint64_t due = net_world.now + net_draw(rng, weather->latency_min_ns, weather->latency_max_ns);
+    if ((what & SEGMENT_DATA) && net_chance(rng, weather->coalesce_percent))
+        due += net_draw(rng, 0, weather->latency_max_ns); /* the next ones catch up */
+    return end->last && due < end->last->due ? end->last->due : due;
+}
+
+void net_put(struct net_end *end, unsigned what)
+{
+    uint64_t due = draw_due(end, what);
+    struct net_segment *last = end->last, *segment;
+    if (last && last->due == due && what == (SEGMENT_DATA | SEGMENT_ACK) && last->what == what) {
+        fill(end, last);
         return;
     }
-    end->first = end->last = segment;
+    segment = net_allocate(sizeof(*segment));
+    if (!segment) { /* the arena is exhausted: nothing more reaches anybody here */
+        end->connection->cut = true;
+        net_watch_silence(end);
+        return;
+    }
+    segment->what = what;
+    segment->due = due;
+    fill(end, segment);
+    net_world.on_the_way++;
+    end->last = segment;
+    if (last) {
+        last->next = segment;
+        return;
+    }
+    end->first = segment;
     end->wire.fire = arrive;
     sim_timer_set(&end->wire, segment->due);
 }
