@@ -1,6 +1,7 @@
 #!/bin/sh
 # tools/check.sh [--full] [BUILD]: runs every test of a build and ends with one line "N passed, N failed".
-# --full runs the loops and modes that a quick check leaves out.
+# --full runs the loops and modes that a quick check leaves out.  A line before it says how often tests ran on which
+# back end; in the simulator each seed is a run.
 set -u
 
 full=
@@ -32,6 +33,17 @@ ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${UWSK_TEST_J
 # A program that ended before it could record a failure counts as one.
 touch "$results" "$failed_programs"
 awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
+    {
+        parts = "/" $2 "/"
+        end = "none"
+        if (parts ~ "/(epoll|natural|always-pend|inline)/")
+            end = "epoll"
+        if (parts ~ "/uring(-plain)?/")
+            end = "io_uring"
+        if (parts ~ "/sim/")
+            end = "sim"
+        runs[end] += $4 == "" ? 1 : $4
+    }
     $3 == "pass" { passed++ }
     $3 == "fail" { failed++; print "failed: " $1 ($2 == "" ? "" : " [" $2 "]") }
     END {
@@ -39,6 +51,8 @@ awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
             failed = programs
         if (failed == 0 && status != 0)
             failed = 1
+        printf "runs: %d on epoll, %d on io_uring, %d on sim, %d on none\n", runs["epoll"], runs["io_uring"],
+            runs["sim"], runs["none"]
         printf "%d passed, %d failed\n", passed, failed
         exit failed > 0
     }' "$results"

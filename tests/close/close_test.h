@@ -14,29 +14,31 @@
 /* ---- the transport under observation: call ct_count_calls() before the first socket ------------------- */
 
 static struct transport_ops ct_ops;
+static const struct transport_ops *ct_below; /* whose calls they are */
 static volatile LONG ct_aborts, ct_closes, ct_cancels;
 
 static inline int32_t ct_abort(struct transport_socket *socket)
 {
     InterlockedIncrement(&ct_aborts);
-    return transport_epoll.abort(socket);
+    return ct_below->abort(socket);
 }
 
 static inline void ct_transport_close(struct transport_socket *socket)
 {
     InterlockedIncrement(&ct_closes);
-    transport_epoll.close(socket);
+    ct_below->close(socket);
 }
 
 static inline int ct_cancel(struct transport_socket *socket, struct transport_op *op)
 {
     InterlockedIncrement(&ct_cancels);
-    return transport_epoll.cancel(socket, op);
+    return ct_below->cancel(socket, op);
 }
 
 static inline void ct_count_calls(void)
 {
-    ct_ops = transport_epoll;
+    ct_below = wsk_settings.ops;
+    ct_ops = *ct_below;
     ct_ops.abort = ct_abort;
     ct_ops.close = ct_transport_close;
     ct_ops.cancel = ct_cancel;

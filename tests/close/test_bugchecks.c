@@ -9,6 +9,8 @@
 
 static void no_teardown(void)
 {
+    if (KeGetCurrentIrql() > PASSIVE_LEVEL)
+        KeLowerIrql(PASSIVE_LEVEL); /* where a simulated run's first thread ends */
 }
 
 TEST_FIXTURE(wt_setup, no_teardown);

@@ -3,7 +3,7 @@
  */
 #include "close_race.h"
 
-WT_FIXTURE;
+WT_RACE_FIXTURE;
 
 /* ---- pending receive: data, FIN, cancel --------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ static void teardown(void)
 }
 
 TEST_FIXTURE(wt_setup, teardown);
+TEST_MATRIX(WT_TWO_MODES);
 
 /* No event is defined, so nothing may ever call this, least of all a client that detaches. */
 static NTSTATUS WSKAPI client_event(PVOID context, ULONG type, PVOID information, SIZE_T length)

@@ -5,7 +5,7 @@
  *
  * What a test prints is kept back and shown when it fails.  Near its time limit a hanging test's stacks are
  * taken with gdb, so that the report says where it hangs.  Results are appended to the file UWSK_TEST_RESULTS
- * as test<TAB>mode<TAB>pass|fail.
+ * as test<TAB>mode<TAB>pass|fail<TAB>runs: a simulated test makes one run for each of its seeds.
  */
 #include "uwsk_test.h"
 #include "harness.h"
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_TIMEOUT = 30, MAX_PATTERNS = 32, MAX_MODES = 32, MODE_LENGTH = 48 };
+enum { DEFAULT_TIMEOUT = 30, MAX_PATTERNS = 32, MAX_MODES = 64, MODE_LENGTH = 48 };
 
 static struct uwsk_test *first_test;
 static struct uwsk_test **last_test = &first_test;
@@ -135,7 +135,7 @@ int test_mode_has(const char *part)
     return 0;
 }
 
-static int full_loops(void)
+int uwsk_test_full(void)
 {
     const char *full = getenv("UWSK_TEST_FULL");
 
@@ -144,9 +144,9 @@ static int full_loops(void)
 
 long test_scale(long full)
 {
-    if (full_loops())
-        return full;
-    return full >= 50 ? full / 50 : 1;
+    long divisor = test_mode_has("sim") ? 250 : uwsk_test_full() ? 1 : 50;
+
+    return full >= divisor ? full / divisor : 1;
 }
 
 int test_sanitizer(void)
@@ -216,10 +216,17 @@ static pid_t start_watchdog(void)
 }
 
 static void (*test_world)(void (*body)(void));
+static long (*test_runs)(void);
 
-void uwsk_test_set_world(void (*world)(void (*body)(void)))
+void uwsk_test_set_world(void (*world)(void (*body)(void)), long (*runs)(void))
 {
     test_world = world;
+    test_runs = runs;
+}
+
+const char *uwsk_test_name(void)
+{
+    return current_test->name;
 }
 
 static void run_body(void)
@@ -268,7 +275,8 @@ static void record(const struct uwsk_test *test, const char *mode, int passed)
     }
     if (!path || !*path)
         return;
-    int length = snprintf(line, sizeof line, "%s\t%s\t%s\n", test->name, mode, passed ? "pass" : "fail");
+    int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%ld\n", test->name, mode, passed ? "pass" : "fail",
+                          test_runs ? test_runs() : 1);
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 
     if (fd < 0 || write(fd, line, (size_t)length) != length) {
@@ -298,7 +306,7 @@ static int run_one(const struct uwsk_test *test, const char *mode)
 
     if (test_sanitizer())
         limit *= 3;
-    if (full_loops())
+    if (uwsk_test_full())
         limit *= 10;
     if (slow && atoi(slow) > 0)
         limit *= atoi(slow);
@@ -380,7 +388,7 @@ static int run_in_modes(const struct uwsk_test *test)
             return failed;
         snprintf(mode, sizeof mode, "%.*s", (int)length, at);
         at += length;
-        if (*mode == '+' && !full_loops())
+        if (*mode == '+' && !uwsk_test_full())
             continue;
         failed += !run_one(test, *mode == '+' ? mode + 1 : mode);
         if (test->once)

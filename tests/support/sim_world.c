@@ -5,18 +5,41 @@
 #include "transport/sim/net.h"
 #include "uwsk_test.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+enum { SEEDS = 50, SEEDS_OF_RACES = 1000, RACES_IN_A_QUICK_CHECK = 50 };
+
 static void (*body_of_test)(void);
+static uint64_t seed_now;
 
-static uint64_t seed(void)
+/* ---- the seeds -------------------------------------------------------------------------------------------- */
+
+static uint64_t number_in(const char *variable)
 {
-    const char *text = getenv("UWSK_SIM_SEED");
+    const char *text = getenv(variable);
 
-    return text && *text ? strtoull(text, NULL, 0) : 1;
+    return text && *text ? strtoull(text, NULL, 0) : 0;
+}
+
+static long runs(void)
+{
+    int full = uwsk_test_full();
+
+    if (!test_mode_has("sim") || number_in("UWSK_SIM_SEED"))
+        return 1;
+    if (number_in("UWSK_SIM_SEEDS"))
+        return (long)number_in("UWSK_SIM_SEEDS");
+    if (test_mode_has("races"))
+        return full ? SEEDS_OF_RACES : RACES_IN_A_QUICK_CHECK;
+    return full ? SEEDS : 2;
 }
 
 static struct net_weather weather(void)
@@ -40,7 +63,7 @@ static void first_fiber(void *argument)
     struct net_weather today = weather();
 
     (void)argument;
-    if (net_start(&today, seed()) != 0)
+    if (net_start(&today, seed_now) != 0)
         uwsk_test_fail(__FILE__, __LINE__, "no network");
     peer_backend = &peer_sim;
     body_of_test();
@@ -81,7 +104,19 @@ static void at_end(void *argument, const struct sim_result *result)
     }
 }
 
-static void world(void (*body)(void))
+static int scheduler_of(uint64_t seed)
+{
+    const char *schedule = getenv("UWSK_SIM_SCHEDULE");
+
+    if (!schedule || !*schedule)
+        return seed % 2 ? SIM_RANDOM : SIM_PCT;
+    if (strcmp(schedule, "default") == 0)
+        return SIM_REPLAY;
+    return strcmp(schedule, "pct") == 0 ? SIM_PCT : SIM_RANDOM;
+}
+
+/* One run in this process: how many steps it took. */
+static uint64_t run(uint64_t seed, uint64_t expected_steps)
 {
     static const char *const ends[] = {
         [SIM_STOPPED] = "was stopped",    [SIM_EXITED] = "exits",
@@ -89,19 +124,14 @@ static void world(void (*body)(void))
         [SIM_ENDLESS] = "has no end",     [SIM_HUNG] = "hangs in a fiber without points",
         [SIM_DIVERGED] = "diverged",      [SIM_CRASHED] = "crashes",
     };
-    const char *schedule = getenv("UWSK_SIM_SCHEDULE");
+    struct sim_plan plan = {.seed = seed,
+                            .scheduler = scheduler_of(seed),
+                            .depth = 2 + (unsigned)(seed / 2 % 3),
+                            .expected_steps = expected_steps,
+                            .step_limit = 400000000};
     struct sim_result result;
 
-    if (!test_mode_has("sim")) {
-        body();
-        return;
-    }
-    struct sim_plan plan = {.seed = seed(),
-                            .scheduler =
-                                schedule && strcmp(schedule, "default") == 0 ? SIM_REPLAY : SIM_RANDOM,
-                            .step_limit = 4000000000ull};
-
-    body_of_test = body;
+    seed_now = seed;
     if (sim_run(&plan, first_fiber, NULL, at_end, &result) != 0)
         uwsk_test_fail(__FILE__, __LINE__, "no run");
     peer_backend = NULL;
@@ -109,9 +139,73 @@ static void world(void (*body)(void))
         uwsk_test_fail(__FILE__, __LINE__, "the run %s (%d) after %llu steps and %llu ms of its time",
                        ends[result.end], result.exit_status, (unsigned long long)result.steps,
                        (unsigned long long)(result.virtual_ns / 1000000));
+    return result.steps;
+}
+
+/* The same in a child, which says its steps there: the child's end, as waitpid() tells it. */
+static int run_in_child(uint64_t seed, uint64_t *steps)
+{
+    int status;
+
+    fflush(NULL);
+    pid_t child = fork();
+
+    if (child < 0)
+        uwsk_test_fail(__FILE__, __LINE__, "fork: %s", strerror(errno));
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        *steps = run(seed, *steps);
+        exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            uwsk_test_fail(__FILE__, __LINE__, "waitpid: %s", strerror(errno));
+    return status;
+}
+
+static void say_how_to_repeat(uint64_t seed)
+{
+    const char *schedule = getenv("UWSK_SIM_SCHEDULE");
+
+    dprintf(STDERR_FILENO, "-- seed %llu fails; again: UWSK_SIM_SEED=%llu %s%s %s --only %s --modes %s\n",
+            (unsigned long long)seed, (unsigned long long)seed,
+            schedule && *schedule ? "UWSK_SIM_SCHEDULE=" : "", schedule ? schedule : "",
+            program_invocation_name, uwsk_test_name(), test_mode());
+}
+
+static void world(void (*body)(void))
+{
+    if (!test_mode_has("sim")) {
+        body();
+        return;
+    }
+    uint64_t only = number_in("UWSK_SIM_SEED"), last = only ? only : (uint64_t)runs();
+    uint64_t *steps = mmap(NULL, sizeof *steps, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (steps == MAP_FAILED)
+        uwsk_test_fail(__FILE__, __LINE__, "mmap: %s", strerror(errno));
+    body_of_test = body;
+    if (only && only % 2 == 0)
+        run_in_child(only - 1, steps); /* what it expects comes from there */
+    if (only) {
+        run(only, *steps);
+        return;
+    }
+    for (uint64_t seed = 1; seed <= last; seed++) {
+        int status = run_in_child(seed, steps);
+
+        if (status == 0)
+            continue;
+        say_how_to_repeat(seed);
+        if (WIFEXITED(status))
+            _exit(WEXITSTATUS(status)); /* and has said why */
+        uwsk_test_fail(__FILE__, __LINE__, "seed %llu ends by signal %d", (unsigned long long)seed,
+                       WTERMSIG(status));
+    }
+    munmap(steps, sizeof *steps);
 }
 
 __attribute__((constructor)) static void make_world(void)
 {
-    uwsk_test_set_world(world);
+    uwsk_test_set_world(world, runs);
 }

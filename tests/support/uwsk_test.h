@@ -118,7 +118,8 @@ static const char *const uwsk_test_file_modes __attribute__((unused));
  */
 const char *test_mode(void);
 int test_mode_has(const char *part);
-/* How often a loop runs: `full` times in make check-full, a fiftieth (at least once) in make check. */
+/* How often a loop runs: `full` times in make check-full, a fiftieth (at least once) in make check.  In the simulator
+ * seeds repeat a test: there a 250th in both. */
 long test_scale(long full);
 /* Non-zero under a sanitizer: 1 address, 2 thread. */
 int test_sanitizer(void);

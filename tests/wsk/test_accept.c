@@ -258,17 +258,19 @@ TEST(an_accepted_socket_has_its_callbacks_off, "R-ACC-12 C-EVT-02 C-EVT-16 C-EVT
 /* ---- a listener that dies ----------------------------------------------------------------------------- */
 
 static struct transport_ops faulty;
+static const struct transport_ops *sound;
 static volatile LONG accept_fails;
 
 static int32_t failing_accept(struct transport_socket *socket, struct transport_op *op)
 {
-    return line_read(&accept_fails) ? STATUS_NETWORK_UNREACHABLE : transport_epoll.accept(socket, op);
+    return line_read(&accept_fails) ? STATUS_NETWORK_UNREACHABLE : sound->accept(socket, op);
 }
 
 /* Nothing in Linux kills a listener: the transport is made to say so. */
 static void break_accept(void)
 {
-    faulty = *wsk_settings.ops;
+    sound = wsk_settings.ops;
+    faulty = *sound;
     faulty.accept = failing_accept;
     wsk_settings.ops = &faulty;
 }

@@ -4,7 +4,7 @@
  */
 #include "line.h"
 
-WT_FIXTURE;
+WT_RACE_FIXTURE;
 
 static volatile LONG calls;
 

@@ -11,6 +11,7 @@
 #include "wsk/wskp.h"
 
 TEST_FIXTURE(wt_setup, wt_teardown);
+TEST_MATRIX(WT_TWO_MODES);
 
 static const WSK_CLIENT_DISPATCH version_1_0 = {MAKE_WSK_VERSION(1, 0), 0, NULL};
 static const WSK_CLIENT_DISPATCH version_9_3 = {MAKE_WSK_VERSION(9, 3), 0, NULL};

@@ -53,7 +53,7 @@ static void open_keeping(struct line *line)
 }
 
 TEST(lists_are_kept_and_released_in_any_order,
-     "R-RECVEV-14 R-REL-05 C-DATA-10 R-IND-03 R-RECVEV-10 R-RECVEV-15")
+     "R-RECVEV-14 R-REL-05 C-DATA-10 R-IND-03 R-RECVEV-10 R-RECVEV-15", TEST_MODES(WT_CALM_MODES))
 {
     struct line line;
     SIZE_T from[8], at = 0;
@@ -104,7 +104,8 @@ TEST(release_refuses_what_is_wrong, "R-REL-02 R-REL-03 R-REL-04 R-REL-05")
     line_close(&other);
 }
 
-TEST(the_window_closes_at_the_limit_and_opens_again, "R-RECVEV-14 C-EVT-29 C-OPT-23", TEST_TIMEOUT(60))
+TEST(the_window_closes_at_the_limit_and_opens_again, "R-RECVEV-14 C-EVT-29 C-OPT-23", TEST_TIMEOUT(60),
+     TEST_MODES(WT_CALM_MODES))
 {
     static UCHAR bytes[32 * 1024];
     ULONG limit = 32 * 1024;

@@ -8,6 +8,7 @@
 #include "wsk/wskp.h"
 
 TEST_FIXTURE(wt_setup, wt_teardown);
+TEST_MATRIX(WT_TWO_MODES);
 
 static const struct {
     int category; /* -1 = every one */

@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
+#include "transport/sim/net.h"
 #include "transport/transport.h"
 #include "wsk/wskp.h"
 
@@ -15,7 +16,7 @@ WSK_PROVIDER_NPI wt_npi;
 WSK_REGISTRATION wt_registration;
 volatile LONG wt_order;
 
-static const struct transport_ops *ops; /* the mode part "uring", else epoll */
+static const struct transport_ops *ops; /* the mode part "uring" or "sim", else epoll */
 static struct transport *transport;
 static const WSK_CLIENT_DISPATCH client_dispatch = {.Version = MAKE_WSK_VERSION(1, 0)};
 
@@ -55,7 +56,9 @@ void wt_setup(void)
     settings.send_complete = test_mode_has("acked")    ? WSK_SEND_ACKED
                              : test_mode_has("copied") ? WSK_SEND_COPIED
                                                        : WSK_SEND_SENT;
-    ops = test_mode_has("uring") ? &transport_uring : &transport_epoll;
+    ops = test_mode_has("sim")     ? &transport_sim
+          : test_mode_has("uring") ? &transport_uring
+                                   : &transport_epoll;
     status = ops->attach(&config, &transport);
     if (status == STATUS_NOT_SUPPORTED && ops == &transport_uring) {
         TEST_NOTE("io_uring cannot be used here: on epoll instead");

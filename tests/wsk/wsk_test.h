@@ -16,8 +16,9 @@
 #include "peer.h"
 #include "uwsk_test.h"
 
-/* All completion modes in all deliveries, on epoll and on io_uring.  ThreadSanitizer sees that one thread follows another
- * through a socket's system calls, but not through a ring: there the same modes run on epoll only. */
+/* All completion modes in all deliveries, on epoll, on io_uring and in the simulator.  ThreadSanitizer sees that one
+ * thread follows another through a socket's system calls, but not through a ring, and nothing between fibers: there
+ * the same modes run on epoll only. */
 #define WT_EPOLL_MODES                                                                                       \
     "natural/dispatch natural/passive natural/mixed always-pend/dispatch always-pend/passive "               \
     "always-pend/mixed inline/dispatch inline/passive inline/mixed"
@@ -25,17 +26,35 @@
     WT_EPOLL_MODES " natural/dispatch/onebyte natural/dispatch/acked natural/dispatch/copied"
 #ifdef __SANITIZE_THREAD__
 #define WT_MODES      WT_EPOLL_MODES
+#define WT_CALM_MODES WT_EPOLL_MODES
+#define WT_RACE_MODES WT_EPOLL_MODES
 #define WT_DATA_MODES WT_EPOLL_DATA_MODES
+#define WT_TWO_MODES  "natural/dispatch"
 #else
-#define WT_URING_MODES                                                                                       \
-    " natural/dispatch/uring natural/passive/uring natural/mixed/uring always-pend/dispatch/uring "          \
-    "always-pend/passive/uring always-pend/mixed/uring inline/dispatch/uring inline/passive/uring "          \
-    "inline/mixed/uring"
-#define WT_MODES WT_EPOLL_MODES WT_URING_MODES
+/* All completion modes in all deliveries on one back end. */
+#define WT_MODES_ON(end)                                                                                     \
+    " natural/dispatch/" end " natural/passive/" end " natural/mixed/" end " always-pend/dispatch/" end      \
+    " always-pend/passive/" end " always-pend/mixed/" end " inline/dispatch/" end " inline/passive/" end     \
+    " inline/mixed/" end
+#define WT_URING_MODES WT_MODES_ON("uring")
+#define WT_SIM_MODES   WT_MODES_ON("sim")
+/* For tests that count on what is sent together to arrive together. */
+#define WT_CALM_MODES  WT_EPOLL_MODES WT_URING_MODES WT_SIM_MODES
+#define WT_MODES       WT_CALM_MODES " natural/dispatch/sim/windy"
 /* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
+#define WT_DATA_MODES_ON(end)                                                                                \
+    " natural/dispatch/" end "/onebyte natural/dispatch/" end "/acked natural/dispatch/" end "/copied"
 #define WT_DATA_MODES                                                                                        \
-    WT_EPOLL_DATA_MODES WT_URING_MODES                                                                       \
-        " natural/dispatch/uring/onebyte natural/dispatch/uring/acked natural/dispatch/uring/copied"
+    WT_EPOLL_DATA_MODES WT_URING_MODES WT_DATA_MODES_ON("uring")                                             \
+        WT_SIM_MODES WT_DATA_MODES_ON("sim") " natural/dispatch/sim/windy"
+/* For races: many seeds in three modes that differ in everything, a few in the others. */
+#define WT_SIM_RACE_MODES                                                                                    \
+    " natural/dispatch/sim/races always-pend/passive/sim/races inline/mixed/sim/races natural/passive/sim "  \
+    "natural/mixed/sim always-pend/dispatch/sim always-pend/mixed/sim inline/dispatch/sim "                  \
+    "inline/passive/sim"
+#define WT_RACE_MODES WT_EPOLL_MODES WT_URING_MODES WT_SIM_RACE_MODES
+/* For what has nothing to do with how completions are delivered. */
+#define WT_TWO_MODES  "natural/dispatch natural/dispatch/sim"
 #endif
 
 /* Start and end of the runtime in the process of the test; the end checks that nothing is left. */
@@ -44,6 +63,10 @@ void wt_teardown(void);
 #define WT_FIXTURE                                                                                           \
     TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
     TEST_MATRIX(WT_MODES)
+
+#define WT_RACE_FIXTURE                                                                                      \
+    TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
+    TEST_MATRIX(WT_RACE_MODES)
 
 #define WT_DATA_FIXTURE                                                                                      \
     TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
