@@ -3,7 +3,6 @@
  *
  * C-IRP-09..14: some requests go on to WSK as the IRPs that they are.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 
 #include "gate.h"
 #include "peer.h"
+#include "sim_world.h"
 #include "uwsk_test.h"
 
 static struct uwsk_driver *driver;
@@ -30,6 +30,8 @@ static void setup(void)
     struct uwsk_problem problem;
 
     options.processors = 2;
+    if (test_mode_has("sim"))
+        options.transport = "sim";
     if (test_mode_has("always-pend"))
         options.completion = UWSK_COMPLETION_ALWAYS_PEND;
     if (test_mode_has("inline"))
@@ -53,7 +55,21 @@ static void teardown(void)
 }
 
 TEST_FIXTURE(setup, teardown);
-TEST_MATRIX("natural/dispatch natural/passive always-pend/dispatch always-pend/passive inline/dispatch");
+__attribute__((constructor)) static void say_which_driver(void)
+{
+    sim_world_driver = GATE_DRIVER;
+}
+
+#define LINUX_MODES                                                                                          \
+    "natural/dispatch natural/passive always-pend/dispatch always-pend/passive inline/dispatch"
+#ifdef __SANITIZE_THREAD__ /* sees nothing between fibers */
+TEST_MATRIX(LINUX_MODES);
+#define RACE_MODES "natural/dispatch"
+#else
+TEST_MATRIX(LINUX_MODES " natural/dispatch/sim natural/passive/sim always-pend/dispatch/sim "
+                        "always-pend/passive/sim inline/dispatch/sim");
+#define RACE_MODES "natural/dispatch natural/dispatch/sim/races"
+#endif
 
 static struct gate_counts counts(void)
 {
@@ -254,7 +270,7 @@ struct racer {
     int cancel;
 };
 
-static void *race(void *context)
+static void race(void *context)
 {
     struct racer *racer = context;
 
@@ -262,26 +278,25 @@ static void *race(void *context)
         uwsk_request_cancel(racer->request);
     else
         let_go();
-    return NULL;
 }
 
-TEST(cancel_races_with_completion, "K-CANCEL-02 K-CANCEL-03", TEST_ONCE)
+TEST(cancel_races_with_completion, "K-CANCEL-02 K-CANCEL-03", TEST_MODES(RACE_MODES))
 {
     for (long i = test_scale(5000); i > 0; i--) {
         struct racer racer[2] = {{NULL, 0}, {NULL, 1}};
         uint32_t code = i % 2 ? GATE_STUBBORN : GATE_HOLD;
         struct uwsk_request *request;
-        pthread_t thread[2];
+        struct test_thread *thread[2];
         int32_t status;
 
         EXPECT_STATUS(uwsk_device_start(device, code, NULL, 0, NULL, 8, &request), STATUS_PENDING);
         racer[0].request = racer[1].request = request;
         for (int k = 0; k < 2; k++)
-            EXPECT_EQ(pthread_create(&thread[k], NULL, race, &racer[k]), 0);
+            thread[k] = test_thread_start(race, &racer[k]);
         status = uwsk_request_wait(request, NULL, NULL, 5000);
         uwsk_request_cancel(request);
         for (int k = 0; k < 2; k++)
-            pthread_join(thread[k], NULL);
+            test_thread_join(thread[k]);
         uwsk_request_free(request);
         EXPECT_STATUS(status, code == GATE_HOLD ? STATUS_CANCELLED : STATUS_SUCCESS);
     }

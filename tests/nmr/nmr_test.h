@@ -15,6 +15,15 @@
 #include "peer.h"
 #include "uwsk_test.h"
 
+/* On the system's threads, and in the simulator; ThreadSanitizer sees nothing between fibers. */
+#ifdef __SANITIZE_THREAD__
+#define NMR_MODES      "threads"
+#define NMR_RACE_MODES "threads"
+#else
+#define NMR_MODES      "threads sim"
+#define NMR_RACE_MODES "threads sim/races"
+#endif
+
 void nmr_setup(void);
 void nmr_teardown(void); /* nothing is registered, bound or allocated any more */
 

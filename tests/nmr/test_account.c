@@ -44,6 +44,7 @@ static void stop(void)
 }
 
 TEST_FIXTURE(start, stop);
+TEST_MATRIX(NMR_MODES);
 
 TEST(registrations_are_accounted_for, "R-NMR-33 C-NMR-24")
 {

@@ -10,6 +10,7 @@
 #include "nmr/nmr.h"
 
 TEST_FIXTURE(nmr_setup, nmr_teardown);
+TEST_MATRIX(NMR_MODES);
 
 static void expect_tied(struct party *client, struct party *provider)
 {

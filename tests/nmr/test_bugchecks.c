@@ -18,6 +18,7 @@ static void stop(void)
 
 /* The bug check leaves its thread as it stood, bindings included: nothing is looked at afterwards. */
 TEST_FIXTURE(start, stop);
+TEST_MATRIX(NMR_MODES);
 
 static struct party client, provider;
 

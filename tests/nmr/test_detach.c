@@ -10,6 +10,7 @@
 #include "nt/ex/ex.h"
 
 TEST_FIXTURE(nmr_setup, nmr_teardown);
+TEST_MATRIX(NMR_MODES);
 
 static void tie_up(struct party *client, struct party *provider)
 {

@@ -9,6 +9,7 @@
 #include "nmr/nmr.h"
 
 TEST_FIXTURE(nmr_setup, nmr_teardown);
+TEST_MATRIX(NMR_RACE_MODES);
 
 /* A pause of 0 ... `most` us that differs from round to round. */
 static void jitter(long round, ULONG most)

@@ -17,6 +17,7 @@
 
 enum { SEEDS = 50, SEEDS_OF_RACES = 1000, RACES_IN_A_QUICK_CHECK = 50 };
 
+const char *sim_world_driver;
 static void (*body_of_test)(void);
 static uint64_t seed_now;
 
@@ -69,8 +70,7 @@ static void first_fiber(void *argument)
     body_of_test();
     if (net_open_count() != 0)
         uwsk_test_fail(__FILE__, __LINE__, "%lu sockets are left open", (unsigned long)net_open_count());
-    net_stop();
-    peer_backend = NULL;
+    net_stop(); /* what other fibers still do, they do here: the backend stays until the run has ended */
 }
 
 /* ---- when a run does not end by its return ------------------------------------------------------------- */
@@ -179,12 +179,15 @@ static void world(void (*body)(void))
         body();
         return;
     }
+    char why[300];
     uint64_t only = number_in("UWSK_SIM_SEED"), last = only ? only : (uint64_t)runs();
     uint64_t *steps = mmap(NULL, sizeof *steps, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (steps == MAP_FAILED)
         uwsk_test_fail(__FILE__, __LINE__, "mmap: %s", strerror(errno));
     body_of_test = body;
+    if (sim_world_driver && !sim_module_load(sim_world_driver, why, sizeof why))
+        uwsk_test_fail(__FILE__, __LINE__, "%s", why);
     if (only && only % 2 == 0)
         run_in_child(only - 1, steps); /* what it expects comes from there */
     if (only) {

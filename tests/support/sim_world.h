@@ -19,4 +19,8 @@
 
 extern const struct peer_backend peer_sim;
 
+/* Set by a constructor of the program: the file of the driver that its tests load, which a run wants to be there
+ * before it begins. */
+extern const char *sim_world_driver;
+
 #endif
