@@ -5,6 +5,10 @@
 #ifndef UWSK_DRIVER_ENTRY_H
 #define UWSK_DRIVER_ENTRY_H
 
+#ifdef UWSK_EXPLORE
+#include "uwsk/watched.h"
+#endif
+
 struct _DRIVER_OBJECT;
 struct _UNICODE_STRING;
 

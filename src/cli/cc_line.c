@@ -173,6 +173,10 @@ void cc_explore_line(struct cc_list *line, bool clang)
                                          "tsan-distinguish-volatile=1",
                                          "--param",
                                          "tsan-instrument-func-entry-exit=0",
+                                         "-fno-builtin-memcpy",
+                                         "-fno-builtin-memmove",
+                                         "-fno-builtin-memset",
+                                         "-fno-builtin-memcmp",
                                          NULL};
     static const char *const of_clang[] = {"-fsanitize=thread",
                                            "-mllvm",
@@ -181,6 +185,8 @@ void cc_explore_line(struct cc_list *line, bool clang)
                                            "-tsan-instrument-func-entry-exit=0",
                                            NULL};
 
+    cc_list_add(line,
+                "-DUWSK_EXPLORE=1"); /* memory functions are calls, which the runtime sees: uwsk/watched.h */
     add_all(line, clang ? of_clang : of_gcc);
 }
 

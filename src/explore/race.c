@@ -330,6 +330,18 @@ static void tell_stack(struct races *all, const char *what, const struct stack *
     }
 }
 
+/* The innermost code of a driver on this stack, or of anybody. */
+static void *culprit(void)
+{
+    void *frames[FRAMES];
+    size_t count = host_backtrace(frames, FRAMES, 2);
+
+    for (size_t i = 0; i < count; i++)
+        if (runner_driver_at(frames[i]))
+            return frames[i];
+    return count ? frames[0] : NULL;
+}
+
 static const char *kind_name(int kind)
 {
     switch (kind) {
@@ -382,14 +394,14 @@ static const char *verb(int how)
 {
     if (how & SIM_ACCESS_PLAIN)
         return how & SIM_ACCESS_WRITE ? "writes" : "reads";
-    return how & SIM_ACCESS_WRITE ? "changes atomically" : "reads in order";
+    return how & SIM_ACCESS_WRITE ? "changes (interlocked or volatile)" : "reads (interlocked or volatile)";
 }
 
 static const char *verb_before(int how)
 {
     if (how & SIM_ACCESS_PLAIN)
         return how & SIM_ACCESS_WRITE ? "wrote" : "read";
-    return how & SIM_ACCESS_WRITE ? "changed atomically" : "read in order";
+    return how & SIM_ACCESS_WRITE ? "changed (interlocked or volatile)" : "read (interlocked or volatile)";
 }
 
 static int detail(const struct races *all)
@@ -515,6 +527,8 @@ static void on_access(void *context, const volatile void *address, size_t bytes,
     uint32_t number;
     struct thread *thread = this_thread(all, &number);
 
+    if (!caller)
+        caller = culprit();
     while (at < end) {
         struct page *page = find_page(all, at >> FRAME_SHIFT, 1);
         unsigned granule = at >> GRANULE_SHIFT & (GRANULES - 1), first = at & 7;
@@ -598,18 +612,6 @@ static void check_free(struct races *all, uintptr_t from, uintptr_t to, void *ca
                 tell_race(all, from, PLAIN_WRITE, caller, slot, 1);
         }
     }
-}
-
-/* The innermost code of a driver on this stack, or of anybody. */
-static void *culprit(void)
-{
-    void *frames[FRAMES];
-    size_t count = host_backtrace(frames, FRAMES, 2);
-
-    for (size_t i = 0; i < count; i++)
-        if (runner_driver_at(frames[i]))
-            return frames[i];
-    return count ? frames[0] : NULL;
 }
 
 static void block_dead(struct races *all, const void *object)

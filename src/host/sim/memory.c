@@ -111,7 +111,7 @@ static __attribute__((noinline)) void watch(const volatile void *address, size_t
     /* The access belongs to what its release tells of. */
     if (of[kind].order & SIM_ACQUIRE)
         watcher->order(watcher->context, address, SIM_ACQUIRE);
-    watcher->access(watcher->context, address, bytes, of[kind].how, (char *)caller - 1);
+    watcher->access(watcher->context, address, bytes, of[kind].how, caller ? (char *)caller - 1 : NULL);
     if (of[kind].order & SIM_RELEASE)
         watcher->order(watcher->context, address, SIM_RELEASE);
 }
@@ -126,7 +126,7 @@ static __attribute__((noinline)) void watch(const volatile void *address, size_t
 void sim_memory_access(const volatile void *address, size_t bytes, int write)
 {
     if (watcher)
-        watch(address, bytes, write ? PLAIN_WRITE : PLAIN_READ, (char *)__builtin_return_address(0));
+        watch(address, bytes, write ? PLAIN_WRITE : PLAIN_READ, NULL);
 }
 
 /* ---- what instrumented code calls --------------------------------------------------------------------- */

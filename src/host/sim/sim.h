@@ -160,7 +160,8 @@ enum {
 };
 
 /* Who wants to know of the accesses of drivers that `uwsk cc --explore` has compiled.  Called on the fiber that makes
- * the access, after the scheduling point and right before the access; must not call the host's points. */
+ * the access, after the scheduling point and right before the access; must not call the host's points.  caller: in the
+ * driver's code, or NULL when it is a function of the runtime that makes the access for it. */
 struct sim_memory {
     void *context;
     void (*access)(void *context, const volatile void *address, size_t bytes, int how, void *caller);
