@@ -29,6 +29,12 @@ cp "$folder"/explore_turns.so turns.so
 cp "$folder"/explore_turns_race.so race.so
 cp "$folder"/explore_never.so never.so
 
+# ThreadSanitizer makes each run a hundred times as slow.
+case ${UWSK_SANITIZE:-} in
+*thread*) few=20 ;;
+*) few=100 ;;
+esac
+
 # ---- what tests are written with
 
 fail() {
@@ -39,7 +45,7 @@ fail() {
 explore() {
     local expected=$1 status
     shift
-    timeout 120 "$uwsk" explore "$@" >out 2>err
+    timeout 400 "$uwsk" explore "$@" >out 2>err
     status=$?
     [ "$status" = "$expected" ] || fail "uwsk explore $*: status $status instead of $expected"
 }
@@ -79,14 +85,14 @@ SCENARIO
 explore_clean_drivers() {
     local driver
     for driver in echo rundown close; do
-        explore 0 --seeds 100 "$drivers/$driver/$driver.so"
-        has out '^explored 100 seeds from 1: [0-9]+ schedules, [0-9]+ close states, 0 violations'
+        explore 0 --seeds $few "$drivers/$driver/$driver.so"
+        has out "^explored $few seeds from 1: [0-9]+ schedules, [0-9]+ close states, 0 violations"
         lacks out '^violation'
     done
-    explore 0 --seeds 60 --faults all "$drivers/echo/echo.so"
-    explore 0 --seeds 60 --scheduler pct:3 "$drivers/rundown/rundown.so"
+    explore 0 --seeds $few --faults all "$drivers/echo/echo.so"
+    explore 0 --seeds $few --scheduler pct:3 "$drivers/rundown/rundown.so"
     has out '^pct: n = [0-9]+ threads, k = [0-9]+ steps: .* 1/\(n\*k\^2\) = '
-    explore 0 --seeds 200 --scenario leaves.scn fixed.so
+    explore 0 --seeds $((2 * few)) --scenario leaves.scn fixed.so
 }
 
 # What is found is told with a command that finds it again, and a trace that shows it.
@@ -232,7 +238,7 @@ explore_interrupted() {
 }
 
 explore_for_seconds() {
-    explore 0 --for 1 --jobs 1 "$drivers/echo/echo.so"
+    explore 0 --for 3 --jobs 1 "$drivers/echo/echo.so"
     has out '^explored [0-9]+ seeds'
     lacks out '^explored 0 seeds'
 }

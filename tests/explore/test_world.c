@@ -105,7 +105,7 @@ TEST(world_draws_peers_without_a_script, "")
     uwsk_world_destroy(world);
 }
 
-TEST(world_same_seed_same_run, "")
+TEST(world_same_seed_same_run, "", TEST_TIMEOUT(240))
 {
     uint64_t hash[40];
     unsigned different = 0;
@@ -336,7 +336,7 @@ TEST(world_director, "")
 
 /* ---- faults ------------------------------------------------------------------------------------------- */
 
-TEST(world_faults, "")
+TEST(world_faults, "", TEST_TIMEOUT(240))
 {
     struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
     struct uwsk_world_result result;
@@ -381,7 +381,7 @@ static void contains(void *context, const struct uwsk_event *event)
     EXPECT(event->name != NULL);
 }
 
-TEST(world_finds_a_planted_bug, "")
+TEST(world_finds_a_planted_bug, "", TEST_TIMEOUT(240))
 {
     struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
     struct uwsk_world_result result = {0};
@@ -410,7 +410,7 @@ TEST(world_finds_a_planted_bug, "")
     uwsk_world_destroy(world);
 }
 
-TEST(world_finds_nothing_without_it, "")
+TEST(world_finds_nothing_without_it, "", TEST_TIMEOUT(240))
 {
     struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
     struct uwsk_world_result result;

@@ -1,0 +1,2 @@
+/* The same driver as C++. */
+#include "order.c"
