@@ -35,8 +35,9 @@ static NTSTATUS get_address(PWSK_SOCKET Socket, PSOCKADDR Address, PIRP Irp, int
     if (Address == NULL)
         return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER);
     irql = wsk_lock(socket);
-    if (socket->transport == NULL || socket->state < (remote ? WSK_STATE_CONNECTED : WSK_STATE_BOUND))
-        status = STATUS_INVALID_DEVICE_STATE; /* R-LADDR-03, R-RADDR-03 */
+    if (socket->transport == NULL || socket->state < (remote ? WSK_STATE_CONNECTED : WSK_STATE_BOUND) ||
+        (remote && socket->category != WSK_CONNECTION)) /* a listener that died has no peer either */
+        status = STATUS_INVALID_DEVICE_STATE;           /* R-LADDR-03, R-RADDR-03 */
     else if (remote && socket->peer.length != 0)
         found = socket->peer; /* it stays readable after the connection is gone */
     else

@@ -148,6 +148,10 @@ NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags,
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
+    if (socket->category != WSK_CONNECTION) { /* a listener can be dead, too */
+        ke_release_spin_lock(&socket->lock, irql);
+        return wsk_op_fail(Irp, STATUS_INVALID_DEVICE_STATE);
+    }
     return (Flags & WSK_FLAG_ABORTIVE) ? disconnect_abortive(socket, Irp, irql)
                                        : disconnect_graceful(socket, Irp, irql);
 }

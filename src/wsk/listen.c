@@ -316,8 +316,9 @@ NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSo
     if (status != STATUS_SUCCESS)
         return status;
     if (socket->state != WSK_STATE_LISTENING) {
-        status =
-            (socket->latches & WSK_LATCH_RESET) ? STATUS_FILE_FORCED_CLOSED : STATUS_INVALID_DEVICE_STATE;
+        status = socket->category == WSK_LISTEN && (socket->latches & WSK_LATCH_RESET)
+                     ? STATUS_FILE_FORCED_CLOSED
+                     : STATUS_INVALID_DEVICE_STATE;
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, status); /* R-ACC-02, 09 */
     }

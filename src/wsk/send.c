@@ -327,7 +327,9 @@ NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP 
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
-    if (socket->latches & WSK_LATCH_RESET)
+    if (socket->category != WSK_CONNECTION)
+        status = STATUS_INVALID_DEVICE_STATE; /* a listener can be dead, too */
+    else if (socket->latches & WSK_LATCH_RESET)
         status = socket->death;
     else if (socket->state != WSK_STATE_CONNECTED || (socket->latches & WSK_LATCH_LOCAL_PENDING))
         status = STATUS_INVALID_DEVICE_STATE; /* C-SOCK-14, R-SEND-09 */
