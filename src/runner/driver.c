@@ -184,12 +184,19 @@ out:
 
 /* ---- unload ------------------------------------------------------------------------------------------- */
 
-static void wait_completions(struct uwsk_driver *driver, unsigned milliseconds)
+/* What runs or holds a device although DriverUnload has returned, and needs no help of the driver to end. */
+static int is_on_its_way(struct uwsk_driver *driver)
+{
+    return io_completions_outstanding(driver->object) > 0 || /* K-COMPL-26 */
+           io_devices_leave(driver->object);                 /* K-WORK-02: the item lets go after its routine */
+}
+
+static void wait_for_the_rest(struct uwsk_driver *driver, unsigned milliseconds)
 {
     uint64_t until = host_now() + milliseconds * 1000000ull;
     uint32_t never = 0;
 
-    while (io_completions_outstanding(driver->object) > 0 && host_now() < until) /* K-COMPL-26 */
+    while (is_on_its_way(driver) && host_now() < until)
         host_park(&never, 0, host_now() + 2000000u);
 }
 
@@ -203,7 +210,7 @@ int uwsk_driver_unload(struct uwsk_driver *driver, unsigned timeout_ms)
         run_on_thread(driver, "DriverUnload", unload_driver, driver, timeout_ms ? timeout_ms : 1) != 0)
         return UWSK_UNLOAD_TIMEOUT;
     driver->unloaded = 1;
-    wait_completions(driver, SETTLE_MS);
+    wait_for_the_rest(driver, SETTLE_MS);
     runner_account_settle(driver, SETTLE_MS);
     return UWSK_UNLOADED;
 }

@@ -25,6 +25,8 @@ struct io_link {
 
 struct ke_lock io_device_lock; /* all lists here and every NextDevice chain */
 static struct io_device *devices;
+static struct io_device *leaving; /* deleted, and somebody has a reference */
+static LONG freeing;              /* off that list, and not yet back in the pool */
 static struct io_link *links;
 
 /* ---- names -------------------------------------------------------------------------------------------- */
@@ -256,6 +258,13 @@ void io_delete_device(PDEVICE_OBJECT object)
         device->next->previous = device->previous;
     device->deleted = TRUE;
     last = object->ReferenceCount == 0;
+    if (!last) {
+        device->previous = NULL;
+        device->next = leaving;
+        if (leaving)
+            leaving->previous = device;
+        leaving = device;
+    }
     ke_lock_release(&io_device_lock);
     if (last)
         ex_free_pool_kind(object, DEVICE_TAG, EX_POOL_DEVICE);
@@ -268,16 +277,42 @@ void io_reference_device(PDEVICE_OBJECT device)
     ke_lock_release(&io_device_lock);
 }
 
-void io_dereference_device(PDEVICE_OBJECT device)
+void io_dereference_device(PDEVICE_OBJECT object)
 {
+    struct io_device *device = (struct io_device *)object;
     BOOLEAN last;
 
     ke_lock_acquire(&io_device_lock);
-    KE_ASSERT(device->ReferenceCount > 0);
-    last = --device->ReferenceCount == 0 && ((struct io_device *)device)->deleted;
+    KE_ASSERT(object->ReferenceCount > 0);
+    last = --object->ReferenceCount == 0 && device->deleted;
+    if (last) {
+        if (device->previous)
+            device->previous->next = device->next;
+        else
+            leaving = device->next;
+        if (device->next)
+            device->next->previous = device->previous;
+        freeing++;
+    }
     ke_lock_release(&io_device_lock);
-    if (last)
-        ex_free_pool_kind(device, DEVICE_TAG, EX_POOL_DEVICE);
+    if (!last)
+        return;
+    ex_free_pool_kind(object, DEVICE_TAG, EX_POOL_DEVICE);
+    ke_lock_acquire(&io_device_lock);
+    freeing--;
+    ke_lock_release(&io_device_lock);
+}
+
+BOOLEAN io_devices_leave(PDRIVER_OBJECT driver)
+{
+    BOOLEAN found;
+
+    ke_lock_acquire(&io_device_lock);
+    found = freeing != 0;
+    for (struct io_device *device = leaving; device && !found; device = device->next)
+        found = device->object.DriverObject == driver;
+    ke_lock_release(&io_device_lock);
+    return found;
 }
 
 /* ---- finding a device ---------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@ struct io_driver {
 
 struct io_device {
     DEVICE_OBJECT object;
-    struct io_device *next, *previous; /* all devices that are not deleted */
+    struct io_device *next, *previous; /* all that are not deleted, or all that are, and still referenced */
     BOOLEAN deleted;                   /* goes away with its last reference */
     LONG opens;                        /* files that are not closed */
     UNICODE_STRING name;

@@ -83,6 +83,9 @@ NTSTATUS io_create_symbolic_link(PUNICODE_STRING link, PUNICODE_STRING target);
 NTSTATUS io_delete_symbolic_link(PUNICODE_STRING link);
 
 size_t io_device_count(PDRIVER_OBJECT driver);
+/* A deleted device of this driver is still there, because somebody has a reference: a work item whose routine has not
+ * returned, or is just about to give it back. */
+BOOLEAN io_devices_leave(PDRIVER_OBJECT driver);
 /* Every device that has not been deleted (driver NULL: of all drivers).  fn must not create or delete
  * devices. */
 void io_device_walk(PDRIVER_OBJECT driver,
