@@ -5,6 +5,7 @@
 
 #include "nmr/nmr.h"
 #include "nt/ex/ex.h"
+#include "nt/ke/internal.h"
 #include "nt/ke/ke.h"
 
 #define TAG 'tmrN'
@@ -262,6 +263,7 @@ static void wait_main(void *argument)
 {
     struct call *call = argument;
 
+    __atomic_store_n(&call->caller, ke_current_thread(), __ATOMIC_RELEASE);
     party_wait(call->party);
     InterlockedExchange(&call->over, 1);
 }
@@ -270,11 +272,27 @@ void call_wait(struct call *call, struct party *party)
 {
     call->party = party;
     call->over = 0;
+    call->caller = NULL;
     call->thread = test_thread_start(wait_main, call);
+}
+
+static BOOLEAN has_begun(struct call *call)
+{
+    struct ke_thread *caller = __atomic_load_n(&call->caller, __ATOMIC_ACQUIRE);
+
+    BOOLEAN waits;
+
+    if (caller == NULL)
+        return FALSE;
+    ke_lock_dispatcher();
+    waits = caller->wait != NULL;
+    ke_unlock_dispatcher(NULL);
+    return waits;
 }
 
 void call_still_waits(struct call *call)
 {
+    EXPECT_SOON(has_begun(call));
     test_sleep_ms(50);
     EXPECT_EQ(read_long(&call->over), 0);
 }
