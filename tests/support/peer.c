@@ -216,8 +216,14 @@ int peer_connect_finish(int peer, int timeout_ms)
     struct sockaddr_storage address;
     socklen_t address_length = sizeof address;
 
-    if (getpeername(peer, (struct sockaddr *)&address, &address_length) != 0)
-        return last_error = errno == ENOTCONN ? ECONNREFUSED : errno;
+    if (getpeername(peer, (struct sockaddr *)&address, &address_length) != 0) {
+        if (errno != ENOTCONN)
+            return last_error = errno;
+        /* Reset since the first look, and this one tells: only what connect() has told itself is told no more. */
+        if (getsockopt(peer, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+            FAIL("peer: SO_ERROR: %s", strerror(errno));
+        return last_error = error ? error : ECONNREFUSED;
+    }
     if (fcntl(peer, F_SETFL, fcntl(peer, F_GETFL) & ~O_NONBLOCK) != 0)
         FAIL("peer: fcntl: %s", strerror(errno));
     return 0;
