@@ -195,5 +195,7 @@ void races_reset(struct races *races);
 /* In front of the hooks that are installed now; from here on every access of a driver that was compiled with --explore
  * is looked at. */
 void races_install(struct uwsk_world *world);
+/* What was found, in words: when the run is over. */
+void races_tell(struct uwsk_world *world);
 
 #endif

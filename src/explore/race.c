@@ -94,7 +94,17 @@ struct block {
     struct stack *born, *dead;
 };
 
+/* What has ended the run. */
+struct found_race {
+    uintptr_t at; /* 0 = nothing */
+    int how, frees, on_stack;
+    void *caller;
+    uint32_t fiber;
+    struct access before; /* 0: the memory was free */
+};
+
 struct races {
+    struct found_race found;
     struct observe_hooks hooks;
     const struct observe_hooks *below;
     struct sim_memory memory;
@@ -315,10 +325,8 @@ static struct stack *take_stack(struct races *all)
     return stack;
 }
 
-static void tell_stack(struct races *all, const char *what, const struct stack *stack)
+static void tell_stack(struct text *text, const char *what, const struct stack *stack)
 {
-    struct text *text = &all->world->violation.text;
-
     if (!stack)
         return;
     text_add(text, "%s, at step %llu:\n", what, (unsigned long long)stack->step);
@@ -375,21 +383,6 @@ static const struct block *live_block_at(const struct races *all, uintptr_t at)
     return NULL;
 }
 
-static void tell_memory(const struct races *all, uintptr_t at, char *out, size_t room)
-{
-    const struct block *block = live_block_at(all, at);
-    const struct host_thread *self = host_self();
-
-    if (block)
-        tell_block(out, room, at, block);
-    else if (at >= (uintptr_t)self->stack_low && at < (uintptr_t)self->stack_high)
-        snprintf(out, room, "on the stack of T%u", sim_fiber());
-    else if (runner_driver_at((const void *)at))
-        host_symbolize((void *)at, out, room);
-    else
-        snprintf(out, room, "in memory that is no block of the pool");
-}
-
 static const char *verb(int how)
 {
     if (how & SIM_ACCESS_PLAIN)
@@ -409,56 +402,92 @@ static int detail(const struct races *all)
     return all->world->options.detail;
 }
 
-static void tell_race(struct races *all, uintptr_t at, int how, void *caller, const struct access *before,
-                      int freed)
+static void tell_memory(const struct races *all, char *out, size_t room)
 {
-    char here[300], there[300], memory[700];
+    const struct found_race *found = &all->found;
+    const struct block *block = live_block_at(all, found->at);
+
+    if (block)
+        tell_block(out, room, found->at, block);
+    else if (found->on_stack)
+        snprintf(out, room, "on the stack of T%u", found->fiber);
+    else if (runner_driver_at((const void *)found->at))
+        host_symbolize((void *)found->at, out, room);
+    else
+        snprintf(out, room, "in memory that is no block of the pool");
+}
+
+static void tell_race(struct races *all, struct text *text)
+{
+    const struct found_race *found = &all->found;
+    const struct access *before = &found->before;
+    char here[300], there[300], memory[700], what[60];
     int how_before = (int)(before->word >> 8 & 0xFF);
     unsigned who = (unsigned)(before->word >> 48) - 1;
 
-    if (!world_violation_begin(all->world, "data-race"))
-        return;
-    host_symbolize(caller, here, sizeof here);
+    host_symbolize(found->caller, here, sizeof here);
     host_symbolize(detail(all) ? before->where.stack->frames[0] : before->where.caller, there, sizeof there);
-    tell_memory(all, at, memory, sizeof memory);
-    text_add(&all->world->violation.text,
-             "T%u %s in %s what T%u %s in %s before, and nothing puts the two in order: %s\n", sim_fiber(),
-             freed ? "frees" : verb(how), here, who, verb_before(how_before), there, memory);
+    tell_memory(all, memory, sizeof memory);
+    text_add(text, "T%u %s in %s what T%u %s in %s before, and nothing puts the two in order: %s\n",
+             found->fiber, found->frees ? "frees" : verb(found->how), here, who, verb_before(how_before),
+             there, memory);
     if (detail(all)) {
-        char what[60];
-
         snprintf(what, sizeof what, "T%u %s", who, verb_before(how_before));
-        tell_stack(all, what, before->where.stack);
+        tell_stack(text, what, before->where.stack);
     }
-    world_violation_end(all->world);
 }
 
-static void tell_freed(struct races *all, uintptr_t at, int how, void *caller)
+static void tell_freed(struct races *all, struct text *text)
 {
+    const struct found_race *found = &all->found;
     const struct block *block = NULL;
     char here[300], there[300] = "?", memory[700] = "what was a block of the pool";
-    uint32_t who = 0;
 
-    if (!world_violation_begin(all->world, "use-after-free"))
-        return;
     for (size_t i = 0; i < all->gone_count && i < GONE_KEPT && !block; i++) { /* the last one first */
         const struct block *one = &all->gone[(all->gone_count - 1 - i) % GONE_KEPT];
 
-        if (at >= one->from && at < one->from + ((one->bytes + 7) & ~(size_t)7))
+        if (found->at >= one->from && found->at < one->from + ((one->bytes + 7) & ~(size_t)7))
             block = one;
     }
-    host_symbolize(caller, here, sizeof here);
+    host_symbolize(found->caller, here, sizeof here);
     if (block) {
-        tell_block(memory, sizeof memory, at, block);
+        tell_block(memory, sizeof memory, found->at, block);
         host_symbolize(block->dead_at, there, sizeof there);
-        who = block->freed_by;
     }
-    text_add(&all->world->violation.text, "T%u %s in %s what T%u has freed in %s: %s\n", sim_fiber(),
-             verb(how), here, who, there, memory);
+    text_add(text, "T%u %s in %s what T%u has freed in %s: %s\n", found->fiber, verb(found->how), here,
+             block ? block->freed_by : 0, there, memory);
     if (block && detail(all)) {
-        tell_stack(all, "it was freed", block->dead);
-        tell_stack(all, "it was allocated", block->born);
+        tell_stack(text, "it was freed", block->dead);
+        tell_stack(text, "it was allocated", block->born);
     }
+}
+
+void races_tell(struct uwsk_world *world)
+{
+    struct races *all = world->races;
+
+    if (!all->found.at)
+        return;
+    if (all->found.before.word)
+        tell_race(all, &world->violation.text);
+    else
+        tell_freed(all, &world->violation.text);
+    all->found.at = 0;
+}
+
+/* Ends the run; names are looked up afterwards, on a stack that has room for that. */
+static void found(struct races *all, uintptr_t at, int how, void *caller, const struct access *before,
+                  int frees)
+{
+    const struct host_thread *self = host_self();
+
+    if (!world_violation_begin(all->world, before ? "data-race" : "use-after-free"))
+        return;
+    all->found =
+        (struct found_race){.at = at, .how = how, .caller = caller, .frees = frees, .fiber = sim_fiber()};
+    all->found.on_stack = at >= (uintptr_t)self->stack_low && at < (uintptr_t)self->stack_high;
+    if (before)
+        all->found.before = *before;
     world_violation_end(all->world);
 }
 
@@ -504,7 +533,7 @@ static void access_granule(struct races *all, struct access *slot, uintptr_t at,
             continue;
         }
         if (how == PLAIN_WRITE || old_how == PLAIN_WRITE)
-            tell_race(all, at, how, caller, &slot[i], 0);
+            found(all, at, how, caller, &slot[i], 0);
     }
     if (!room) {
         room = &slot[sim_step() % SLOTS];
@@ -535,7 +564,7 @@ static void on_access(void *context, const volatile void *address, size_t bytes,
         unsigned count = end - at < 8 - first ? (unsigned)(end - at) : 8 - first;
 
         if (page->freed[granule / 64] >> granule % 64 & 1)
-            tell_freed(all, at, how, caller);
+            found(all, at, how, caller, NULL, 0);
         if (!page->granule)
             page->granule = must(calloc(GRANULES, sizeof *page->granule));
         access_granule(all, page->granule[granule], at, (0xFFu >> (8 - count)) << first, how, caller, thread,
@@ -609,7 +638,7 @@ static void check_free(struct races *all, uintptr_t from, uintptr_t to, void *ca
             const struct access *slot = &page->granule[from >> GRANULE_SHIFT & (GRANULES - 1)][i];
 
             if (slot->word && slot->word >> 48 != number + 1u && !before_now(&thread->clock, slot->word))
-                tell_race(all, from, PLAIN_WRITE, caller, slot, 1);
+                found(all, from, PLAIN_WRITE, caller, slot, 1);
         }
     }
 }
@@ -773,6 +802,7 @@ void races_reset(struct races *all)
     }
     for (size_t i = 0; i < all->stacks; i++)
         free(all->stack[i]);
+    all->found.at = 0;
     all->page_count = all->oldest = all->stacks = all->gone_count = 0;
 }
 

@@ -662,6 +662,7 @@ static void tell_end(void *argument, const struct sim_result *result)
         {SIM_STOPPED, "stopped", "the run was stopped"},
     };
 
+    races_tell(world);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (ends[i].end == result->end && begin_violation(world, ends[i].kind)) {
             text_line(&world->violation.text, ends[i].text);
@@ -739,6 +740,7 @@ int32_t uwsk_world_run(struct uwsk_world *world, void (*director)(struct uwsk_wo
         explore_problem(problem, STATUS_INSUFFICIENT_RESOURCES, "no memory for a simulated run");
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    faults_stop(); /* a run that was stopped has not come to it, and the plan is the process's */
     sim_restore();
     current = NULL;
     if (world->not_started) {

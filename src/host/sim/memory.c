@@ -131,6 +131,10 @@ void sim_memory_access(const volatile void *address, size_t bytes, int write)
 
 /* ---- what instrumented code calls --------------------------------------------------------------------- */
 
+#ifndef __clang__ /* in a build for another sanitizer gcc has its own idea of their types */
+#pragma GCC diagnostic ignored "-Wbuiltin-declaration-mismatch"
+#endif
+
 #define EXPORT __attribute__((visibility("default")))
 
 #define PLAIN(name, bytes, kind)                                                                             \
@@ -157,16 +161,16 @@ SIZED(4)
 SIZED(8)
 SIZED(16)
 
-EXPORT void __tsan_read_range(void *address, unsigned long bytes);
-EXPORT void __tsan_read_range(void *address, unsigned long bytes)
+EXPORT void __tsan_read_range(void *address, long bytes);
+EXPORT void __tsan_read_range(void *address, long bytes)
 {
-    WATCH(address, bytes, PLAIN_READ);
+    WATCH(address, (size_t)bytes, PLAIN_READ);
 }
 
-EXPORT void __tsan_write_range(void *address, unsigned long bytes);
-EXPORT void __tsan_write_range(void *address, unsigned long bytes)
+EXPORT void __tsan_write_range(void *address, long bytes);
+EXPORT void __tsan_write_range(void *address, long bytes)
 {
-    WATCH(address, bytes, PLAIN_WRITE);
+    WATCH(address, (size_t)bytes, PLAIN_WRITE);
 }
 
 /* The pointer to an object's virtual functions. */
