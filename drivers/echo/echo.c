@@ -43,7 +43,8 @@ struct _ECHO_CONNECTION {
     LIST_ENTRY Link; /* in EchoConnections, under EchoLock, until the close has completed */
     PWSK_SOCKET Socket;
     volatile LONG References;
-    volatile LONG Ended; /* nobody wants the connection any more; its own reference is dropped */
+    volatile LONG Ended;   /* nobody wants the connection any more; its own reference is dropped */
+    volatile LONG Aborted; /* AbortIrp is used */
     PIRP DisconnectIrp;
     PIRP AbortIrp;
     PIRP CloseIrp;
@@ -167,16 +168,16 @@ static NTSTATUS EchoCloseComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID C
  */
 static VOID EchoEnd(_In_ PECHO_CONNECTION Connection, _In_ BOOLEAN Abort)
 {
-    if (InterlockedExchange(&Connection->Ended, TRUE)) {
-        return;
-    }
-    if (Abort) {
-        EchoReference(Connection);
+    /* Also when it has been ended without: what is pending may never end.  Without a reference left it is being
+     * closed, which ends everything. */
+    if (Abort && !InterlockedExchange(&Connection->Aborted, TRUE) && EchoTryReference(Connection)) {
         IoSetCompletionRoutine(Connection->AbortIrp, EchoAbortComplete, Connection, TRUE, TRUE, TRUE);
         EchoDispatch(Connection)
             ->WskDisconnect(Connection->Socket, NULL, WSK_FLAG_ABORTIVE, Connection->AbortIrp);
     }
-    EchoDereference(Connection);
+    if (!InterlockedExchange(&Connection->Ended, TRUE)) {
+        EchoDereference(Connection);
+    }
 }
 
 static NTSTATUS EchoAbortComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
@@ -203,8 +204,8 @@ static NTSTATUS EchoDisconnectComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PV
     PECHO_CONNECTION Connection = (PECHO_CONNECTION)Context;
 
     UNREFERENCED_PARAMETER(DeviceObject);
-    UNREFERENCED_PARAMETER(Irp);
-    EchoEnd(Connection, FALSE); /* both directions are over, or the connection is dead */
+    /* Both directions are over; or there was no memory for the FIN, and what is pending need not ever end. */
+    EchoEnd(Connection, !NT_SUCCESS(Irp->IoStatus.Status));
     EchoDereference(Connection);
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
@@ -575,7 +576,7 @@ static VOID EchoStop(VOID)
     for (Link = EchoConnections.Flink; Link != &EchoConnections;) {
         PECHO_CONNECTION Connection = CONTAINING_RECORD(Link, ECHO_CONNECTION, Link);
 
-        if (ReadNoFence(&Connection->Ended) || !EchoTryReference(Connection)) {
+        if (ReadNoFence(&Connection->Aborted) || !EchoTryReference(Connection)) {
             Link = Link->Flink; /* on its way out */
             continue;
         }
