@@ -2,6 +2,7 @@
  * Bug:  a client that is accepted while the driver is being unloaded is dropped on the floor: nobody closes it.
  * Rule: C-CLOSE-02
  * Cure: an accept that won against its cancellation brings a socket, and that is closed, too.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  the receive callback closes its own socket and waits for the close, which waits for the callback.
  * Rule: C-EVT-26 C-CLOSE-17
  * Cure: the callback asks another thread to close.
+ * Found: bug-check:ATTEMPTED_SWITCH_FROM_DPC|bug-check:DRIVER_VERIFIER_DETECTED_VIOLATION:0x121|closed-twice
  */
 #include "defect.h"
 

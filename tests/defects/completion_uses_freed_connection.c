@@ -1,15 +1,16 @@
 /*
- * Bug:  the abortive disconnect callback frees the connection's record while the completion of a receive is
- *       still to look at it.
+ * Bug:  the disconnect callback frees the connection's record while the completion of a send is still to look at
+ *       it.
  * Rule: C-CLOSE-14
  * Cure: the record goes after the close, whose completion is the last.
+ * Found: bug-check:BAD_POOL_CALLER|use-after-free|data-race
  */
 #include "defect.h"
 
 typedef struct _PEER {
     PWSK_SOCKET Socket;
     PULONG volatile Record;
-    KEVENT Received;
+    KEVENT Sent;
     KEVENT Disconnected;
 } PEER, *PPEER;
 
@@ -29,13 +30,13 @@ static NTSTATUS WSKAPI PeerDisconnect(PVOID SocketContext, ULONG Flags)
 
 static CONST WSK_CLIENT_CONNECTION_DISPATCH PeerDispatch = {NULL, PeerDisconnect, NULL};
 
-static NTSTATUS ReceiveComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+static NTSTATUS SendComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
     PPEER Peer = (PPEER)Context;
 
     UNREFERENCED_PARAMETER(DeviceObject);
     InterlockedExchangeAdd((volatile LONG *)Peer->Record, (LONG)Irp->IoStatus.Information);
-    KeSetEvent(&Peer->Received, IO_NO_INCREMENT, FALSE);
+    KeSetEvent(&Peer->Sent, IO_NO_INCREMENT, FALSE);
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
@@ -44,21 +45,21 @@ static BOOLEAN ServeOne(VOID)
     PEER Peer;
     PVOID Objects[2] = {&Peer.Disconnected, &DefectStopping};
     PDEFECT_BUFFER Buffer = DefectBuffer();
-    PIRP Irp = DefectIrp(ReceiveComplete, &Peer);
+    PIRP Irp = DefectIrp(SendComplete, &Peer);
 
     Peer.Record = (PULONG)DefectAllocate(sizeof(ULONG));
     Peer.Socket = NULL;
-    KeInitializeEvent(&Peer.Received, NotificationEvent, FALSE);
+    KeInitializeEvent(&Peer.Sent, NotificationEvent, FALSE);
     KeInitializeEvent(&Peer.Disconnected, NotificationEvent, FALSE);
     if (Buffer != NULL && Irp != NULL && Peer.Record != NULL) {
         Peer.Socket = DefectAccept(&Peer, &PeerDispatch);
     }
     if (Peer.Socket != NULL) {
-        CONNECTION(Peer.Socket)->WskReceive(Peer.Socket, &Buffer->WskBuf, 0, Irp);
+        CONNECTION(Peer.Socket)->WskSend(Peer.Socket, &Buffer->WskBuf, 0, Irp);
         ClientEnableEvents(Peer.Socket, WSK_EVENT_DISCONNECT);
         KeWaitForMultipleObjects(2, Objects, WaitAny, Executive, KernelMode, FALSE, NULL, NULL);
         ClientClose(Peer.Socket);
-        KeWaitForSingleObject(&Peer.Received, Executive, KernelMode, FALSE, NULL);
+        KeWaitForSingleObject(&Peer.Sent, Executive, KernelMode, FALSE, NULL);
     }
 #ifndef FIXED
     if (!KeReadStateEvent(&Peer.Disconnected))

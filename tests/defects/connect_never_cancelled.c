@@ -3,6 +3,7 @@
  *       does not cancel it.
  * Rule: C-CLOSE-01
  * Cure: at the stop signal the connect is cancelled (or its socket closed), then waited for.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

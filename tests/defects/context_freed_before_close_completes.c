@@ -2,6 +2,7 @@
  * Bug:  the close is started and not waited for; the context that its completion routine uses is freed at once.
  * Rule: C-CLOSE-30
  * Cure: the completion routine of the close, the last to come, frees the context.
+ * Found: use-after-free|data-race
  */
 #include "defect.h"
 

@@ -91,24 +91,36 @@ NTSTATUS DefectListen(CONST WSK_CLIENT_LISTEN_DISPATCH *Dispatch, PVOID Context)
     return Status;
 }
 
+VOID DefectWaitFor(PKEVENT Done, PIRP Irp)
+{
+    PVOID Objects[2] = {Done, &DefectStopping};
+
+    if (KeWaitForMultipleObjects(2, Objects, WaitAny, Executive, KernelMode, FALSE, NULL, NULL) !=
+        STATUS_WAIT_0) {
+        IoCancelIrp(Irp);
+        KeWaitForSingleObject(Done, Executive, KernelMode, FALSE, NULL);
+    }
+}
+
+NTSTATUS DefectWait(PCLIENT_REQUEST Request)
+{
+    DefectWaitFor(&Request->Done, Request->Irp);
+    return ClientRequestWait(Request);
+}
+
 PWSK_SOCKET DefectAccept(PVOID Context, CONST WSK_CLIENT_CONNECTION_DISPATCH *Dispatch)
 {
     CONST WSK_PROVIDER_LISTEN_DISPATCH *Listen =
         (CONST WSK_PROVIDER_LISTEN_DISPATCH *)DefectListener->Dispatch;
     PWSK_SOCKET Socket = NULL;
     CLIENT_REQUEST Request;
-    PVOID Objects[2] = {&Request.Done, &DefectStopping};
     NTSTATUS Status;
 
     if (!NT_SUCCESS(ClientRequestCreate(&Request))) {
         return NULL;
     }
     Listen->WskAccept(DefectListener, 0, Context, Dispatch, NULL, NULL, ClientRequestStart(&Request));
-    if (KeWaitForMultipleObjects(2, Objects, WaitAny, Executive, KernelMode, FALSE, NULL, NULL) !=
-        STATUS_WAIT_0) {
-        IoCancelIrp(Request.Irp);
-    }
-    Status = ClientRequestWait(&Request);
+    Status = DefectWait(&Request);
     if (NT_SUCCESS(Status)) {
         Socket = (PWSK_SOCKET)Request.Irp->IoStatus.Information;
     }
@@ -159,7 +171,7 @@ NTSTATUS DefectReceive(PWSK_SOCKET Socket, PDEFECT_BUFFER Buffer, PULONG_PTR Byt
         return Status;
     }
     CONNECTION(Socket)->WskReceive(Socket, &Buffer->WskBuf, 0, ClientRequestStart(&Request));
-    Status = ClientRequestWait(&Request);
+    Status = DefectWait(&Request);
     if (Bytes != NULL) {
         *Bytes = Request.Irp->IoStatus.Information;
     }
@@ -176,7 +188,7 @@ NTSTATUS DefectSend(PWSK_SOCKET Socket, PDEFECT_BUFFER Buffer)
         return Status;
     }
     CONNECTION(Socket)->WskSend(Socket, &Buffer->WskBuf, 0, ClientRequestStart(&Request));
-    Status = ClientRequestWait(&Request);
+    Status = DefectWait(&Request);
     ClientRequestFree(&Request);
     return Status;
 }

@@ -59,6 +59,11 @@ VOID DefectBufferFree(_In_opt_ PDEFECT_BUFFER Buffer);
 /* The functions of a connection. */
 #define CONNECTION(Socket) ((CONST WSK_PROVIDER_CONNECTION_DISPATCH *)(Socket)->Dispatch)
 
+/* Waits for the end of a request, or for the event that an IRP's completion routine sets, and cancels it when the
+ * driver is to go: a peer that has fallen silent ends nothing.  The final status of the request. */
+NTSTATUS DefectWait(_In_ PCLIENT_REQUEST Request);
+VOID DefectWaitFor(_In_ PKEVENT Done, _In_ PIRP Irp);
+
 /* Receives something, or sends the whole buffer, and waits; the final status. */
 NTSTATUS DefectReceive(_In_ PWSK_SOCKET Socket, _In_ PDEFECT_BUFFER Buffer, _Out_opt_ PULONG_PTR Bytes);
 NTSTATUS DefectSend(_In_ PWSK_SOCKET Socket, _In_ PDEFECT_BUFFER Buffer);

@@ -3,6 +3,7 @@
  *       context without waiting for the IRP.
  * Rule: C-EVT-09
  * Cure: the IRP of the disable is waited for.
+ * Found: data-race|use-after-free
  */
 #include "defect.h"
 

@@ -3,6 +3,7 @@
  *       KEVENT on a stack frame that is gone.
  * Rule: K-EVENT-06
  * Cure: the IRP is cancelled and waited for before the frame is left.
+ * Found: bug-check:(BAD_POOL_CALLER|DRIVER_IRQL_NOT_LESS_OR_EQUAL|SYSTEM_THREAD_EXCEPTION_NOT_HANDLED)
  */
 #include "defect.h"
 

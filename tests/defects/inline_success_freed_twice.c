@@ -2,6 +2,7 @@
  * Bug:  the driver takes STATUS_SUCCESS for "no completion routine will run" and frees; the routine has run.
  * Rule: D-02
  * Cure: the completion routine frees, whatever the call returned.
+ * Found: bug-check:BAD_POOL_CALLER
  */
 #include "defect.h"
 

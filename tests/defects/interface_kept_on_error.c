@@ -3,6 +3,7 @@
  *       again, and on the way out releases it once.
  * Rule: C-REG-20
  * Cure: each capture has its release.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  the thread that cancels a receive frees its IRP; so does the completion routine, when the cancel won.
  * Rule: K-CANCEL-07
  * Cure: only the completion routine frees; the canceller waits for it.
+ * Found: bug-check:(BAD_POOL_CALLER|DRIVER_IRQL_NOT_LESS_OR_EQUAL)
  */
 #include "defect.h"
 

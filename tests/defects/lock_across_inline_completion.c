@@ -3,6 +3,7 @@
  *       and takes the same lock.
  * Rule: C-CLOSE-15 K-SPIN-07
  * Cure: the call is made without the lock.
+ * Found: bug-check:SPIN_LOCK_ALREADY_OWNED
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  an error path of the completion routine returns with the spin lock held.
  * Rule: K-IRQL-06
  * Cure: every path gives the lock back.
+ * Found: lock-held
  */
 #include "defect.h"
 

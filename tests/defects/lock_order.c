@@ -2,6 +2,7 @@
  * Bug:  two spin locks are taken in one order by the thread and in the other by the completion routine.
  * Rule: K-SPIN-08
  * Cure: one order everywhere.
+ * Found: unload-hangs
  */
 #include "defect.h"
 
@@ -49,7 +50,7 @@ static VOID Serve(PWSK_SOCKET Socket)
         Listed++;
         KeReleaseSpinLockFromDpcLevel(&CountLock);
         KeReleaseSpinLock(&ListLock, Irql);
-        KeWaitForSingleObject(&Done, Executive, KernelMode, FALSE, NULL);
+        DefectWaitFor(&Done, Irp);
         IoFreeIrp(Irp);
     }
     ClientClose(Socket);

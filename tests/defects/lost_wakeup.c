@@ -2,6 +2,7 @@
  * Bug:  the event is cleared after the request was started: a completion that comes in between is forgotten.
  * Rule: K-EVENT-08
  * Cure: the event is cleared before the request is started.
+ * Found: unload-hangs
  */
 #include "defect.h"
 
@@ -33,7 +34,7 @@ static VOID Serve(PWSK_SOCKET Socket)
 #ifndef FIXED
             KeClearEvent(&Done);
 #endif
-            KeWaitForSingleObject(&Done, Executive, KernelMode, FALSE, NULL);
+            DefectWaitFor(&Done, Irp);
         }
     }
     ClientClose(Socket);

@@ -3,6 +3,7 @@
  *       whose end the thread waits for, too.
  * Rule: C-CLOSE-15
  * Cure: the wait happens without the mutex.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  two threads wait for the same synchronization event, which is set once: one of them sleeps for ever.
  * Rule: K-EVENT-03
  * Cure: a notification event.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  anything but STATUS_SUCCESS is taken for a failure: a send that pends is freed under the provider.
  * Rule: D-03
  * Cure: the completion routine frees, whatever the call returned.
+ * Found: irp-freed-while-pending|bug-check:BAD_POOL_CALLER
  */
 #include "defect.h"
 

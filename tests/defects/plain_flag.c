@@ -3,6 +3,7 @@
  *       order, and with memory watched a data race.
  * Rule: none of WSK: the memory model
  * Cure: an event, which orders what came before it.
+ * Found: data-race
  */
 #include "defect.h"
 

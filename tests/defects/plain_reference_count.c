@@ -2,6 +2,7 @@
  * Bug:  two threads share an object whose references are counted with ++ and --.
  * Rule: C-CLOSE-09
  * Cure: InterlockedIncrement and InterlockedDecrement.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  data retained by the receive callback is released by a worker thread after the socket was closed.
  * Rule: C-CLOSE-37
  * Cure: what is retained is released before the close.
+ * Found: release-after-close
  */
 #include "defect.h"
 

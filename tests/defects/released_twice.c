@@ -3,6 +3,7 @@
  *       both have seen the same pointer.
  * Rule: C-DATA-11 R-RECVEV-15
  * Cure: taking the pointer and clearing it is one atomic step.
+ * Found: released-twice
  */
 #include "defect.h"
 

@@ -3,6 +3,7 @@
  *       has locked.
  * Rule: K-LIST-07
  * Cure: look and removal under one lock.
+ * Found: bug-check:KERNEL_SECURITY_CHECK_FAILURE
  */
 #include "defect.h"
 

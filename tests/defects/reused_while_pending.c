@@ -2,6 +2,7 @@
  * Bug:  a receive that takes too long is started once more with the same IRP, which is still pending.
  * Rule: C-IRP-03
  * Cure: it is cancelled and waited for first.
+ * Found: irp-reused-while-pending
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  a receive that ends with an error leaves its run-down reference behind; the unload waits for it for ever.
  * Rule: K-RUND-08
  * Cure: the reference goes whatever the status is.
+ * Found: unload-hangs
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  the buffer of a send is freed and filled anew as soon as WskSend has returned; the peer gets other bytes.
  * Rule: C-CLOSE-16
  * Cure: the buffer belongs to the provider until the IRP is complete.
+ * Found: bug-check:DRIVER_IRQL_NOT_LESS_OR_EQUAL
  */
 #include "defect.h"
 
@@ -19,7 +20,7 @@ static VOID Serve(PWSK_SOCKET Socket)
 #ifndef FIXED
     DefectBufferFree(Buffer);
 #endif
-    ClientRequestWait(&Request);
+    DefectWait(&Request);
     ClientRequestFree(&Request);
 #ifdef FIXED
     DefectBufferFree(Buffer);

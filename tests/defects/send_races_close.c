@@ -2,6 +2,7 @@
  * Bug:  one thread sends while another closes; nothing counts the calls that are in progress.
  * Rule: C-CLOSE-05
  * Cure: the sender's calls and the close exclude each other; the close keeps later calls out.
+ * Found: call-after-close
  */
 #include "defect.h"
 

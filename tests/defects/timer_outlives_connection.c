@@ -3,6 +3,7 @@
  *       still runs.
  * Rule: K-TIMER-06
  * Cure: when the cancel comes too late, the queued DPCs are flushed first.
+ * Found: data-race|use-after-free|bug-check:DRIVER_IRQL_NOT_LESS_OR_EQUAL
  */
 #include "defect.h"
 

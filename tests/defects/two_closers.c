@@ -3,6 +3,7 @@
  *       flag that keeps the other out is tested and set in two steps.
  * Rule: C-CLOSE-05
  * Cure: one atomic exchange decides who closes.
+ * Found: closed-twice
  */
 #include "defect.h"
 

@@ -2,6 +2,7 @@
  * Bug:  a rarely taken path waits for the completion of a send while a spin lock is held.
  * Rule: K-WAIT-07 K-WAIT-15
  * Cure: the lock is given back before the wait.
+ * Found: bug-check:DRIVER_VERIFIER_DETECTED_VIOLATION:0x121
  */
 #include "defect.h"
 
@@ -24,7 +25,7 @@ static VOID Serve(PWSK_SOCKET Socket)
     CONNECTION(Socket)->WskSend(Socket, &Buffer->WskBuf, 0, ClientRequestStart(&Request));
 #ifdef FIXED
     KeReleaseSpinLock(&Lock, Irql);
-    ClientRequestWait(&Request);
+    DefectWait(&Request);
 #else
     if (!KeReadStateEvent(&Request.Done)) { /* seldom: it mostly completes at once */
         ClientRequestWait(&Request);

@@ -3,6 +3,7 @@
  *       unload has freed.
  * Rule: K-WORK-05
  * Cure: work items are counted, and the unload waits for the last.
+ * Found: data-race|use-after-free|bug-check:SYSTEM_THREAD_EXCEPTION_NOT_HANDLED
  */
 #include "defect.h"
 

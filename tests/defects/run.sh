@@ -1,0 +1,83 @@
+#!/bin/bash
+# run.sh UWSK FOLDER [--only NAME]: what `uwsk explore` makes of the drivers of this folder.
+#
+# FOLDER has <name>.so and <name>_fixed.so.  The first must be reported within a fixed range of seeds as its source
+# says (the line "Found:", a regular expression for the kind), again by the command that the report names, and by the
+# shrunk trace.  Of the other nothing may be reported: in 300 seeds, in 3,000 of a full check.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+uwsk=$1
+folder=$2
+only=${4:-}
+clean=300
+[ -z "${UWSK_TEST_FULL:-}" ] || clean=3000
+# A sanitizer takes the process down before the simulator can tell what it has seen, and needs its time.
+[ -z "${UWSK_SANITIZE:-}" ] || clean=40
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+
+fail() {
+    echo "$*" >>problems
+}
+
+# report STATUS OUTPUT KIND: does it tell of a violation of this kind?
+report() {
+    [ "$1" = 1 ] || fail "$2: status $1 instead of 1"
+    grep -qE "^violation: ($3) " "$2" || fail "$2: no line matches ^violation: ($3)"
+}
+
+finds() {
+    local driver=$folder/$1.so kind again
+    kind=$(sed -n 's/^ \* Found: *//p' "$here/$1.c")
+    [ -n "$kind" ] || fail "$1.c has no line \"Found:\""
+    [ -z "${UWSK_SANITIZE:-}" ] || kind='[^ ]+'
+    "$uwsk" explore --jobs 1 --seeds 20000 --trace of.trace "$driver" >first 2>&1
+    report $? first "$kind"
+    [ -z "${UWSK_SANITIZE:-}" ] || return
+    kind=$(sed -n 's/^violation: \([^ ]*\) .*/\1/p' first | head -n 1)
+    again=$(sed -n 's/^run it again: *uwsk //p' first | head -n 1)
+    [ -n "$again" ] || fail "first: no command to run it again"
+    eval "\"$uwsk\" $again --trace again.trace" >second 2>&1
+    report $? second "$kind"
+    grep -qE '^ +[0-9]+ of the [0-9]+ switches are needed' first || fail "first: it was not shrunk"
+    "$uwsk" explore --replay of.trace >third 2>&1
+    report $? third "$kind"
+}
+
+stays_silent() {
+    "$uwsk" explore --jobs 1 --seeds $clean --trace fixed.trace "$folder/$1_fixed.so" >fixed 2>&1 ||
+        fail "fixed: status $? instead of 0"
+    grep -q "^explored $clean seeds from 1: .* 0 violations" fixed || fail "fixed: not $clean seeds in silence"
+}
+
+passed=0
+failed=0
+for source in "$here"/*.c; do
+    name=$(basename "$source" .c)
+    [ "$name" != defect ] || continue
+    [ -z "$only" ] || [ "$name" = "$only" ] || continue
+    # What only plain memory shows is found where memory is watched.
+    case ${UWSK_SANITIZE:-}/$name in
+    *thread*/plain_flag | *thread*/disable_taken_as_immediate) continue ;;
+    esac
+    rm -f problems first second third fixed
+    finds "$name"
+    stays_silent "$name"
+    if [ -s problems ]; then
+        failed=$((failed + 1))
+        result=fail
+        echo "$name failed:"
+        sed 's/^/    /' problems
+        for output in first second third fixed; do
+            sed "s/^/    $output: /" $output 2>/dev/null | head -n 40
+        done
+    else
+        passed=$((passed + 1))
+        result=pass
+    fi
+    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf 'defects_%s\t-\t%s\n' "$name" "$result" >>"$UWSK_TEST_RESULTS"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]
