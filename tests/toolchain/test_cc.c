@@ -80,11 +80,11 @@ TEST(cc_compiles_and_links, "T-01", TEST_TIMEOUT(60))
     EXPECT_EXIT(tool_cc("-MM more.c"), 0);
     EXPECT_SAYS("more.o: more.c");
     EXPECT_EXIT(tool_cc("-S more.c && grep -q more: more.s"), 0);
-    EXPECT_EXIT(
-        tool_run(
-            "ls -d /tmp/uwsk-cc-* 2>/dev/null | xargs -r -n1 ls | grep -c -e main -e more -e plus || true"),
-        0);
-    EXPECT_STR(tool_output(), "0\n");
+    EXPECT_EXIT(tool_run("mkdir temporary"), 0);
+    EXPECT_EXIT(tool_run("TMPDIR=$PWD/temporary %s cc -o again.so main.c more.c plus.cpp", TOOLCHAIN_UWSK),
+                0);
+    EXPECT_EXIT(tool_run("ls temporary"), 0);
+    EXPECT_STR(tool_output(), ""); /* nothing is left of what came between */
 }
 
 /* Functions with the names of libc's stay the driver's; libc's own are not to be had. */
@@ -166,7 +166,7 @@ TEST(cc_says_what_is_wrong, "", TEST_MODES("gcc/O2"))
     EXPECT_SAYS("-o needs a value");
     EXPECT_EXIT(tool_run("%s cc -x fortran d.c", TOOLCHAIN_UWSK), 2);
     EXPECT_EXIT(tool_run("%s cc -c -o x.o d.c d.c", TOOLCHAIN_UWSK), 2);
-    EXPECT_EXIT(tool_run("%s cc --explore d.c", TOOLCHAIN_UWSK), 2);
+    EXPECT_EXIT(tool_run("%s cc -", TOOLCHAIN_UWSK), 2);
     EXPECT_EXIT(tool_run("%s cc missing.c", TOOLCHAIN_UWSK), 1);
     EXPECT_STR(tool_output(), "uwsk cc: missing.c: No such file or directory\n");
     EXPECT_EXIT(tool_run("%s cc --compiler no-such-gcc d.c", TOOLCHAIN_UWSK), 127);
