@@ -188,7 +188,7 @@ out:
 static int is_on_its_way(struct uwsk_driver *driver)
 {
     return io_completions_outstanding(driver->object) > 0 || /* K-COMPL-26 */
-           io_devices_leave(driver->object);                 /* K-WORK-02: the item lets go after its routine */
+           io_devices_leave(driver->object); /* K-WORK-02: the item lets go after its routine */
 }
 
 static void wait_for_the_rest(struct uwsk_driver *driver, unsigned milliseconds)

@@ -96,7 +96,7 @@ struct call {
     struct ke_thread *caller; /* once it runs */
 };
 void call_wait(struct call *call, struct party *party); /* NmrWaitFor...DeregisterComplete */
-void call_still_waits(struct call *call); /* it has begun to wait, and goes on */
+void call_still_waits(struct call *call);               /* it has begun to wait, and goes on */
 void call_returns(struct call *call);
 
 #endif
