@@ -578,6 +578,27 @@ static void analyse_all(struct campaign *campaign)
     }
 }
 
+/* Which drivers tell of every access. */
+static void say_watched(const struct uwsk_explore_options *options)
+{
+    size_t count = 0;
+
+    printf("memory is watched (uwsk cc --explore) of:");
+    for (size_t i = 0; i < options->drivers; i++)
+        if (explore_is_watched(options->driver[i]))
+            printf("%s %s", count++ ? "," : "", options->driver[i]);
+    printf("%s\n", count ? "" : " no driver");
+}
+
+static void say_unwatched(const struct uwsk_explore_options *options)
+{
+    for (size_t i = 0; i < options->drivers; i++)
+        if (!explore_is_watched(options->driver[i]))
+            printf(
+                "memory of %s was not watched: races were looked for at calls of the WDK's functions only\n",
+                options->driver[i]);
+}
+
 static void summary(const struct campaign *campaign)
 {
     const struct uwsk_explore_options *options = campaign->options;
@@ -593,6 +614,7 @@ static void summary(const struct campaign *campaign)
     printf(": %llu schedules, %llu close states, %llu violation%s, %.1f s\n",
            (unsigned long long)shared->schedules, (unsigned long long)shared->closes,
            (unsigned long long)campaign->violations, campaign->violations == 1 ? "" : "s", seconds);
+    say_unwatched(options);
 }
 
 /* ---- kinds of campaigns ------------------------------------------------------------------------------- */
@@ -920,6 +942,7 @@ int uwsk_explore(const struct uwsk_explore_options *given)
         return explore_here(&options);
     if (check(&options) != 0)
         return 2;
+    say_watched(&options);
     if (measure(&options) != 0)
         return 2;
     if (options.dfs >= 0)

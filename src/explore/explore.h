@@ -197,5 +197,7 @@ void races_reset(struct races *races);
 void races_install(struct uwsk_world *world);
 /* What was found, in words: when the run is over. */
 void races_tell(struct uwsk_world *world);
+/* Is this file of a driver compiled with --explore? */
+int explore_is_watched(const char *path);
 
 #endif

@@ -847,7 +847,7 @@ void uwsk_world_destroy(struct uwsk_world *world)
 }
 
 /* Whether the file calls the functions of host/sim/memory.c: their names stand in its symbols. */
-static int is_watched(const char *path)
+int explore_is_watched(const char *path)
 {
     static const char name[] = "__tsan_init";
     size_t bytes;
@@ -894,7 +894,7 @@ int32_t uwsk_world_driver(struct uwsk_world *world, const char *path, struct uws
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     bigger[world->drivers].driver = NULL;
-    bigger[world->drivers++].watched = is_watched(path);
+    bigger[world->drivers++].watched = explore_is_watched(path);
     world->prepared = 0;
     return STATUS_SUCCESS;
 }

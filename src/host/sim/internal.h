@@ -49,8 +49,8 @@ struct sim_fiber {
     int64_t priority;              /* SIM_PCT */
     const volatile uint32_t *word; /* what it is parked on, NULL = nothing */
     struct sim_fiber *lot_next, *lot_previous;
-    int woken;    /* enum host_park_result, told when it goes on */
-    size_t place; /* of its deadline among the events, 0 = none */
+    int woken;                         /* enum host_park_result, told when it goes on */
+    size_t place;                      /* of its deadline among the events, 0 = none */
     uintptr_t shared_low, shared_high; /* of its stack: what others have touched lies in here (memory.c) */
     struct sim_fiber *next_free;
 #ifdef SIM_ASAN
