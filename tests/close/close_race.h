@@ -1,20 +1,20 @@
 /*
  * close_race.h - close against everything that can happen at the same moment: what the tests of these races share.
  *
- * Strategy: each test is one race, run many times (1,000 in make check-full, a fiftieth in make check, in
- * each of the nine modes).  The threads of a round meet at a barrier and then do their one step with a small,
- * varying delay, so that over the rounds the steps meet in every order.  In the simulator a run is one round, and
- * the seeds (as many) say in which order the steps meet, scheduling point by scheduling point.  Whatever the order, the contract
- * holds at the end of each round: every IRP was completed exactly once (the fixture checks that), with its
- * own result or STATUS_CANCELLED and 0 (C-CLOSE-13), before the close IRP (C-CLOSE-14), and no callback began
- * after the close IRP was completed (C-CLOSE-18).
+ * Strategy: each test is one race, run many times (300 in make check-full, a fiftieth in make check, in each of the
+ * nine modes).  The threads of a round meet at a barrier and then do their one step with a small, varying delay, so
+ * that over the rounds the steps meet in every order.  In the simulator a run is one round, and the seeds (1,000 and
+ * 50) say in which order the steps meet, scheduling point by scheduling point.  Whatever the order, the contract
+ * holds at the end of each round: every IRP was completed exactly once (the fixture checks that), with its own
+ * result or STATUS_CANCELLED and 0 (C-CLOSE-13), before the close IRP (C-CLOSE-14), and no callback began after the
+ * close IRP was completed (C-CLOSE-18).
  */
 #ifndef CLOSE_RACE_H
 #define CLOSE_RACE_H
 
 #include "wsk_test.h"
 
-#define ROUNDS (test_mode_has("sim") ? 1 : test_scale(1000))
+#define ROUNDS (test_mode_has("sim") ? 1 : test_scale(300))
 
 /* ---- two threads that meet ---------------------------------------------------------------------------- */
 

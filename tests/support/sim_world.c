@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SEEDS = 50, SEEDS_OF_RACES = 1000, RACES_IN_A_QUICK_CHECK = 50 };
+enum { SEEDS = 20, SEEDS_OF_RACES = 1000, RACES_IN_A_QUICK_CHECK = 50 };
 
 const char *sim_world_driver;
 static void (*body_of_test)(void);

@@ -3,7 +3,7 @@
  * (tests/support/CMakeLists.txt) runs each test whose mode has the part "sim" as the first fiber of a run, fixture
  * included.
  *
- * Such a test runs once for each of several seeds, each in a process of its own: 2 in make check, 50 in make
+ * Such a test runs once for each of several seeds, each in a process of its own: 2 in make check, 20 in make
  * check-full; with the part "races" 50 and 1,000.  Odd seeds are scheduled at random, even ones by priorities
  * (PCT, depth 2 to 4, expecting as many steps as the seed before took).  Part "sim" alone: calm weather.  Part
  * "windy" beside it: small segments, held acknowledgements and FINs, no fault.
