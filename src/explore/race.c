@@ -776,7 +776,10 @@ struct races *races_create(void)
 
 void races_reset(struct races *all)
 {
+    if (!all->world) /* nothing was watched in the last run */
+        return;
     sim_watch_memory(NULL);
+    all->world = NULL;
     for (size_t i = 0; i < PAGE_BUCKETS; i++)
         while (all->page[i])
             unlink_page(all, all->page[i]);
