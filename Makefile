@@ -34,9 +34,22 @@ bench:
 	@cmake --build $(BUILD) --target bench
 	@python3 bench/bench.py $(BUILD) $(if $(QUICK),--quick)
 
+# Each planted bug of tests/defects from 20 first seeds with each scheduler: about three minutes.  QUICK=1: from 3.
+bench-explore: deps
+	@$(MAKE) --no-print-directory configure
+	@cmake -S . -B $(BUILD) >/dev/null
+	@cmake --build $(BUILD) --target bench-explore defects
+	@python3 bench/explore.py $(BUILD) $(if $(QUICK),--starts 3)
+
 rules: deps
 	@$(MAKE) --no-print-directory all
 	@tools/rules.sh $(BUILD)
+
+# Breaks uwsk on purpose, in one place at a time: each mistake must be noticed by a test (tests/mutants/README.md).
+# MUTANTS="--sample 4 --seed 7": only some; MUTANTS=--help: all options.
+mutants: deps
+	@$(MAKE) --no-print-directory all
+	@tools/mutate.py $(MUTANTS) $(BUILD)
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)
@@ -44,4 +57,4 @@ install: all
 clean:
 	@rm -rf build build-debug build-asan build-tsan build-clang
 
-.PHONY: all configure deps demo check check-full bench rules install clean
+.PHONY: all configure deps demo check check-full bench bench-explore rules install clean
