@@ -384,7 +384,17 @@ TEST(receives_behind_a_drain_wait_for_it, "R-RECV-05 D-06")
     EXPECT_STATUS(wt_wait(&drain), STATUS_CANCELLED);
     peer_send(peer, "got", 3);
     EXPECT_EQ(wt_receive_now(socket, text, 3, WSK_FLAG_WAITALL), 3);
-    EXPECT(RtlEqualMemory(text, "got", 3));
+    if (text[0] !=
+        'g') { /* a slow machine: the drain has not seen all of it; none went to the one behind it */
+        ULONG missing = text[0] == 'l' ? 4 : text[0] == 'o' ? 3 : text[0] == 's' ? 2 : 1;
+        CHAR rest[4];
+
+        EXPECT(RtlEqualMemory(text, "lostgot" + 4 - missing, 3));
+        EXPECT_EQ(wt_receive_now(socket, rest, missing, WSK_FLAG_WAITALL), missing);
+        EXPECT(RtlEqualMemory(rest, "lostgot" + 7 - missing, missing));
+    } else {
+        EXPECT(RtlEqualMemory(text, "got", 3));
+    }
     wt_op_free(&drain);
     wt_op_free(&op);
     wt_buffer_free(&buffer);
