@@ -52,6 +52,12 @@ size_t mm_mdl_segments(PMDL mdl, ULONG offset, SIZE_T skip, SIZE_T length, struc
     UCHAR *base;
     SIZE_T piece;
 
+    /* What nearly every chain is: one MDL that holds all of it. */
+    if (count && length && mdl && place.at < mdl->ByteCount && length <= mdl->ByteCount - place.at) {
+        out->base = (UCHAR *)mm_mdl_address(mdl) + place.at;
+        out->length = length;
+        return 1;
+    }
     while (filled < count && (piece = next_piece(&place, length, &base)) != 0) {
         out[filled].base = base;
         out[filled].length = piece;
