@@ -72,7 +72,7 @@ static enum wsk_callback connection_event_due(struct wsk_socket *socket, ULONG e
     return 0;
 }
 
-enum wsk_callback wsk_event_due(struct wsk_socket *socket)
+enum wsk_callback wsk_event_look(struct wsk_socket *socket)
 {
     ULONG enabled = wsk_enabled(socket);
 

@@ -29,6 +29,12 @@ static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
     return CONTAINING_RECORD(link, struct wsk_indication, link);
 }
 
+/* lock held; wsk_receive_ahead looks without it. */
+static void set_spare(struct wsk_socket *socket, struct wsk_indication *indication)
+{
+    __atomic_store_n(&socket->receive.spare, indication, __ATOMIC_RELAXED);
+}
+
 /* lock held, or socket NULL.  One is kept for the next bytes of the same socket: a connection rarely has more
  * than one at a time.  Whoever looks at it although it was given back finds no MDL in it. */
 static void indication_free(struct wsk_socket *socket, struct wsk_indication *indication)
@@ -36,7 +42,7 @@ static void indication_free(struct wsk_socket *socket, struct wsk_indication *in
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
     if (socket != NULL && socket->receive.spare == NULL) {
         indication->public.Buffer.Mdl = NULL;
-        socket->receive.spare = indication;
+        set_spare(socket, indication);
     } else {
         ex_free_pool(indication);
     }
@@ -64,7 +70,7 @@ void wsk_data_close(struct wsk_socket *socket)
     wsk_indication_free_all(&socket->receive.data);
     if (socket->receive.spare != NULL)
         ex_free_pool(socket->receive.spare);
-    socket->receive.spare = NULL;
+    set_spare(socket, NULL);
 }
 
 NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes)
@@ -80,7 +86,7 @@ NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes
         WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    socket->receive.spare = NULL;
+    set_spare(socket, NULL);
     indication->provided = provided;
     MmInitializeMdl(&indication->mdl, provided, bytes);
     mm_build_mdl_for_non_paged_pool(&indication->mdl); /* D-12: MmGetSystemAddressForMdlSafe works */

@@ -45,7 +45,7 @@ static void handed_over(struct wsk_socket *socket, PVOID context,
     if (!wsk_closing(socket)) { /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
         ULONG kinds = inherit | socket->static_events | socket->listen.inherit;
 
-        socket->context = context;
+        __atomic_store_n(&socket->context, context, __ATOMIC_RELAXED); /* wsk_receive_ahead */
         socket->client_dispatch = dispatch;
         socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
         wsk_receive_start(socket);

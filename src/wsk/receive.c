@@ -12,6 +12,7 @@
 
 enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
+#define WSK_CACHE_LINE 64
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 
@@ -41,6 +42,41 @@ static size_t receive_segments(struct transport_op *op, size_t offset, struct tr
 
     return mm_mdl_segments(arguments->buffer.mdl, arguments->buffer.offset, wsk_op_of(irp)->progress + offset,
                            op->length - offset, (struct mm_segment *)out, count);
+}
+
+static void fetch(const void *memory, SIZE_T bytes)
+{
+    SIZE_T at;
+
+    for (at = 0; at < bytes; at += WSK_CACHE_LINE)
+        __builtin_prefetch((const char *)memory + at, 1);
+}
+
+/* Only prefetched, whatever stands there: these may be changed by other threads, and point to freed memory. */
+#define FETCH_WHAT(pointer, bytes) fetch(__atomic_load_n(&(pointer), __ATOMIC_RELAXED), bytes)
+
+void wsk_receive_ahead(struct transport_op *op, unsigned steps)
+{
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
+
+    if (steps > 2) {
+        fetch(socket, FIELD_OFFSET(struct wsk_socket, send.op.accepted));
+        fetch(&socket->receive, FIELD_OFFSET(struct wsk_socket, receive.op.accepted) -
+                                    FIELD_OFFSET(struct wsk_socket, receive));
+        return;
+    }
+    if (steps == 1) { /* what the IRP of this receive points to: the IRP itself is here by now */
+        if (!(op->flags & TRANSPORT_PROVIDE))
+            fetch(wsk_arguments_of(socket->receive.current)->buffer.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
+        return;
+    }
+    FETCH_WHAT(socket->context, 3 * WSK_CACHE_LINE);
+    if (op->flags & TRANSPORT_PROVIDE) {
+        FETCH_WHAT(socket->receive.spare, 3 * WSK_CACHE_LINE);
+        FETCH_WHAT(socket->send.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
+    } else {
+        FETCH_WHAT(socket->receive.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
+    }
 }
 
 static BOOLEAN receive_satisfied(PIRP irp)

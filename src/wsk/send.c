@@ -82,7 +82,7 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
 
     if (arguments->buffer.length == 0)
         return STATUS_SUCCESS;
-    socket->send.current = irp;
+    __atomic_store_n(&socket->send.current, irp, __ATOMIC_RELAXED); /* wsk_receive_ahead */
     socket->send.op.length = arguments->buffer.length;
     socket->send.op.flags =
         (arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND

@@ -484,7 +484,15 @@ BOOLEAN wsk_may_nest(void);
 
 /* events.c */
 /* socket->lock held: is a callback due on this socket? 0 or the kind to run next. */
-enum wsk_callback wsk_event_due(struct wsk_socket *socket);
+enum wsk_callback wsk_event_look(struct wsk_socket *socket);
+/* The same, without a call for a connection that is in the midst of its stream and has no data at hand. */
+static inline enum wsk_callback wsk_event_due(struct wsk_socket *socket)
+{
+    if (socket->category == WSK_CONNECTION && IsListEmpty(&socket->receive.data) &&
+        !(socket->latches & (WSK_LATCH_RESET | WSK_LATCH_PEER_FIN)))
+        return 0;
+    return wsk_event_look(socket);
+}
 /* Lock held, receive lane owned, socket referenced: runs it, without the lock, which is held again after. */
 void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql);
 NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_CONTROL *control, PIRP Irp);
@@ -499,6 +507,8 @@ void wsk_event_disables_end(struct wsk_socket *socket);
 /* receive.c */
 NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
 void wsk_receive_initialize(struct wsk_socket *socket);
+/* transport_config.ahead: fetches what the end of this receive will touch. */
+void wsk_receive_ahead(struct transport_op *op, unsigned steps);
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
 void wsk_receive_completed(
     struct wsk_socket *socket);                    /* lock held: a WskReceive's routine has returned (H-05) */

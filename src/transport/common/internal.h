@@ -50,9 +50,11 @@ enum {
     OP_KINDS = TRANSPORT_WATCH_READABLE + 1, /* size of an array indexed by transport_op_kind */
     EVENT_BATCH = 256,                       /* events fetched by one wait() */
     DISPATCH_STEPS = 64,                     /* sockets looked at by one dispatch() */
-    SEND_SLICE = 1 << 20,                    /* bytes one socket sends in one step, others' turn then */
-    ONE_BYTE_SLICE = 256,                    /* the same in one-byte mode */
-    SEGMENTS = 64,                           /* segments in one system call */
+    AHEAD_STEPS = 4,      /* so many steps before its own a socket is fetched into the cache */
+    AHEAD_SOCKETS = 128,  /* when a transport has more sockets than these */
+    SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */
+    ONE_BYTE_SLICE = 256, /* the same in one-byte mode */
+    SEGMENTS = 64,        /* segments in one system call */
     PROVIDED_SMALL = 16384,
     PROVIDED_LARGE = 65536,    /* for a socket that has just filled what it got */
     PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop */
@@ -266,6 +268,8 @@ struct transport_socket *socket_create(struct transport *transport, unsigned loo
 void socket_free(struct transport_socket *socket);
 /* A step of dispatch(): continues what is held, then calls complete() without a lock. */
 void socket_step(struct transport_socket *socket, uint32_t events);
+/* The socket has its turn after so many steps, AHEAD_STEPS at most: a hint.  The loop's thread, no lock held. */
+void socket_ahead(struct transport_socket *socket, unsigned steps);
 /* Remembers why the connection is over; the first reason stays.  Returns the remembered one. */
 int32_t socket_latch(struct transport_socket *socket, int32_t status);
 /* Takes peer FIN and death from a poll mask.  socket->lock is held. */

@@ -26,6 +26,13 @@ static inline void lock_take(struct lock *lock)
         lock_take_slowly(lock);
 }
 
+static inline int lock_try(struct lock *lock)
+{
+    uint32_t free = 0;
+    return atomic_compare_exchange_strong_explicit(&lock->word, &free, 1, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
 static inline void lock_release(struct lock *lock)
 {
     /* The exchange is the last touch of the lock. */

@@ -20,13 +20,13 @@ _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &
 
 static void put(struct transport_socket *socket, struct transport_op *op)
 {
-    socket->ops[op->kind] = op;
+    __atomic_store_n(&socket->ops[op->kind], op, __ATOMIC_RELAXED); /* socket_ahead looks without the lock */
     socket->held |= 1u << op->kind;
 }
 
 static void take_out(struct transport_socket *socket, int kind)
 {
-    socket->ops[kind] = NULL;
+    __atomic_store_n(&socket->ops[kind], NULL, __ATOMIC_RELAXED);
     socket->held &= ~(1u << kind);
     socket->over &= ~(1u << kind);
 }
@@ -361,6 +361,30 @@ static void drop_interest(struct transport_socket *socket, uint32_t events)
     if ((events & EPOLLIN) && !(events & (EPOLLRDHUP | EPOLLHUP)) && !socket->ops[TRANSPORT_WATCH_READABLE] &&
         !socket->ops[TRANSPORT_WATCH_ACKED])
         loop_unwatch(socket, EPOLLIN);
+}
+
+/* A step of a socket fetches what the next ones need: here the miss lasts as long as a step takes. */
+void socket_ahead(struct transport_socket *socket, unsigned steps)
+{
+    void (*ahead)(struct transport_op *, unsigned) = socket->transport->config.ahead;
+    struct transport_op *op;
+
+    if (steps >= AHEAD_STEPS) {
+        for (unsigned at = 0; at < 4 * CACHE_LINE; at += CACHE_LINE)
+            __builtin_prefetch((char *)socket + at, 1);
+        return;
+    }
+    op = __atomic_load_n(&socket->ops[TRANSPORT_RECEIVE], __ATOMIC_RELAXED);
+    if (!op || !ahead)
+        return;
+    if (steps == AHEAD_STEPS - 1) {
+        ahead(op, steps);
+    } else if (lock_try(&socket->lock)) {
+        op = socket->ops[TRANSPORT_RECEIVE];
+        if (op)
+            ahead(op, steps);
+        lock_release(&socket->lock);
+    }
 }
 
 void socket_step(struct transport_socket *socket, uint32_t events)
