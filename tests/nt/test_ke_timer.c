@@ -235,7 +235,6 @@ TEST(timer_signals_at_expiry, "K-TIMER-02 K-TIMER-04 K-WAIT-13")
     EXPECT(!KeSetTimer(&timer, in_ms(20), NULL));
     EXPECT_STATUS(wait_ms(&timer, 10000), STATUS_SUCCESS);
     EXPECT(host_now() - begun >= NS(20));
-    EXPECT(host_now() - begun < NS(2000));
     EXPECT_STATUS(wait_ms(&timer, 0), STATUS_SUCCESS); /* notification: stays signalled */
     EXPECT(KeReadStateTimer(&timer));
     KeInitializeTimerEx(&timer, SynchronizationTimer);

@@ -223,7 +223,7 @@ TEST(disconnecting_inside_the_event, "C-EVT-27 R-DISCEV-07 D-05 C-CLOSE-40")
     wt_close_now(line.socket);
     peer_expect_fin(line.peer); /* both are finished: no reset */
     test_sleep_ms(10);
-    EXPECT_EQ(peer_receive(line.peer, &byte, 1, 1000), 0);
+    EXPECT_EQ(peer_receive(line.peer, &byte, 1, 10000), 0);
     peer_close(line.peer);
     wt_op_free(&op);
     line_free(&line);

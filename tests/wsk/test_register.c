@@ -8,6 +8,7 @@
  */
 #include "line.h"
 
+#include "nt/ke/internal.h"
 #include "wsk/wskp.h"
 
 TEST_FIXTURE(wt_setup, wt_teardown);
@@ -27,12 +28,14 @@ struct caller {
     volatile LONG over;
     volatile LONG order;
     struct test_thread *thread;
+    struct ke_thread *self; /* once it runs */
 };
 
 static void deregister_main(void *argument)
 {
     struct caller *caller = argument;
 
+    __atomic_store_n(&caller->self, ke_current_thread(), __ATOMIC_RELEASE);
     WskDeregister(caller->registration);
     caller->order = wt_mark();
     InterlockedExchange(&caller->over, 1);
@@ -42,6 +45,7 @@ static void capture_main(void *argument)
 {
     struct caller *caller = argument;
 
+    __atomic_store_n(&caller->self, ke_current_thread(), __ATOMIC_RELEASE);
     caller->status = WskCaptureProviderNPI(caller->registration, caller->timeout, &caller->npi);
     InterlockedExchange(&caller->over, 1);
 }
@@ -54,8 +58,23 @@ static void call(struct caller *caller, PWSK_REGISTRATION registration, ULONG ti
     caller->thread = test_thread_start(main, caller);
 }
 
+static BOOLEAN has_begun(struct caller *caller)
+{
+    struct ke_thread *thread = __atomic_load_n(&caller->self, __ATOMIC_ACQUIRE);
+    BOOLEAN waits;
+
+    if (thread == NULL)
+        return FALSE;
+    ke_lock_dispatcher();
+    waits = thread->wait != NULL;
+    ke_unlock_dispatcher(NULL);
+    return waits || __atomic_load_n(&thread->waits_for, __ATOMIC_RELAXED) != NULL;
+}
+
+/* It has begun to wait, and goes on. */
 static void still_waits(struct caller *caller)
 {
+    EXPECT_SOON(has_begun(caller));
     test_sleep_ms(60);
     EXPECT_EQ(line_read(&caller->over), 0);
 }
