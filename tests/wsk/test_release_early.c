@@ -5,7 +5,8 @@
  */
 #include "wsk_test.h"
 
-WT_FIXTURE;
+TEST_FIXTURE(wt_setup, wt_teardown);
+TEST_MATRIX(WT_CALM_MODES); /* each send is one callback */
 
 struct keeper {
     PWSK_SOCKET socket;
