@@ -527,7 +527,8 @@ TEST(released_before_the_close, "C-CLOSE-37 R-CLOSE-12")
 /* Data that came during a callback joins what the callback refused; refused as one list, it goes back as
  * single pieces, and the close frees each piece once.  (At DISPATCH_LEVEL the callback is on the thread that
  * would have to hear of the data, so it comes afterwards.) */
-TEST(refused_lists_of_several_pieces_are_freed_once, "C-CLOSE-45 C-DATA-14 R-RECVEV-13")
+TEST(refused_lists_of_several_pieces_are_freed_once, "C-CLOSE-45 C-DATA-14 R-RECVEV-13",
+     TEST_MODES(WT_CALM_MODES))
 {
     LONG most = 0, passive = 0;
     int i;
