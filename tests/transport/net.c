@@ -340,3 +340,23 @@ size_t net_drain_to_fin(int peer)
     }
     return total;
 }
+
+long net_loss_probes(void)
+{
+    static char names[16384], values[16384];
+    long probes = -1;
+    FILE *file = test_mode_has("sim") ? NULL : fopen("/proc/net/netstat", "re");
+    if (!file)
+        return 0;
+    if (fgets(names, sizeof(names), file) && fgets(values, sizeof(values), file)) { /* TcpExt: a line each */
+        char *name_end, *value_end;
+        char *name = strtok_r(names, " \n", &name_end), *value = strtok_r(values, " \n", &value_end);
+        for (; name && value && probes < 0;
+             name = strtok_r(NULL, " \n", &name_end), value = strtok_r(NULL, " \n", &value_end))
+            if (strcmp(name, "TCPLossProbes") == 0)
+                probes = atol(value);
+    }
+    fclose(file);
+    EXPECT(probes >= 0);
+    return probes;
+}

@@ -93,6 +93,9 @@ void net_receive_all(struct transport_socket *socket, void *memory, size_t lengt
 /* Sends into a narrow peer that does not read until the window is closed; `io` is the send that is inside
  * then. */
 void net_fill(struct transport_socket *socket, struct io *io, void *memory, size_t length);
+/* Linux' tail loss probe sends what Nagle holds back, a few ticks after the last segment went out (200 ms, when that is
+ * the only one): how many there were in this network.  What was seen counts only when none came meanwhile. */
+long net_loss_probes(void);
 /* The peer reads to the FIN, and the loops run beside it; how many bytes.  (The completion of the send that the
  * FIN waited for may come later than the FIN.) */
 size_t net_drain_to_fin(int peer);

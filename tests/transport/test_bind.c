@@ -82,8 +82,8 @@ TEST(bind_while_old_connections_are_in_time_wait, "D-18")
 TEST(connection_with_an_explicit_port, "D-18")
 {
     int target = 0, port = 0;
-    net->close(net_listener(PEER_INET, &port)); /* a port that is free */
     int listener = peer_listen(PEER_INET, &target);
+    net->close(net_listener(PEER_INET, &port)); /* a port that is free, and nobody takes one after it */
     for (int round = 0; round < 2; round++) {
         struct transport_socket *socket;
         struct io connect, acked;

@@ -2,7 +2,6 @@
 #include "net.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -525,28 +524,6 @@ TEST(out_of_descriptors, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINU
     peer_close(peer);
 }
 
-/* Linux' tail loss probe sends what Nagle holds back, a few ticks after the last segment went out (200 ms, when that is
- * the only one): how many there were in this network.  What was seen counts only when none came meanwhile. */
-static long loss_probes(void)
-{
-    static char names[16384], values[16384];
-    long probes = -1;
-    FILE *file = test_mode_has("sim") ? NULL : fopen("/proc/net/netstat", "re");
-    if (!file)
-        return 0;
-    if (fgets(names, sizeof(names), file) && fgets(values, sizeof(values), file)) { /* TcpExt: a line each */
-        char *name_end, *value_end;
-        char *name = strtok_r(names, " \n", &name_end), *value = strtok_r(values, " \n", &value_end);
-        for (; name && value && probes < 0;
-             name = strtok_r(NULL, " \n", &name_end), value = strtok_r(NULL, " \n", &value_end))
-            if (strcmp(name, "TCPLossProbes") == 0)
-                probes = atol(value);
-    }
-    fclose(file);
-    EXPECT(probes >= 0);
-    return probes;
-}
-
 static void send_one(struct transport_socket *socket, unsigned flags)
 {
     struct io send;
@@ -562,14 +539,14 @@ static int send_four(uint64_t unsent[3])
     int peer;
     struct transport_socket *socket = net_connected(PEER_INET, &peer);
     uint64_t on = 1;
-    long probes = loss_probes();
+    long probes = net_loss_probes();
     peer_drop_incoming(peer); /* so that no ACK ever comes */
     send_one(socket, 0);
     for (int i = 0; i < 3; i++) {
         send_one(socket, i == 1 ? TRANSPORT_NODELAY : 0);
         unsent[i] = (uint64_t)net->query(socket, TRANSPORT_UNSENT);
     }
-    probes = loss_probes() - probes;
+    probes = net_loss_probes() - probes;
     EXPECT_STATUS(net->get_option(socket, TRANSPORT_OPTION_NODELAY, &on), STATUS_SUCCESS);
     EXPECT_EQ(on, 0);
     net->abort(socket);
