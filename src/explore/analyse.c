@@ -250,12 +250,16 @@ int explore_analyse_apart(const struct uwsk_explore_options *options, const stru
                           const char *trace, struct text *json)
 {
     struct apart apart = {options, found, trace};
+    size_t before = json->length;
     int status = explore_child(analyse_main, &apart, json);
 
-    if (status > 2) { /* it takes the process down: nothing more can be told from inside */
+    if (status > 2 ||
+        json->length == before) { /* it takes the process down: nothing can be told from inside */
         printf("violation: %s seed %llu: %s\n  the process ends with it (status %d), so it was not shrunk\n",
                found->kind, (unsigned long long)found->seed, found->text, status);
-        json->length = 0;
+        json->length = before;
+        if (json->data)
+            json->data[before] = 0;
     }
     return status;
 }
