@@ -58,12 +58,9 @@ for source in "$here"/*.c; do
     name=$(basename "$source" .c)
     [ "$name" != defect ] || continue
     [ -z "$only" ] || [ "$name" = "$only" ] || continue
-    # What only plain memory shows is found where memory is watched.
-    case ${UWSK_SANITIZE:-}/$name in
-    *thread*/plain_flag | *thread*/disable_taken_as_immediate) continue ;;
-    esac
     rm -f problems first second third fixed
-    finds "$name"
+    # Thousands of seeds would take ThreadSanitizer minutes, and memory is not watched there.
+    [[ ${UWSK_SANITIZE:-} = *thread* ]] || finds "$name"
     stays_silent "$name"
     if [ -s problems ]; then
         failed=$((failed + 1))
