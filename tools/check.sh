@@ -12,6 +12,7 @@ if [ "${1:-}" = --full ]; then
     shift
 fi
 build=${1:-build}
+[ $# -eq 0 ] || shift
 if [ ! -f "$build/CTestTestfile.cmake" ]; then
     echo "check: $build holds no build (make builds one)" >&2
     exit 2
@@ -28,7 +29,7 @@ export UWSK_TEST_RESULTS UWSK_TEST_FULL UBSAN_OPTIONS
 
 status=0
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${UWSK_TEST_JOBS:-$(nproc)}" \
-    --timeout "$limit" || status=1
+    --timeout "$limit" "$@" || status=1
 
 # A program that ended before it could record a failure counts as one.
 touch "$results" "$failed_programs"

@@ -48,7 +48,7 @@ static void send_on_demand(void *argument)
 /* Either the receive is taken back and its byte is still there, or it completes, once, with the byte. */
 TEST(cancel_races_with_data, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
-    struct sender sender = {.rounds = test_scale(20000)};
+    struct sender sender = {.rounds = test_scale(6000)};
     struct transport_socket *socket = net_connected(PEER_INET, &sender.peer);
     struct test_thread *thread = test_thread_start(send_on_demand, &sender);
     long taken = 0;
@@ -104,7 +104,7 @@ static void abort_on_demand(void *argument)
 
 TEST(cancel_races_with_abort, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
-    struct aborter aborter = {.rounds = test_scale(5000)};
+    struct aborter aborter = {.rounds = test_scale(1500)};
     struct test_thread *thread = test_thread_start(abort_on_demand, &aborter);
     int port = 0, listener = peer_listen(PEER_INET, &port);
     for (long i = 0; i < aborter.rounds; i++) {
@@ -153,7 +153,7 @@ TEST(cancel_races_with_abort, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
     int port = 0, listener = peer_listen(PEER_INET, &port);
-    for (long i = 0, rounds = test_scale(5000); i < rounds; i++) {
+    for (long i = 0, rounds = test_scale(1500); i < rounds; i++) {
         struct transport_socket *socket = net_open(PEER_INET);
         struct io connect;
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
@@ -305,7 +305,7 @@ static void close_all(void *argument)
 /* The same while the loops' threads collect and deliver. */
 TEST(close_races_with_events, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
-    for (long round = 0, rounds = test_scale(300); round < rounds; round++) {
+    for (long round = 0, rounds = test_scale(150); round < rounds; round++) {
         struct transport_socket *sockets[MANY];
         struct io receives[MANY];
         int peers[MANY];

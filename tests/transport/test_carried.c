@@ -346,7 +346,7 @@ TEST(echo_from_completions, "")
     echo->io.then = (void (*)(struct io *))echo_on;
     EXPECT_STATUS(net->set_option(echo->socket, TRANSPORT_OPTION_NODELAY, 1), STATUS_SUCCESS);
     EXPECT_STATUS(io_start(echo->socket, &echo->io), STATUS_PENDING);
-    for (long round = 0, rounds = test_scale(50000); round < rounds; round++) {
+    for (long round = 0, rounds = test_scale(15000); round < rounds; round++) {
         size_t length = 1 + (size_t)round % 60, got = 0;
         fill_pattern(big, length);
         if (round % 3 == 0 && length > 1) { /* in two parts, the second one at the wrong moment */
@@ -394,7 +394,7 @@ static void connect_on_demand(void *argument)
 /* Either the accept has the connection or the next one gets it. */
 TEST(cancel_races_with_accept, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
-    struct connector connector = {.rounds = test_scale(5000), .peer = -1};
+    struct connector connector = {.rounds = test_scale(1500), .peer = -1};
     struct transport_socket *listener = net_listener(PEER_INET, &connector.port);
     struct test_thread *thread = test_thread_start(connect_on_demand, &connector);
     long taken = 0;

@@ -53,7 +53,7 @@ static void wake_each_wait(void *argument)
 /* Two threads step by step: a single lost wake hangs the test. */
 TEST(wake_ends_a_wait, "", TEST_TIMEOUT(60))
 {
-    struct waker waker = {.rounds = test_scale(50000)};
+    struct waker waker = {.rounds = test_scale(15000)};
     struct test_thread *thread = test_thread_start(wake_each_wait, &waker);
     for (long i = 0; i < waker.rounds; i++) {
         atomic_store(&waker.waits, i + 1);
