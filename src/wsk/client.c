@@ -170,7 +170,7 @@ static NTSTATUS transport_list_change(struct wsk_client *client, PIRP Irp)
     io_mark_irp_pending(Irp);
     InsertTailList(&client->transport_changes, &Irp->Tail.Overlay.ListEntry);
     io_set_cancel_routine(Irp, transport_change_cancel);
-    if ((Irp->Cancel || client->deregistering) && io_set_cancel_routine(Irp, NULL) != NULL) {
+    if ((wsk_is_cancelled(Irp) || client->deregistering) && io_set_cancel_routine(Irp, NULL) != NULL) {
         RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
         ke_release_spin_lock(&client->lock, irql);
         io_complete_request(Irp, STATUS_CANCELLED, 0);

@@ -259,7 +259,7 @@ void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 /* lock held, listening: takes a connection that is there, or queues the IRP. */
 static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 {
-    if (!Irp->Cancel && IsListEmpty(&socket->listen.irps)) {
+    if (!wsk_is_cancelled(Irp) && IsListEmpty(&socket->listen.irps)) {
         if (IsListEmpty(&socket->listen.waiting) && !socket->listen.armed) {
             NTSTATUS status;
 

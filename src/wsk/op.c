@@ -161,7 +161,7 @@ BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue)
     op->flags |= WSK_OP_CANCELLABLE;
     InsertTailList(queue, &Irp->Tail.Overlay.ListEntry);
     io_set_cancel_routine(Irp, wsk_op_cancel);
-    if (Irp->Cancel && io_set_cancel_routine(Irp, NULL) != NULL) {
+    if (wsk_is_cancelled(Irp) && io_set_cancel_routine(Irp, NULL) != NULL) {
         op_cancel_locked(socket, Irp); /* cancelled before we got it (K-CANCEL-08) */
         return FALSE;
     }

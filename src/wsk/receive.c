@@ -500,7 +500,7 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, STATUS_INVALID_DEVICE_STATE); /* C-SOCK-14 */
     }
-    if (!Irp->Cancel && IsListEmpty(&socket->receive.irps) &&
+    if (!wsk_is_cancelled(Irp) && IsListEmpty(&socket->receive.irps) &&
         receive_step(socket, Irp, &status) == STEP_DONE) {
         ULONG_PTR information = wsk_op_of(Irp)->progress;
 

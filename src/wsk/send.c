@@ -287,7 +287,7 @@ void wsk_send_close(struct wsk_socket *socket)
  * wsk_op_finish to say. */
 static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *status)
 {
-    if (irp->Cancel || socket->send.held || !IsListEmpty(&socket->send.irps) ||
+    if (wsk_is_cancelled(irp) || socket->send.held || !IsListEmpty(&socket->send.irps) ||
         !IsListEmpty(&socket->send.wait))
         return FALSE;
     *status = send_hand_over(socket, irp);

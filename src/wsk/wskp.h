@@ -191,6 +191,12 @@ static inline union wsk_arguments *wsk_arguments_of(PIRP Irp)
     return (union wsk_arguments *)&IoGetCurrentIrpStackLocation(Irp)->Parameters;
 }
 
+/* Its owner may call IoCancelIrp beside the call that brings it (K-CANCEL-08). */
+static inline BOOLEAN wsk_is_cancelled(PIRP Irp)
+{
+    return __atomic_load_n(&Irp->Cancel, __ATOMIC_SEQ_CST);
+}
+
 static inline PIRP wsk_irp_of_link(PLIST_ENTRY link)
 {
     return CONTAINING_RECORD(link, IRP, Tail.Overlay.ListEntry);
