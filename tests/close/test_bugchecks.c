@@ -9,7 +9,7 @@
 
 static void no_teardown(void)
 {
-    if (KeGetCurrentIrql() > PASSIVE_LEVEL)
+    if (test_mode_has("sim") && KeGetCurrentIrql() > PASSIVE_LEVEL)
         KeLowerIrql(PASSIVE_LEVEL); /* where a simulated run's first thread ends */
 }
 
