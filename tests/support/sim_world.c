@@ -39,8 +39,8 @@ static long runs(void)
     if (number_in("UWSK_SIM_SEEDS"))
         return (long)number_in("UWSK_SIM_SEEDS");
     if (test_mode_has("races"))
-        return full ? SEEDS_OF_RACES : RACES_IN_A_QUICK_CHECK;
-    return full ? SEEDS : 2;
+        return full ? SEEDS_OF_RACES : test_sanitizer() ? RACES_IN_A_QUICK_CHECK / 5 : RACES_IN_A_QUICK_CHECK;
+    return full ? SEEDS : test_sanitizer() ? 1 : 2;
 }
 
 static struct net_weather weather(void)
