@@ -180,7 +180,10 @@ int32_t socket_finish_sending(struct transport_socket *socket)
         return STATUS_SUCCESS;
     int error = errno;
     socket_poll(socket); /* ENOTCONN: a reset was quicker, its reason is more telling */
-    return socket->fatal ? socket->fatal : transport_errno_status(error);
+    if (socket->fatal)
+        return socket->fatal;
+    /* No reason is left: a transfer in the kernel has taken it, and its result will latch it. */
+    return error == ENOTCONN ? STATUS_CONNECTION_RESET : transport_errno_status(error);
 }
 
 int32_t common_shutdown(struct transport_socket *socket)
