@@ -384,6 +384,7 @@ static int run_in_modes(const struct uwsk_test *test)
     char mode[MODE_LENGTH];
     const char *at = modes_of(test);
     const char *part = getenv("UWSK_TEST_PART");
+    const char *skip = getenv("UWSK_TEST_SKIP");
     int failed = 0;
 
     if (!*at)
@@ -399,6 +400,8 @@ static int run_in_modes(const struct uwsk_test *test)
         if (*mode == '+' && !uwsk_test_full())
             continue;
         if (part && *part && !has_part(mode + (*mode == '+'), part))
+            continue;
+        if (skip && *skip && has_part(mode + (*mode == '+'), skip))
             continue;
         failed += !run_one(test, *mode == '+' ? mode + 1 : mode);
         if (test->once)
