@@ -100,7 +100,7 @@ extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */
 
 #define OBSERVE(hook, ...)                                                                                   \
     do {                                                                                                     \
-        const struct observe_hooks *observe_now = observe_hooks;                                             \
+        const struct observe_hooks *observe_now = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);         \
         if (__builtin_expect(observe_now != NULL, 0) && observe_now->hook)                                   \
             observe_now->hook(observe_now->context, __VA_ARGS__);                                            \
     } while (0)

@@ -364,13 +364,14 @@ int runner_account_start(void)
         runner_account_stop();
         return -1;
     }
-    observe_hooks = &hooks;
+    __atomic_store_n(&observe_hooks, &hooks, __ATOMIC_RELEASE);
     return 0;
 }
 
 void runner_account_stop(void)
 {
-    observe_hooks = NULL;
+    /* Threads that have just ended may still look whether anybody watches their end. */
+    __atomic_store_n(&observe_hooks, NULL, __ATOMIC_RELEASE);
     for (int i = 0; shards && i < (int)shard_count; i++) {
         struct slab *slab = shards[i].slabs;
 

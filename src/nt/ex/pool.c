@@ -628,7 +628,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         fill_slack(block + bytes, slack_of(bytes, room));
         POOL_POISON(host_memory_poison(block + bytes, room - bytes));
     }
-    hooks = observe_hooks;
+    hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
     if (hooks && hooks->block && caller)
         hooks->block(hooks->context, &record->stamp, caller);
     __atomic_store_n(&record->state, POOL_LIVE, __ATOMIC_RELEASE);
@@ -713,7 +713,7 @@ void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *cal
     BOOLEAN large = chunk->large_bytes != 0;
     SIZE_T bytes = large ? chunk->large_bytes : POOL_GET(record->bytes);
     SIZE_T room = large ? chunk->mapped - PAGE_SIZE : chunk->block_bytes;
-    const struct observe_hooks *hooks = observe_hooks;
+    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
     BOOLEAN filled;
 
     host_point(HOST_POINT_POOL, block);

@@ -164,7 +164,7 @@ static void check_irql(PKSPIN_LOCK lock, ULONG kind, int bad, void *caller)
  */
 static inline struct ke_thread *unwatched_thread(void)
 {
-    const struct observe_hooks *hooks = observe_hooks;
+    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
     struct host_thread *host = host_known_self;
 
     if (__builtin_expect(!host || uwsk_points_enabled || (hooks && hooks->lock), 0))
