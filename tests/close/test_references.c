@@ -158,17 +158,20 @@ static NTSTATUS WSKAPI keep_reject_close(PVOID SocketContext, ULONG Flags, PSOCK
     UNREFERENCED_PARAMETER(RemoteAddress);
     *AcceptSocketContext = NULL;
     *AcceptSocketDispatch = NULL;
-    switch (InterlockedIncrement(&brought.calls)) {
-    case 1:
+    switch (ReadAcquire(&brought.calls)) { /* told when all that the test looks at is there */
+    case 0:
         brought.kept = AcceptSocket;
+        InterlockedIncrement(&brought.calls);
         return STATUS_SUCCESS;
-    case 2:
+    case 1:
         brought.rejected = AcceptSocket;
+        InterlockedIncrement(&brought.calls);
         return STATUS_REQUEST_NOT_ACCEPTED;
     default:
         brought.closed = AcceptSocket;
         wt_op_init(&brought.close);
         wt_close(AcceptSocket, &brought.close);
+        InterlockedIncrement(&brought.calls);
         return STATUS_SUCCESS;
     }
 }
