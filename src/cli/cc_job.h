@@ -14,7 +14,7 @@ struct cc_input {
 
 struct cc_job {
     bool show, check_long, sanitized, wants_info;
-    bool explore; /* every access of the driver's code calls the runtime (--explore) */
+    bool explore;           /* every access of the driver's code calls the runtime (--explore) */
     bool dependencies_only; /* -M, -MM */
     enum cc_stage stage;
     const char *output, *wanted_compiler, *language;
