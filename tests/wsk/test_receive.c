@@ -389,9 +389,9 @@ TEST(receives_behind_a_drain_wait_for_it, "R-RECV-05 D-06")
         ULONG missing = text[0] == 'l' ? 4 : text[0] == 'o' ? 3 : text[0] == 's' ? 2 : 1;
         CHAR rest[4];
 
-        EXPECT(RtlEqualMemory(text, "lostgot" + 4 - missing, 3));
+        EXPECT(RtlEqualMemory(text, &"lostgot"[4 - missing], 3));
         EXPECT_EQ(wt_receive_now(socket, rest, missing, WSK_FLAG_WAITALL), missing);
-        EXPECT(RtlEqualMemory(rest, "lostgot" + 7 - missing, missing));
+        EXPECT(RtlEqualMemory(rest, &"lostgot"[7 - missing], missing));
     } else {
         EXPECT(RtlEqualMemory(text, "got", 3));
     }
