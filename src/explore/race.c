@@ -602,23 +602,34 @@ static void mark_freed(struct races *all, uintptr_t from, uintptr_t to, int free
     }
 }
 
+/* A block of the pool is in use again: what was known of it before is over. */
+static void begin_anew(struct races *all, const void *object, uint64_t bytes)
+{
+    uintptr_t from = (uintptr_t)object, to = (from + bytes + 7) & ~(uintptr_t)7;
+
+    mark_freed(all, from, to, 0);
+    forget_accesses(all, from, to);
+}
+
 static void block_born(struct races *all, int kind, const void *object, uint64_t tag, uint64_t bytes,
                        void *caller)
 {
     struct block **bucket = &all->block[hash_of((uintptr_t)object >> 4)], *block = all->spare_blocks;
-    uintptr_t from = (uintptr_t)object, to = (from + bytes + 7) & ~(uintptr_t)7;
 
     if (block)
         all->spare_blocks = block->next;
     else
         block = must(malloc(sizeof *block));
-    *block = (struct block){
-        .next = *bucket, .from = from, .bytes = bytes, .kind = kind, .tag = tag, .born_at = caller};
+    *block = (struct block){.next = *bucket,
+                            .from = (uintptr_t)object,
+                            .bytes = bytes,
+                            .kind = kind,
+                            .tag = tag,
+                            .born_at = caller};
     if (detail(all))
         block->born = take_stack(all);
     *bucket = block;
-    mark_freed(all, from, to, 0);
-    forget_accesses(all, from, to);
+    begin_anew(all, object, bytes);
 }
 
 /* To give memory back is to write it: nobody's access may be out of order with that. */
@@ -677,6 +688,8 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
 
     if (is_memory(kind))
         block_born(all, kind, object, tag, bytes, caller);
+    else if (kind == OBSERVE_DEVICE)
+        begin_anew(all, object, bytes);
     if (all->below->born)
         all->below->born(all->below->context, kind, object, tag, bytes, caller);
 }

@@ -524,6 +524,43 @@ static VOID FreedMdlSecond(VOID)
 {
 }
 
+/* A device takes a block that another thread has freed: it is memory like any other, and what was before is over. */
+enum { BLOCKS = 80, BLOCK_BYTES = 4000, EXTENSION_BYTES = 3000 };
+
+static PUCHAR Blocks[BLOCKS]; /* more than one thread keeps for itself */
+
+static VOID DeviceInFreedBlockFirst(VOID)
+{
+    for (ULONG i = 0; i < BLOCKS; i++) {
+        Blocks[i] = (PUCHAR)ExAllocatePool2(POOL_FLAG_NON_PAGED, BLOCK_BYTES, ORDER_TAG);
+        if (Blocks[i] != NULL) {
+            RtlFillMemory(Blocks[i], BLOCK_BYTES, 1);
+        }
+    }
+    for (ULONG i = 0; i < BLOCKS; i++) {
+        if (Blocks[i] != NULL) {
+            ExFreePoolWithTag(Blocks[i], ORDER_TAG);
+        }
+    }
+    if (!Sound) {
+        Value = *(volatile UCHAR *)Blocks[0];
+    }
+}
+
+static VOID DeviceInFreedBlockSecond(VOID)
+{
+    PDEVICE_OBJECT Taker;
+
+    Pause();
+    Pause();
+    if (NT_SUCCESS(IoCreateDevice(Device->DriverObject, EXTENSION_BYTES, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE,
+                                  &Taker))) {
+        RtlFillMemory(Taker->DeviceExtension, EXTENSION_BYTES, 2);
+        Taker->Flags &= ~DO_DEVICE_INITIALIZING;
+        IoDeleteDevice(Taker);
+    }
+}
+
 /* Whichever comes first, it is reported: as a race, or as a use after the free. */
 static PULONG SharedBlock;
 

@@ -45,4 +45,5 @@
     X(Freed, "use-after-free")                                                                               \
     X(FreedIrp, "use-after-free")                                                                            \
     X(FreedMdl, "use-after-free")                                                                            \
+    X(DeviceInFreedBlock, "use-after-free")                                                                  \
     X(FreedWhileUsed, NULL)
