@@ -30,6 +30,9 @@
  * succeeds when the FIN came first.  A send then has in op->bytes what was handed over.
  *  - A connect that failed may be tried again on the same socket; a connect that was taken back may not.
  *  - A loop belongs to one thread, the first that calls wait() for it.
+ *  - resolve() answers STATUS_PENDING or why not, never STATUS_SUCCESS; complete() comes from dispatch() of the
+ * request's loop, and its results are valid until it returns.  resolve_cancel() answers as cancel() does: 1 also
+ * while the system's resolver still works, whose result is then thrown away.
  *  - All functions may be called from any thread, at any IRQL up to DISPATCH_LEVEL, and never block, but for
  *    wait().
  */
@@ -39,7 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPORT_VERSION 1
+#define TRANSPORT_VERSION 2
 
 struct transport;        /* one attached back end */
 struct transport_socket; /* one of its sockets */
@@ -115,6 +118,42 @@ struct transport_op {
         void *pointer[4];
         uint64_t word[4];
     } inside;
+};
+
+/* ---- names and addresses: what the system's resolver knows ------------------------------------------------ */
+
+enum transport_resolve_kind {
+    TRANSPORT_RESOLVE_ADDRESSES = 1, /* of a host's name, and the port of a service's name */
+    TRANSPORT_RESOLVE_NAMES          /* of an address and a port */
+};
+
+enum transport_resolve_flags {
+    TRANSPORT_RESOLVE_CANONICAL = 1,  /* addresses: host_name, too */
+    TRANSPORT_RESOLVE_CONFIGURED = 2, /* addresses: of families only of which this host has an address */
+    TRANSPORT_RESOLVE_AS_IS = 4,      /* addresses: no IDN encoding */
+    TRANSPORT_RESOLVE_HOST = 8,       /* names: host_name is wanted */
+    TRANSPORT_RESOLVE_SERVICE = 16,   /* names: service_name is wanted */
+    TRANSPORT_RESOLVE_DATAGRAM = 32,  /* names: the service is UDP's */
+    TRANSPORT_RESOLVE_SHORT = 64      /* names: a host of this domain without the domain */
+};
+
+struct transport_resolve { /* text is UTF-8 */
+    /* the owner fills these; host and service are copied by resolve() */
+    void (*complete)(struct transport_resolve *request, int32_t status);
+    int kind;
+    unsigned flags;
+    unsigned loop;
+    int family;                       /* addresses: TRANSPORT_AF_* or 0 */
+    const char *host;                 /* addresses: "" = this host, NULL = not asked for */
+    const char *service;              /* addresses: NULL = not asked for */
+    struct transport_address address; /* names */
+
+    /* results, the transport's memory.  STATUS_NO_MATCH: the host has no address. */
+    const struct transport_address *addresses; /* port 0, in the resolver's order, each once */
+    size_t count;
+    int port_stream, port_datagram; /* of the service, host order; -1 = it has none */
+    const char *host_name;          /* NULL = it has none */
+    const char *service_name;
 };
 
 enum transport_option {
@@ -195,6 +234,9 @@ struct transport_ops {
     int32_t (*get_option)(struct transport_socket *socket, int option, uint64_t *value);
     int64_t (*query)(struct transport_socket *socket, int what); /* bytes, or -1 when unknown */
     unsigned (*loop_of)(struct transport_socket *socket);
+
+    int32_t (*resolve)(struct transport *transport, struct transport_resolve *request);
+    int (*resolve_cancel)(struct transport *transport, struct transport_resolve *request);
 };
 
 extern const struct transport_ops transport_epoll;

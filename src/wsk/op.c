@@ -27,6 +27,8 @@ static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_RECEIVE] = "WskReceive",
     [WSK_OP_DISCONNECT] = "WskDisconnect",
     [WSK_OP_CLOSE] = "WskCloseSocket",
+    [WSK_OP_ADDRESS_INFO] = "WskGetAddressInfo",
+    [WSK_OP_NAME_INFO] = "WskGetNameInfo",
 };
 
 const char *wsk_op_name(enum wsk_op_kind kind)

@@ -54,8 +54,8 @@ struct wsk_report_client {
     const void *quiet;        /* the event that WskDeregister waits for */
     int deregistering;
     long captures; /* not released */
-    long calls;    /* threads inside WskSocket and the like, IRPs of WskControlClient */
-    long open;     /* sockets that are not closed */
+    long calls; /* threads inside WskSocket and the like, IRPs of WskControlClient and of name resolution */
+    long open;  /* sockets that are not closed */
 };
 
 /* Calls fn for every open socket, or every client, under locks: fn may only look and copy.  It raises to

@@ -26,11 +26,14 @@
 #include "nt/observe.h"
 #include "nt/ps/ps.h"
 #include "nt/rtl/call.h"
+#include "nt/rtl/rtl.h"
 #include "transport/transport.h"
 
 #define WSK_TAG_SOCKET     'SksW'
 #define WSK_TAG_CLIENT     'CksW'
 #define WSK_TAG_INDICATION 'IksW'
+#define WSK_TAG_ADDRESSES  'AksW' /* ADDRINFOEXW lists: the driver's until WskFreeAddressInfo */
+#define WSK_TAG_RESOLVE    'NksW'
 
 /* ---- settings of this run (wsk.c) --------------------------------------------------------------------- */
 
@@ -130,6 +133,8 @@ enum wsk_op_kind {
     WSK_OP_RECEIVE,
     WSK_OP_DISCONNECT,
     WSK_OP_CLOSE,
+    WSK_OP_ADDRESS_INFO,
+    WSK_OP_NAME_INFO,
     WSK_OP_MAX
 };
 
@@ -146,7 +151,8 @@ struct wsk_op {
     union {
         SIZE_T progress; /* receive: bytes delivered so far; disconnect: bytes of the final buffer sent */
         ULONG64 end;     /* send, once handed over: offset of its last byte + 1 in the stream */
-        ULONG_PTR information; /* DONE: what goes to IoStatus.Information */
+        ULONG_PTR information;       /* DONE: what goes to IoStatus.Information */
+        struct wsk_resolve *resolve; /* name resolution: what is asked */
     };
     NTSTATUS status;           /* DONE */
     UCHAR kind;                /* enum wsk_op_kind */

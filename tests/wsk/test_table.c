@@ -213,7 +213,6 @@ TEST(slots_that_are_not_built_refuse, "D-01 C-IRP-01", TEST_MODES(WT_MODES))
     PWSK_SOCKET listener = wt_open(AF_INET, WSK_FLAG_LISTEN_SOCKET, NULL, NULL);
     WSK_INSPECT_ID id = {0, 0};
     SOCKADDR_STORAGE address;
-    PADDRINFOEXW result;
     struct wt_op op;
 
     wt_op_init(&op);
@@ -225,15 +224,6 @@ TEST(slots_that_are_not_built_refuse, "D-01 C-IRP-01", TEST_MODES(WT_MODES))
     EXPECT_STATUS(
         wt_returned(&op, wt_listen(listener)->WskInspectComplete(listener, &id, WskInspectAccept, op.irp)),
         STATUS_NOT_IMPLEMENTED);
-    wt_again(&op);
-    EXPECT_STATUS(wt_returned(&op, wt_npi.Dispatch->WskGetAddressInfo(wt_npi.Client, NULL, NULL, 0, NULL,
-                                                                      NULL, &result, NULL, NULL, op.irp)),
-                  STATUS_NOT_IMPLEMENTED);
-    wt_again(&op);
-    EXPECT_STATUS(wt_returned(&op, wt_npi.Dispatch->WskGetNameInfo(wt_npi.Client, (PSOCKADDR)&address, 16,
-                                                                   NULL, NULL, 0, NULL, NULL, op.irp)),
-                  STATUS_NOT_IMPLEMENTED);
-    wt_npi.Dispatch->WskFreeAddressInfo(wt_npi.Client, NULL);
     wt_op_free(&op);
     wt_close_now(connection);
     wt_close_now(listener);

@@ -371,6 +371,33 @@ static NTSTATUS read_ipv6_whole(struct reader *reader, IN6_ADDR *address, PULONG
     return unit_at(reader, 0) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 }
 
+/* ---- for the rooms above (rtl.h) ---------------------------------------------------------------------- */
+
+BOOLEAN rtl_read_ipv4(const char *text, UCHAR *address)
+{
+    struct reader reader = {text, FALSE, 0};
+
+    return read_ipv4(&reader, FALSE, (IN_ADDR *)address) && unit_at(&reader, 0) == 0;
+}
+
+BOOLEAN rtl_read_ipv6(const char *text, UCHAR *address, PULONG scope)
+{
+    struct reader reader = {text, FALSE, 0};
+    USHORT port;
+
+    return text[0] != '[' && read_ipv6_whole(&reader, (IN6_ADDR *)address, scope, &port) == STATUS_SUCCESS;
+}
+
+void rtl_write_ipv4(char text[RTL_ADDRESS_TEXT], const UCHAR *address)
+{
+    write_ipv4(text, (const IN_ADDR *)address, 0);
+}
+
+void rtl_write_ipv6(char text[RTL_ADDRESS_TEXT], const UCHAR *address, ULONG scope)
+{
+    write_ipv6(text, (const IN6_ADDR *)address, scope, 0);
+}
+
 /* ---- what drivers call; ip2string.h tells what each does ---------------------------------------------- */
 
 PSTR NTAPI RtlIpv4AddressToStringA(const IN_ADDR *Addr, PSTR S)

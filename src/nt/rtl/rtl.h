@@ -32,6 +32,14 @@ struct rtl_conversion {
 struct rtl_conversion rtl_utf16_to_utf8(char *target, size_t bytes, const WCHAR *source, size_t units);
 struct rtl_conversion rtl_utf8_to_utf16(WCHAR *target, size_t units, const char *source, size_t bytes);
 
+/* Numeric addresses, 4 and 16 bytes; an IPv4 address in any form that inet_addr takes.  FALSE: the text is none, or
+ * more than that. */
+BOOLEAN rtl_read_ipv4(const char *text, UCHAR *address);
+BOOLEAN rtl_read_ipv6(const char *text, UCHAR *address, PULONG scope);
+#define RTL_ADDRESS_TEXT 65 /* chars that any address takes, with its end */
+void rtl_write_ipv4(char text[RTL_ADDRESS_TEXT], const UCHAR *address);
+void rtl_write_ipv6(char text[RTL_ADDRESS_TEXT], const UCHAR *address, ULONG scope);
+
 /* 100 ns since 1601 as a date. */
 void rtl_time_to_time_fields(const LARGE_INTEGER *time, PTIME_FIELDS fields);
 

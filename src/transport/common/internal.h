@@ -10,6 +10,7 @@
  *   socket->lock     the socket's system calls, its operations and latches; held for non-blocking calls only
  *   transport->bind  the table of bound ports
  *   loop->lock       run list, timers, graveyard of one loop (a leaf: nothing is taken under it)
+ *   resolver->lock   what is asked of the system's resolver (a leaf, too)
  * complete() is called with none of them held.  op->segments() is called under socket->lock.
  *
  * Try and hold are one step.  A starting function makes its system call and, on EAGAIN, puts the op into
@@ -106,6 +107,7 @@ static inline void link_remove(struct link *item) /* harmless when not in a list
 
 struct buffer;
 struct loop;
+struct resolver;
 
 struct buffers { /* unused ones of one size */
     struct buffer *first;
@@ -130,7 +132,8 @@ struct loop {
     struct link run;                  /* sockets with pending events */
     struct link timers[TIMER_LEVELS]; /* each in order of deadline, since a level has one interval */
     unsigned timer_count;
-    uint64_t sleep_until; /* what wait() waits for at most: an earlier timer must wake it */
+    uint64_t sleep_until;  /* what wait() waits for at most: an earlier timer must wake it */
+    _Atomic bool resolved; /* resolver->jobs may have one that is over for this loop */
     struct transport_socket *graveyard;
     unsigned graveyard_count;
 
@@ -174,6 +177,7 @@ struct transport {
     _Atomic unsigned next_loop; /* accepted sockets go round */
     _Atomic long sockets;       /* open ones */
     _Atomic long buffers_out;   /* provided and not yet recycled */
+    struct resolver *resolver;
     struct lock bind;
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
@@ -386,6 +390,17 @@ void buffer_drain(struct loop *loop); /* frees the cache */
 void common_recycle(struct transport *transport, void *provided);
 size_t common_provided_size(struct transport *transport);
 
+/* ---- resolve.c ---------------------------------------------------------------------------------------- */
+
+struct resolver *resolver_create(void); /* NULL: no memory */
+/* Needs that no request is inside; ends the threads that wait and leaves those behind that are in the system's
+ * resolver: they end themselves. */
+void resolver_close(struct resolver *resolver);
+/* Calls complete() for what is over, a bounded amount.  Returns 1 when there may be more. */
+int resolver_dispatch(struct loop *loop);
+int32_t common_resolve(struct transport *transport, struct transport_resolve *request);
+int common_resolve_cancel(struct transport *transport, struct transport_resolve *request);
+
 /* The part of a back end's table that is the same for all. */
 #define COMMON_TRANSPORT_OPS                                                                                 \
     .version = TRANSPORT_VERSION, .detach = loop_detach, .wait = loop_wait, .dispatch = loop_dispatch,       \
@@ -394,6 +409,7 @@ size_t common_provided_size(struct transport *transport);
     .watch = common_watch, .cancel = common_cancel, .recycle = common_recycle,                               \
     .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
     .close = common_close, .address = common_address, .set_option = common_set_option,                       \
-    .get_option = common_get_option, .query = common_query, .loop_of = common_loop_of
+    .get_option = common_get_option, .query = common_query, .loop_of = common_loop_of,                       \
+    .resolve = common_resolve, .resolve_cancel = common_resolve_cancel
 
 #endif

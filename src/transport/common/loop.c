@@ -45,6 +45,11 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
     struct transport *transport = calloc(1, sizeof(*transport) + loops * sizeof(transport->loops[0]));
     if (!transport)
         return STATUS_INSUFFICIENT_RESOURCES;
+    transport->resolver = resolver_create();
+    if (!transport->resolver) {
+        free(transport);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     transport->engine = engine;
     transport->config = *config;
     for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
@@ -58,6 +63,7 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
             engine->loop_close(&transport->loops[i]);
         for (unsigned i = 0; i < transport->loop_count; i++)
             close_loop(&transport->loops[i]);
+        resolver_close(transport->resolver);
         free(transport);
         return transport_errno_status(error);
     }
@@ -83,6 +89,7 @@ void loop_detach(struct transport *transport)
 {
     assert(atomic_load(&transport->sockets) == 0 && "detach: every socket was closed");
     assert(atomic_load(&transport->buffers_out) == 0 && "detach: every provided buffer was given back");
+    resolver_close(transport->resolver); /* first: its threads wake loops */
     for (unsigned i = 0; i < transport->loop_count; i++) {
         struct loop *loop = &transport->loops[i];
         empty_graveyard(loop);
@@ -303,7 +310,7 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
     uint64_t until = next_timer(loop);
     if (deadline_ns < until)
         until = deadline_ns;
-    if (!link_empty(&loop->run))
+    if (!link_empty(&loop->run) || atomic_load(&loop->resolved))
         until = 0; /* collect what else there is, but do not sleep */
     loop->sleep_until = until;
     lock_release(&loop->lock);
@@ -360,6 +367,8 @@ int loop_dispatch(struct transport *transport, unsigned index)
             socket_ahead(ready[i + steps].socket, (unsigned)steps);
         socket_step(ready[i].socket, ready[i].events);
     }
+    if (atomic_load_explicit(&loop->resolved, memory_order_acquire) && resolver_dispatch(loop))
+        return 1;
     if (count == 0 || more)
         return more;
     lock_take(&loop->lock); /* what these steps have queued */

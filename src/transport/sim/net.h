@@ -44,11 +44,13 @@ void net_stop(void);
 int net_host_add(const char *address);
 /* The address appears on or disappears from host 0. */
 int net_address_change(const char *address, int present);
-/* A name for transport_sim's resolver (issue 5) and for peers. */
+/* A name for transport_sim's resolver and for peers; the first one of an address is its name in return. */
 int net_name_add(const char *name, const char *address);
 /* Its addresses in the order in which they were added, upper and lower case alike; family 0 = either.  Answers how
  * many there are, of which `count` are written. */
 int net_name_find(const char *name, int family, struct transport_address *out, int count);
+/* The first name of this address, NULL = it has none. */
+const char *net_name_of(const struct transport_address *address);
 /* 1 when nothing is on its way: no segment, no held acknowledgement, no held FIN. */
 int net_is_quiet(void);
 

@@ -26,7 +26,8 @@ struct stack_loop {
     struct transport *transport;
     struct net_waiter waiter;
     bool notified;
-    struct net_link run; /* sockets with something to look at */
+    struct net_link run;      /* sockets with something to look at */
+    struct net_link resolved; /* struct stack_resolve that is over */
 };
 
 struct transport {
@@ -35,6 +36,7 @@ struct transport {
     long sockets;
     long buffers_out; /* provided and not yet given back */
     struct stack_buffer *buffers;
+    struct net_link resolves; /* struct stack_resolve that waits for its answer */
     unsigned loop_count;
     struct stack_loop loops[];
 };
@@ -114,5 +116,10 @@ int64_t stack_query(struct transport_socket *socket, int what);
 void stack_options_init(struct transport_socket *socket);
 void stack_options_apply(struct transport_socket *socket); /* to an end that is new */
 size_t stack_buffer_size(const struct transport_socket *socket, int option);
+
+/* resolve.c */
+int32_t stack_resolve(struct transport *transport, struct transport_resolve *request);
+int stack_resolve_cancel(struct transport *transport, struct transport_resolve *request);
+void stack_resolve_step(struct stack_loop *loop); /* ends the first that is over */
 
 #endif

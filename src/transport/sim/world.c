@@ -413,3 +413,16 @@ int net_name_find(const char *name, int family, struct transport_address *out, i
     }
     return found;
 }
+
+const char *net_name_of(const struct transport_address *address)
+{
+    struct net_where where;
+    net_enter(NULL);
+    if (!net_where_of(address, &where))
+        return NULL;
+    for (int i = 0; i < net_world.name_count; i++) {
+        if (net_where_same_ip(&net_world.names[i].where, &where))
+            return net_world.names[i].name;
+    }
+    return NULL;
+}
