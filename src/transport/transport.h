@@ -28,6 +28,9 @@
  *  - When a connection dies, every op inside ends with the reason (reset, timed out, aborted by abort(),
  * ...), and so does every later one; only a receive first gives what came before a reset, and WATCH_PEER_FIN
  * succeeds when the FIN came first.  A send then has in op->bytes what was handed over.
+ *  - A datagram socket knows open, bind, send_to, receive_from, group, cancel, close, address, options and
+ *    READABLE.  bind() needs a port of its own: TCP's and UDP's are apart.  A send_to of an unbound one is
+ *    refused (STATUS_INVALID_DEVICE_STATE).
  *  - A connect that failed may be tried again on the same socket; a connect that was taken back may not.
  *  - A loop belongs to one thread, the first that calls wait() for it.
  *  - resolve() answers STATUS_PENDING or why not, never STATUS_SUCCESS; complete() comes from dispatch() of the
@@ -76,7 +79,9 @@ enum transport_op_kind {
     TRANSPORT_WATCH_SENT,      /* nothing that the network stack has accepted is unsent any more */
     TRANSPORT_WATCH_ACKED,     /* nothing that it has accepted is unacknowledged any more */
     TRANSPORT_WATCH_FIN_ACKED, /* our own FIN has been acknowledged (after shutdown() only) */
-    TRANSPORT_WATCH_READABLE   /* data or the peer's FIN waits: for a receive of no bytes */
+    TRANSPORT_WATCH_READABLE,  /* data or the peer's FIN waits: for a receive of no bytes */
+    TRANSPORT_SEND_TO,         /* struct transport_datagram_op */
+    TRANSPORT_RECEIVE_FROM     /* struct transport_datagram_op */
 };
 
 enum transport_op_flags {
@@ -118,6 +123,60 @@ struct transport_op {
         void *pointer[4];
         uint64_t word[4];
     } inside;
+};
+
+/* ---- datagrams ---------------------------------------------------------------------------------------- */
+
+enum transport_datagram_known { /* which members say something */
+                                TRANSPORT_KNOWS_LOCAL = 1,
+                                TRANSPORT_KNOWS_INTERFACE = 2,
+                                TRANSPORT_KNOWS_HOPS = 4,
+                                TRANSPORT_KNOWS_CLASS = 8,
+                                TRANSPORT_KNOWS_SEGMENT = 16
+};
+
+enum transport_datagram_flags {
+    TRANSPORT_TRUNCATED = 1, /* received: there were more bytes than room */
+    TRANSPORT_BROADCAST = 2, /* received: for a broadcast address */
+    TRANSPORT_MULTICAST = 4  /* received: for a multicast address */
+};
+
+struct transport_datagram {          /* all of a datagram but its bytes */
+    struct transport_address remote; /* sent: to; length 0 = invalid.  received: from */
+    unsigned known; /* sent: what is wanted.  received: LOCAL and INTERFACE always, the others where
+                                      * an option asks for them */
+    unsigned flags;
+    struct transport_address
+        local;              /* received: the destination in its header.  sent: the source (port ignored) */
+    uint32_t interface;     /* index */
+    uint32_t hops;          /* TTL or hop limit */
+    uint32_t traffic_class; /* TOS or traffic class, the two bits of ECN included */
+    /* received: this is several datagrams of one sender in a row, each so long but the last
+     * (OPTION_RECEIVE_COALESCED).  sent: to be cut so. */
+    uint32_t segment;
+};
+
+struct transport_received { /* one of a batch */
+    void *data;
+    size_t bytes;
+    struct transport_datagram about;
+};
+
+/* SEND_TO hands over `count` datagrams in order, each whole or not at all; an error ends it at that one.
+ * RECEIVE_FROM takes one into the owner's segments (`op.segments`, `op.length`; what does not fit is cut off) and
+ * fills `about`; it succeeds with any number of bytes, 0 too.  With TRANSPORT_PROVIDE it takes up to `count` and
+ * never ends inline: `received` is the transport's memory, valid until complete() returns. */
+struct transport_datagram_op {
+    struct transport_op op; /* `bytes` is their sum */
+    size_t count;
+    struct transport_datagram about;     /* send: of each of them, the owner's */
+    struct transport_received *received; /* receive with PROVIDE */
+    size_t done;                         /* so many were sent or received */
+    /* Send, called like op.segments(), for an index that never goes back behind `done`: how long a datagram is, and
+     * up to `count` segments of it from byte `offset` on. */
+    size_t (*length)(struct transport_datagram_op *op, size_t index);
+    size_t (*parts)(struct transport_datagram_op *op, size_t index, size_t offset,
+                    struct transport_segment *out, size_t count);
 };
 
 /* ---- names and addresses: what the system's resolver knows ------------------------------------------------ */
@@ -173,6 +232,14 @@ enum transport_option {
     TRANSPORT_OPTION_DONTFRAGMENT,
     TRANSPORT_OPTION_INTERFACE, /* interface index for unicast */
     TRANSPORT_OPTION_ERROR,     /* get: pending error as NTSTATUS */
+    TRANSPORT_OPTION_BROADCAST, /* datagrams to broadcast addresses may be sent */
+    TRANSPORT_OPTION_MULTICAST_HOPS,
+    TRANSPORT_OPTION_MULTICAST_LOOP,
+    TRANSPORT_OPTION_MULTICAST_INTERFACE, /* index */
+    TRANSPORT_OPTION_RECEIVE_HOPS,        /* received datagrams tell: KNOWS_HOPS */
+    TRANSPORT_OPTION_RECEIVE_CLASS,       /* KNOWS_CLASS */
+    TRANSPORT_OPTION_RECEIVE_COALESCED,   /* KNOWS_SEGMENT: at most so many bytes; 0 = each datagram alone */
+    TRANSPORT_OPTION_SEND_SEGMENT,        /* each datagram is cut in pieces of so many bytes; 0 = not */
     TRANSPORT_OPTION_MAX
 };
 
@@ -180,7 +247,7 @@ enum transport_query {
     TRANSPORT_UNSENT =
         1, /* bytes accepted (op->bytes of sends) that have not been sent once; an unsent FIN is one */
     TRANSPORT_UNACKED, /* bytes accepted that have not been acknowledged; an unacknowledged FIN is one */
-    TRANSPORT_READABLE /* bytes that wait to be received */
+    TRANSPORT_READABLE /* bytes that wait to be received; of a datagram socket: in the first datagram */
 };
 
 struct transport_config {
@@ -218,6 +285,11 @@ struct transport_ops {
     int32_t (*send)(struct transport_socket *socket, struct transport_op *op);
     int32_t (*receive)(struct transport_socket *socket, struct transport_op *op);
     int32_t (*watch)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*send_to)(struct transport_socket *socket, struct transport_datagram_op *op);
+    int32_t (*receive_from)(struct transport_socket *socket, struct transport_datagram_op *op);
+    /* Enters (join) or leaves a multicast group; interface index 0 = the system's choice. */
+    int32_t (*group)(struct transport_socket *socket, int join, const struct transport_address *group,
+                     const struct transport_address *source, unsigned interface);
     int (*cancel)(struct transport_socket *socket, struct transport_op *op);
     void (*recycle)(struct transport *transport, void *provided);
     size_t (*provided_size)(struct transport *transport); /* no provided buffer holds more */

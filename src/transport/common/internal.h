@@ -48,9 +48,9 @@
 #include <sys/socket.h>
 
 enum {
-    OP_KINDS = TRANSPORT_WATCH_READABLE + 1, /* size of an array indexed by transport_op_kind */
-    EVENT_BATCH = 256,                       /* events fetched by one wait() */
-    DISPATCH_STEPS = 64,                     /* sockets looked at by one dispatch() */
+    OP_KINDS = TRANSPORT_RECEIVE_FROM + 1, /* size of an array indexed by transport_op_kind */
+    EVENT_BATCH = 256,                     /* events fetched by one wait() */
+    DISPATCH_STEPS = 64,                   /* sockets looked at by one dispatch() */
     AHEAD_STEPS = 4,      /* so many steps before its own a socket is fetched into the cache */
     AHEAD_SOCKETS = 128,  /* when a transport has more sockets than these */
     SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */

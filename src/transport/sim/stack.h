@@ -11,7 +11,7 @@
 #include "transport/sim/internal.h"
 
 enum {
-    STACK_KINDS = TRANSPORT_WATCH_READABLE + 1,
+    STACK_KINDS = TRANSPORT_RECEIVE_FROM + 1,
     STACK_STEPS = 64,           /* sockets looked at by one dispatch() */
     STACK_SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */
     STACK_ONE_BYTE_SLICE = 256, /* the same in one-byte mode */
