@@ -168,6 +168,7 @@ struct transport_received { /* one of a batch */
  * never ends inline: `received` is the transport's memory, valid until complete() returns. */
 struct transport_datagram_op {
     struct transport_op op; /* `bytes` is their sum */
+    void *owner;            /* the owner's own */
     size_t count;
     struct transport_datagram about;     /* send: of each of them, the owner's */
     struct transport_received *received; /* receive with PROVIDE */
