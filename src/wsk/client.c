@@ -67,6 +67,8 @@ void wsk_client_report_orphans(struct wsk_client *client)
 
     for (link = client->orphans.Flink; link != &client->orphans; link = link->Flink)
         count++;
+    for (link = client->orphan_datagrams.Flink; link != &client->orphan_datagrams; link = link->Flink)
+        count++;
     if (count == 0)
         return;
     dbg_print(
@@ -74,6 +76,7 @@ void wsk_client_report_orphans(struct wsk_client *client)
         "(C-CLOSE-37)\n",
         count);
     wsk_indication_free_all(&client->orphans);
+    wsk_datagram_free_all(&client->orphan_datagrams);
 }
 
 /* ---- WskControlClient --------------------------------------------------------------------------------- */
@@ -85,6 +88,8 @@ static const struct {
 } wsk_transport_rows[] = {
     {AF_INET, SOCK_STREAM, IPPROTO_TCP},
     {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
 };
 
 /* Synthesised: Linux has no transport catalogue with provider ids (R-CTLC-04). */

@@ -104,9 +104,12 @@ static void close_orphan_indications(struct wsk_socket *socket)
     struct wsk_client *client = socket->client;
     KIRQL irql;
 
-    if (IsListEmpty(&socket->receive.retained)) /* no lock needed: nobody else is inside the gate any more */
+    /* No lock needed to look: nobody else is inside the gate any more. */
+    if (IsListEmpty(&socket->receive.retained) && socket->datagram == NULL)
         return;
     irql = ke_acquire_spin_lock(&client->lock);
+    if (socket->datagram != NULL)
+        wsk_datagram_end(socket, &client->orphan_datagrams);
     while (!IsListEmpty(&socket->receive.retained))
         InsertTailList(&client->orphans, RemoveHeadList(&socket->receive.retained));
     ke_release_spin_lock(&client->lock, irql);
@@ -207,6 +210,8 @@ static void close_cancel(struct wsk_socket *socket)
     }
     if (socket->category == WSK_LISTEN) {
         wsk_listen_close(socket, &dropped); /* C-CLOSE-43 */
+    } else if (socket->category == WSK_DATAGRAM) {
+        wsk_datagram_close(socket);
     } else if (socket->category == WSK_CONNECTION) {
         wsk_connection_close(socket);
         wsk_receive_close(socket);

@@ -11,7 +11,7 @@ NTSTATUS wsk_bind_now(struct wsk_socket *socket, const struct transport_address 
     NTSTATUS status;
     enum wsk_event event = socket->category == WSK_LISTEN ? WSK_EV_LISTEN : WSK_EV_BIND;
 
-    if (socket->type != SOCK_STREAM)
+    if (socket->category == WSK_LISTEN && socket->type != SOCK_STREAM)
         return STATUS_NOT_IMPLEMENTED; /* W-05 */
     if (wsk_transition(socket->category, socket->state, event) == 0)
         return STATUS_INVALID_DEVICE_STATE;

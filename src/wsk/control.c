@@ -8,7 +8,8 @@
 #include "wsk/wskp.h"
 
 #define ON(category)  (1u << (category))
-#define ALL_BUT_BASIC (ON(WSK_LISTEN) | ON(WSK_CONNECTION))
+#define OF_STREAMS    (ON(WSK_LISTEN) | ON(WSK_CONNECTION))
+#define ALL_BUT_BASIC (OF_STREAMS | ON(WSK_DATAGRAM))
 
 enum option_flags {
     OPTION_SET = 1,
@@ -34,7 +35,7 @@ struct option_row {
 #define BOTH           (OPTION_SET | OPTION_GET)
 
 static const struct option_row option_rows[] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 4, ALL_BUT_BASIC, BOTH | OPTION_IRP | OPTION_FLAG, TRANSPORT_OPTION_KEEPALIVE,
+    {SOL_SOCKET, SO_KEEPALIVE, 4, OF_STREAMS, BOTH | OPTION_IRP | OPTION_FLAG, TRANSPORT_OPTION_KEEPALIVE,
      SHADOW(keepalive), "SO_KEEPALIVE"},
     {SOL_SOCKET, SO_RCVBUF, 4, ALL_BUT_BASIC, BOTH | OPTION_IRP, TRANSPORT_OPTION_RECEIVE_BUFFER,
      SHADOW(receive_buffer), "SO_RCVBUF"},
@@ -45,11 +46,10 @@ static const struct option_row option_rows[] = {
     {SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 4, ALL_BUT_BASIC, BOTH | OPTION_IRP | OPTION_FLAG | OPTION_BEFORE_BIND,
      0, SHADOW(exclusive), "SO_EXCLUSIVEADDRUSE"},
     {SOL_SOCKET, SO_ERROR, 4, ON(WSK_CONNECTION), OPTION_GET, TRANSPORT_OPTION_ERROR, 0, "SO_ERROR"},
-    {IPPROTO_TCP, TCP_NODELAY, 4, ALL_BUT_BASIC, BOTH | OPTION_FLAG, TRANSPORT_OPTION_NODELAY, 0,
-     "TCP_NODELAY"},
-    {IPPROTO_TCP, TCP_KEEPIDLE, 4, ALL_BUT_BASIC, BOTH, TRANSPORT_OPTION_KEEPIDLE, 0, "TCP_KEEPIDLE"},
-    {IPPROTO_TCP, TCP_KEEPINTVL, 4, ALL_BUT_BASIC, BOTH, TRANSPORT_OPTION_KEEPINTVL, 0, "TCP_KEEPINTVL"},
-    {IPPROTO_TCP, TCP_KEEPCNT, 4, ALL_BUT_BASIC, BOTH, TRANSPORT_OPTION_KEEPCNT, 0, "TCP_KEEPCNT"},
+    {IPPROTO_TCP, TCP_NODELAY, 4, OF_STREAMS, BOTH | OPTION_FLAG, TRANSPORT_OPTION_NODELAY, 0, "TCP_NODELAY"},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 4, OF_STREAMS, BOTH, TRANSPORT_OPTION_KEEPIDLE, 0, "TCP_KEEPIDLE"},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 4, OF_STREAMS, BOTH, TRANSPORT_OPTION_KEEPINTVL, 0, "TCP_KEEPINTVL"},
+    {IPPROTO_TCP, TCP_KEEPCNT, 4, OF_STREAMS, BOTH, TRANSPORT_OPTION_KEEPCNT, 0, "TCP_KEEPCNT"},
     {IPPROTO_IP, IP_TTL, 4, ALL_BUT_BASIC, BOTH, TRANSPORT_OPTION_TTL, 0, "IP_TTL"},
     {IPPROTO_IP, IP_TOS, 4, ALL_BUT_BASIC, BOTH, TRANSPORT_OPTION_TOS, 0, "IP_TOS"},
     {IPPROTO_IP, IP_DONTFRAGMENT, 4, ALL_BUT_BASIC, BOTH | OPTION_FLAG, TRANSPORT_OPTION_DONTFRAGMENT, 0,
@@ -62,6 +62,27 @@ static const struct option_row option_rows[] = {
      "IPV6_TCLASS"},
     {IPPROTO_IPV6, IPV6_UNICAST_IF, 4, ALL_BUT_BASIC, BOTH | OPTION_V6, TRANSPORT_OPTION_INTERFACE, 0,
      "IPV6_UNICAST_IF"},
+    {SOL_SOCKET, SO_BROADCAST, 4, ON(WSK_DATAGRAM), BOTH | OPTION_IRP | OPTION_FLAG,
+     TRANSPORT_OPTION_BROADCAST, SHADOW(broadcast), "SO_BROADCAST"},
+    {IPPROTO_IP, IP_PKTINFO, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG, 0, SHADOW(packet_info), "IP_PKTINFO"},
+    {IPPROTO_IPV6, IPV6_PKTINFO, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG | OPTION_V6, 0, SHADOW(packet_info6),
+     "IPV6_PKTINFO"},
+    {IPPROTO_IP, IP_HOPLIMIT, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG, TRANSPORT_OPTION_RECEIVE_HOPS,
+     SHADOW(receive_hops), "IP_HOPLIMIT"},
+    {IPPROTO_IPV6, IPV6_HOPLIMIT, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG | OPTION_V6,
+     TRANSPORT_OPTION_RECEIVE_HOPS, SHADOW(receive_hops), "IPV6_HOPLIMIT"},
+    {IPPROTO_IP, IP_RECVTOS, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG, TRANSPORT_OPTION_RECEIVE_CLASS,
+     SHADOW(receive_class), "IP_RECVTOS"},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG | OPTION_V6,
+     TRANSPORT_OPTION_RECEIVE_CLASS, SHADOW(receive_class), "IPV6_RECVTCLASS"},
+    {IPPROTO_IP, IP_RECVECN, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG, TRANSPORT_OPTION_RECEIVE_CLASS,
+     SHADOW(receive_ecn), "IP_RECVECN"},
+    {IPPROTO_IPV6, IPV6_RECVECN, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG | OPTION_V6,
+     TRANSPORT_OPTION_RECEIVE_CLASS, SHADOW(receive_ecn), "IPV6_RECVECN"},
+    {IPPROTO_UDP, UDP_SEND_MSG_SIZE, 4, ON(WSK_DATAGRAM), BOTH, TRANSPORT_OPTION_SEND_SEGMENT, 0,
+     "UDP_SEND_MSG_SIZE"},
+    {IPPROTO_UDP, UDP_RECV_MAX_COALESCED_SIZE, 4, ON(WSK_DATAGRAM), BOTH, TRANSPORT_OPTION_RECEIVE_COALESCED,
+     SHADOW(receive_coalesced), "UDP_RECV_MAX_COALESCED_SIZE"},
 };
 
 static const struct option_row *option_find(ULONG level, ULONG name)
@@ -79,6 +100,15 @@ static ULONG *option_shadow(struct wsk_socket *socket, const struct option_row *
     return row->shadow != 0 ? (ULONG *)((UCHAR *)socket + row->shadow) : NULL;
 }
 
+/* What the transport has to do; two of the client's options ask for one of it. */
+static uint64_t transport_value(const struct wsk_socket *socket, const struct option_row *row, ULONG value)
+{
+    if (row->transport != TRANSPORT_OPTION_RECEIVE_CLASS)
+        return value;
+    return value ||
+           (row->shadow == SHADOW(receive_ecn) ? socket->option.receive_class : socket->option.receive_ecn);
+}
+
 /* lock held. */
 static NTSTATUS option_set(struct wsk_socket *socket, const struct option_row *row, ULONG value)
 {
@@ -93,7 +123,8 @@ static NTSTATUS option_set(struct wsk_socket *socket, const struct option_row *r
         return STATUS_INVALID_DEVICE_STATE; /* C-OPT-11, 14 */
     if (row->transport != 0)
         status = socket->transport != NULL
-                     ? WSK_TRANSPORT_OPS->set_option(socket->transport, row->transport, value)
+                     ? WSK_TRANSPORT_OPS->set_option(socket->transport, row->transport,
+                                                     transport_value(socket, row, value))
                      : STATUS_NOT_SUPPORTED;
     if (status == STATUS_SUCCESS && shadow != NULL)
         *shadow = value;
@@ -130,11 +161,11 @@ struct control {
     PVOID input;
     SIZE_T output_size;
     PVOID output;
+    BOOLEAN have_irp;
 };
 
 /* lock held: does a set or get; *size = bytes written to the output. */
-static NTSTATUS option_do(struct wsk_socket *socket, const struct control *control, BOOLEAN have_irp,
-                          SIZE_T *size)
+static NTSTATUS option_do(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
     const struct option_row *row = option_find(control->level, control->code);
     NTSTATUS status;
@@ -144,7 +175,7 @@ static NTSTATUS option_do(struct wsk_socket *socket, const struct control *contr
         return STATUS_NOT_SUPPORTED;
     if (!(row->categories & ON(socket->category)))
         return STATUS_NOT_SUPPORTED; /* C-OPT-36 */
-    if ((row->flags & OPTION_IRP) && !have_irp)
+    if ((row->flags & OPTION_IRP) && !control->have_irp)
         return STATUS_INVALID_PARAMETER; /* C-OPT-12, 15, 17, 21 */
     if (control->type == WskSetOption) {
         if (control->input == NULL || control->input_size != row->size || control->output != NULL ||
@@ -162,6 +193,25 @@ static NTSTATUS option_do(struct wsk_socket *socket, const struct control *contr
         *size = row->size;
     }
     return status;
+}
+
+/* lock held: SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS (C-IOCTL-28..35). */
+static NTSTATUS fix_address(struct wsk_socket *socket, const struct control *control)
+{
+    struct transport_address address = {.length = 0};
+
+    if (socket->category != WSK_DATAGRAM)
+        return STATUS_NOT_SUPPORTED;
+    if (socket->state != WSK_STATE_BOUND)
+        return STATUS_INVALID_DEVICE_STATE;
+    if (!control->have_irp || control->output != NULL)
+        return STATUS_INVALID_PARAMETER;
+    if (control->input != NULL &&
+        (control->input_size < sizeof(ADDRESS_FAMILY) || !wsk_address_in(socket, control->input, &address) ||
+         control->input_size < address.length))
+        return STATUS_INVALID_PARAMETER;
+    wsk_datagram_fix(socket, control->code == SIO_WSK_SET_REMOTE_ADDRESS, &address);
+    return STATUS_SUCCESS;
 }
 
 /* lock held. */
@@ -183,6 +233,9 @@ static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *contro
         RtlCopyMemory(control->output, &waiting, sizeof waiting);
         *size = sizeof waiting;
         return STATUS_SUCCESS;
+    case SIO_WSK_SET_REMOTE_ADDRESS:
+    case SIO_WSK_SET_SENDTO_ADDRESS:
+        return fix_address(socket, control);
     case SIO_WSK_QUERY_INSPECT_ID: /* C-IOCTL-22: no listening socket is in conditional mode */
         return STATUS_INVALID_DEVICE_REQUEST;
     case SIO_WSK_REGISTER_EXTENSION: /* C-EXT-03: no extension is defined */
@@ -226,8 +279,8 @@ NTSTATUS WSKAPI wsk_control_socket(PWSK_SOCKET Socket, WSK_CONTROL_SOCKET_TYPE R
                                    ULONG Level, SIZE_T InputSize, PVOID InputBuffer, SIZE_T OutputSize,
                                    PVOID OutputBuffer, SIZE_T *OutputSizeReturned, PIRP Irp)
 {
-    struct control control = {RequestType, ControlCode, Level,       InputSize,
-                              InputBuffer, OutputSize,  OutputBuffer};
+    struct control control = {RequestType, ControlCode, Level,        InputSize,
+                              InputBuffer, OutputSize,  OutputBuffer, Irp != NULL};
     struct wsk_socket *socket;
     SIZE_T size = 0;
     NTSTATUS status;
@@ -250,7 +303,7 @@ NTSTATUS WSKAPI wsk_control_socket(PWSK_SOCKET Socket, WSK_CONTROL_SOCKET_TYPE R
     else if (RequestType == WskIoctl)
         status = ioctl_do(socket, &control, &size);
     else
-        status = option_do(socket, &control, Irp != NULL, &size);
+        status = option_do(socket, &control, &size);
     if (Irp != NULL && status == STATUS_SUCCESS)
         return wsk_op_finish(socket, Irp, status, size, TRUE, irql);
     ke_release_spin_lock(&socket->lock, irql);

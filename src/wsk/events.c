@@ -12,10 +12,9 @@ static const struct {
     ULONG event;
     ULONG kind;
 } event_kinds[] = {
-    {WSK_EVENT_RECEIVE, WSK_CALLBACK_RECEIVE},
-    {WSK_EVENT_DISCONNECT, WSK_CALLBACK_DISCONNECT},
-    {WSK_EVENT_SEND_BACKLOG, WSK_CALLBACK_BACKLOG},
-    {WSK_EVENT_ACCEPT, WSK_CALLBACK_ACCEPT},
+    {WSK_EVENT_RECEIVE, WSK_CALLBACK_RECEIVE},           {WSK_EVENT_DISCONNECT, WSK_CALLBACK_DISCONNECT},
+    {WSK_EVENT_SEND_BACKLOG, WSK_CALLBACK_BACKLOG},      {WSK_EVENT_ACCEPT, WSK_CALLBACK_ACCEPT},
+    {WSK_EVENT_RECEIVE_FROM, WSK_CALLBACK_RECEIVE_FROM},
 };
 
 #define CONNECTION_KINDS  (WSK_CALLBACK_RECEIVE | WSK_CALLBACK_DISCONNECT | WSK_CALLBACK_BACKLOG)
@@ -35,6 +34,7 @@ ULONG wsk_event_kinds(ULONG event_mask)
 ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds)
 {
     const WSK_CLIENT_CONNECTION_DISPATCH *connection = dispatch;
+    const WSK_CLIENT_DATAGRAM_DISPATCH *datagram = dispatch;
     const WSK_CLIENT_LISTEN_DISPATCH *listen = dispatch;
     ULONG have = 0;
 
@@ -42,6 +42,8 @@ ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds)
         return 0;
     if (category == WSK_LISTEN)
         have = listen->WskAcceptEvent != NULL ? WSK_CALLBACK_ACCEPT : 0;
+    if (category == WSK_DATAGRAM)
+        have = datagram->WskReceiveFromEvent != NULL ? WSK_CALLBACK_RECEIVE_FROM : 0;
     if (category == WSK_CONNECTION)
         have = (connection->WskReceiveEvent != NULL ? WSK_CALLBACK_RECEIVE : 0) |
                (connection->WskDisconnectEvent != NULL ? WSK_CALLBACK_DISCONNECT : 0) |
@@ -80,6 +82,9 @@ enum wsk_callback wsk_event_look(struct wsk_socket *socket)
         return 0;
     if (socket->category == WSK_CONNECTION)
         return connection_event_due(socket, enabled);
+    if (socket->category == WSK_DATAGRAM)
+        return (enabled & WSK_CALLBACK_RECEIVE_FROM) && wsk_datagram_waits(socket) ? WSK_CALLBACK_RECEIVE_FROM
+                                                                                   : 0;
     if (socket->category != WSK_LISTEN || !(enabled & WSK_CALLBACK_ACCEPT))
         return 0;
     if (socket->latches & WSK_LATCH_RESET)
@@ -119,6 +124,9 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
     case WSK_CALLBACK_RECEIVE:
         wsk_receive_indicate(socket, irql);
         break;
+    case WSK_CALLBACK_RECEIVE_FROM:
+        wsk_datagram_indicate(socket, irql);
+        break;
     case WSK_CALLBACK_DISCONNECT:
         disconnect_indicate(socket, irql);
         break;
@@ -151,8 +159,7 @@ static void gate_enable(struct wsk_socket *socket, ULONG kinds)
         !__atomic_compare_exchange_n(&socket->gate, &old, new, FALSE, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 }
 
-/* Returns the kinds that were running at the moment they were disabled. */
-static ULONG gate_disable(struct wsk_socket *socket, ULONG kinds)
+ULONG wsk_event_disable(struct wsk_socket *socket, ULONG kinds)
 {
     ULONG64 old;
 
@@ -166,6 +173,7 @@ void wsk_event_enable(struct wsk_socket *socket, ULONG kinds)
     gate_enable(socket, kinds);
     wsk_receive_pump(socket);
     wsk_listen_pump(socket);
+    wsk_datagram_pump(socket);
     if (wsk_event_due(socket))
         wsk_lane_kick(socket, WSK_LANE_RECEIVE);
 }
@@ -183,6 +191,7 @@ static BOOLEAN mask_fits(const struct wsk_socket *socket, ULONG mask)
 {
     ULONG allowed = socket->category == WSK_LISTEN       ? WSK_EVENT_ACCEPT | CONNECTION_EVENTS
                     : socket->category == WSK_CONNECTION ? CONNECTION_EVENTS
+                    : socket->category == WSK_DATAGRAM   ? WSK_EVENT_RECEIVE_FROM
                                                          : 0;
 
     return mask != 0 && (mask & ~allowed) == 0;
@@ -193,6 +202,8 @@ static BOOLEAN state_fits(const struct wsk_socket *socket)
 {
     if (socket->category == WSK_LISTEN)
         return socket->state == WSK_STATE_LISTENING || socket->state == WSK_STATE_DEAD;
+    if (socket->category == WSK_DATAGRAM)
+        return socket->state == WSK_STATE_BOUND;
     return socket->state == WSK_STATE_CONNECTED || socket->state == WSK_STATE_DEAD;
 }
 
@@ -235,8 +246,9 @@ static NTSTATUS event_disable(struct wsk_socket *socket, ULONG mask)
         return STATUS_INVALID_DEVICE_REQUEST; /* C-EVT-17 */
     if (socket->latches & WSK_LATCH_HANDING_OVER)
         socket->listen.inherit &= ~kind;
-    running = gate_disable(socket, kind);
+    running = wsk_event_disable(socket, kind);
     wsk_receive_pump(socket); /* takes back a receive that was armed for the event */
+    wsk_datagram_pump(socket);
     return running ? STATUS_PENDING : STATUS_SUCCESS;
 }
 

@@ -64,3 +64,14 @@ const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch = {
     .WskRelease = wsk_release,
     .WskConnectEx = connect_ex,
 };
+
+const WSK_PROVIDER_DATAGRAM_DISPATCH wsk_datagram_dispatch = {
+    .WskControlSocket = wsk_control_socket,
+    .WskCloseSocket = wsk_close_socket,
+    .WskBind = wsk_bind,
+    .WskSendTo = wsk_send_to,
+    .WskReceiveFrom = wsk_receive_from,
+    .WskRelease = wsk_release_datagrams,
+    .WskGetLocalAddress = wsk_get_local_address,
+    .WskSendMessages = wsk_send_messages,
+};

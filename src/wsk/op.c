@@ -29,6 +29,9 @@ static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_CLOSE] = "WskCloseSocket",
     [WSK_OP_ADDRESS_INFO] = "WskGetAddressInfo",
     [WSK_OP_NAME_INFO] = "WskGetNameInfo",
+    [WSK_OP_SEND_TO] = "WskSendTo",
+    [WSK_OP_SEND_MESSAGES] = "WskSendMessages",
+    [WSK_OP_RECEIVE_FROM] = "WskReceiveFrom",
 };
 
 const char *wsk_op_name(enum wsk_op_kind kind)
@@ -38,7 +41,8 @@ const char *wsk_op_name(enum wsk_op_kind kind)
 
 enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind)
 {
-    return kind == WSK_OP_RECEIVE || kind == WSK_OP_ACCEPT ? WSK_LANE_RECEIVE : WSK_LANE_SEND;
+    return kind == WSK_OP_RECEIVE || kind == WSK_OP_ACCEPT || kind == WSK_OP_RECEIVE_FROM ? WSK_LANE_RECEIVE
+                                                                                          : WSK_LANE_SEND;
 }
 
 void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket)
@@ -114,6 +118,11 @@ static void op_cancel_locked(struct wsk_socket *socket, PIRP Irp)
     case WSK_OP_SEND:
     case WSK_OP_DISCONNECT:
         wsk_send_cancel(socket, Irp);
+        break;
+    case WSK_OP_SEND_TO:
+    case WSK_OP_SEND_MESSAGES:
+    case WSK_OP_RECEIVE_FROM:
+        wsk_datagram_cancel(socket, Irp);
         break;
     case WSK_OP_CONNECT:
     case WSK_OP_SOCKET_CONNECT:

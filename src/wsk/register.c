@@ -94,6 +94,7 @@ struct wsk_client *wsk_client_create(PWSK_REGISTRATION registration, PVOID conte
     ke_initialize_spin_lock(&client->lock);
     InitializeListHead(&client->sockets);
     InitializeListHead(&client->orphans);
+    InitializeListHead(&client->orphan_datagrams);
     InitializeListHead(&client->transport_changes);
     ke_initialize_event(&client->quiet, NotificationEvent, FALSE);
     ke_initialize_event(&client->leaving, NotificationEvent, FALSE);

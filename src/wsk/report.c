@@ -80,6 +80,11 @@ static void add_queue(struct wsk_report_socket *report, const LIST_ENTRY *queue)
         add_irp(report, wsk_irp_of_link((PLIST_ENTRY)link));
 }
 
+static void add_waiting(void *context, PIRP irp)
+{
+    add_irp(context, irp);
+}
+
 /* lock held: every IRP that stands in a queue of the socket. */
 static void add_irps(struct wsk_report_socket *report, const struct wsk_socket *socket)
 {
@@ -96,6 +101,8 @@ static void add_irps(struct wsk_report_socket *report, const struct wsk_socket *
     add_queue(report, &socket->send.wait);
     if (socket->send.disconnect != NULL)
         add_irp(report, socket->send.disconnect);
+    if (socket->datagram != NULL)
+        report->retained_bytes += wsk_datagram_report(socket, add_waiting, report);
     add_queue(report, &socket->disables);
     for (lane = 0; lane < WSK_LANES; lane++)
         add_queue(report, &socket->lanes[lane].ready);
@@ -109,7 +116,8 @@ static void add_callbacks(struct wsk_report_socket *report, const struct wsk_soc
     } kinds[] = {{WSK_CALLBACK_RECEIVE, "WskReceiveEvent"},
                  {WSK_CALLBACK_DISCONNECT, "WskDisconnectEvent"},
                  {WSK_CALLBACK_BACKLOG, "WskSendBacklogEvent"},
-                 {WSK_CALLBACK_ACCEPT, "WskAcceptEvent"}};
+                 {WSK_CALLBACK_ACCEPT, "WskAcceptEvent"},
+                 {WSK_CALLBACK_RECEIVE_FROM, "WskReceiveFromEvent"}};
     ULONG running = wsk_running(socket);
     unsigned i;
 

@@ -20,7 +20,9 @@ UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event)
 {
     switch (event) {
     case WSK_EV_BIND:
-        return state == WSK_STATE_OPEN && category == WSK_CONNECTION ? WSK_STATE_BOUND : 0;
+        return state == WSK_STATE_OPEN && (category == WSK_CONNECTION || category == WSK_DATAGRAM)
+                   ? WSK_STATE_BOUND
+                   : 0;
     case WSK_EV_LISTEN:
         return state == WSK_STATE_OPEN && category == WSK_LISTEN ? WSK_STATE_LISTENING : 0;
     case WSK_EV_CONNECT:
@@ -64,6 +66,8 @@ void wsk_socket_reference(struct wsk_socket *socket)
 static void socket_free(struct wsk_socket *socket)
 {
     socket->magic = 0;
+    if (socket->datagram != NULL)
+        ex_free_pool(socket->datagram);
     ex_free_pool(socket);
 }
 
@@ -139,6 +143,8 @@ static const VOID *provider_table(enum wsk_category category)
         return &wsk_listen_dispatch;
     case WSK_CONNECTION:
         return &wsk_connection_dispatch;
+    case WSK_DATAGRAM:
+        return &wsk_datagram_dispatch;
     default:
         return &wsk_basic_dispatch;
     }
@@ -153,7 +159,27 @@ static ULONG static_events(const struct wsk_client *client, enum wsk_category ca
         return kinds & WSK_CALLBACK_ACCEPT;
     if (category == WSK_CONNECTION)
         return kinds & (WSK_CALLBACK_RECEIVE | WSK_CALLBACK_DISCONNECT | WSK_CALLBACK_BACKLOG);
+    if (category == WSK_DATAGRAM)
+        return kinds & WSK_CALLBACK_RECEIVE_FROM;
     return 0;
+}
+
+/* What a socket of its category needs besides itself. */
+static NTSTATUS open_parts(struct wsk_socket *socket)
+{
+    unsigned loop = (unsigned)(socket->number % wsk_settings.processors);
+    int type = socket->type == SOCK_STREAM  ? TRANSPORT_STREAM
+               : socket->type == SOCK_DGRAM ? TRANSPORT_DATAGRAM
+                                            : TRANSPORT_RAW;
+    NTSTATUS status = STATUS_SUCCESS;
+
+    if (socket->category == WSK_DATAGRAM)
+        status = wsk_datagram_create(socket);
+    if (status != STATUS_SUCCESS || socket->transport != NULL || socket->category == WSK_BASIC ||
+        (socket->category == WSK_LISTEN && type != TRANSPORT_STREAM)) /* W-05 */
+        return status;
+    return WSK_TRANSPORT_OPS->open(wsk_settings.transport, loop, socket->family, type, (int)socket->protocol,
+                                   &socket->transport);
 }
 
 NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
@@ -183,17 +209,11 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     ke_initialize_spin_lock(&socket->lock);
     InitializeListHead(&socket->disables);
     InitializeListHead(&socket->accept_link);
-    if (accepted != NULL) {
-        socket->transport = accepted;
-    } else if (type == SOCK_STREAM && category != WSK_BASIC) {
-        unsigned loop = (unsigned)(socket->number % wsk_settings.processors);
-
-        status = WSK_TRANSPORT_OPS->open(wsk_settings.transport, loop, family, TRANSPORT_STREAM,
-                                         (int)protocol, &socket->transport);
-        if (status != STATUS_SUCCESS) {
-            ex_free_pool(socket);
-            return status;
-        }
+    socket->transport = accepted;
+    status = open_parts(socket);
+    if (status != STATUS_SUCCESS) {
+        socket_free(socket);
+        return status;
     }
     if (socket->transport != NULL)
         socket->processor = WSK_TRANSPORT_OPS->loop_of(socket->transport);
@@ -254,10 +274,11 @@ static NTSTATUS check_combination(enum wsk_category category, ADDRESS_FAMILY fam
     case SOCK_DGRAM:
         if (protocol != IPPROTO_UDP)
             return STATUS_PROTOCOL_UNREACHABLE;
-        return category == WSK_BASIC || category == WSK_LISTEN ? STATUS_SUCCESS
-                                                               : STATUS_NOT_SUPPORTED; /* W-05 */
+        return category == WSK_BASIC || category == WSK_LISTEN || category == WSK_DATAGRAM
+                   ? STATUS_SUCCESS
+                   : STATUS_NOT_SUPPORTED; /* W-05 */
     case SOCK_RAW:
-        return category == WSK_BASIC ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+        return category == WSK_BASIC || category == WSK_DATAGRAM ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
     default:
         return STATUS_NOT_SUPPORTED;
     }

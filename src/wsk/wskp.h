@@ -34,6 +34,7 @@
 #define WSK_TAG_INDICATION 'IksW'
 #define WSK_TAG_ADDRESSES  'AksW' /* ADDRINFOEXW lists: the driver's until WskFreeAddressInfo */
 #define WSK_TAG_RESOLVE    'NksW'
+#define WSK_TAG_DATAGRAM   'DksW'
 
 /* ---- settings of this run (wsk.c) --------------------------------------------------------------------- */
 
@@ -66,11 +67,12 @@ struct wsk_client {
     KSPIN_LOCK lock; /* guards what follows */
     LIST_ENTRY
     sockets; /* struct wsk_socket.client_link: open until the close IRP is completed (C-CLOSE-03) */
-    LIST_ENTRY orphans;   /* indications whose socket was closed before they were released */
-    LONG captures;        /* captured and not yet released provider NPIs */
-    LONG calls;           /* threads inside a WSK_PROVIDER_DISPATCH function, and client-level IRPs */
-    LONG open;            /* sockets that count as open */
-    LONG sockets_created; /* ever: static and TDI controls must come before the first (C-EVT-21) */
+    LIST_ENTRY orphans;          /* indications whose socket was closed before they were released */
+    LIST_ENTRY orphan_datagrams; /* the same of datagram sockets */
+    LONG captures;               /* captured and not yet released provider NPIs */
+    LONG calls;                  /* threads inside a WSK_PROVIDER_DISPATCH function, and client-level IRPs */
+    LONG open;                   /* sockets that count as open */
+    LONG sockets_created;        /* ever: static and TDI controls must come before the first (C-EVT-21) */
     BOOLEAN deregistering;
     KEVENT quiet;   /* set when deregistering and nothing is left (C-DEREG-03..05) */
     KEVENT leaving; /* set by WskDeregister: wakes captures that wait (R-CAPT-08) */
@@ -135,6 +137,9 @@ enum wsk_op_kind {
     WSK_OP_CLOSE,
     WSK_OP_ADDRESS_INFO,
     WSK_OP_NAME_INFO,
+    WSK_OP_SEND_TO,
+    WSK_OP_SEND_MESSAGES,
+    WSK_OP_RECEIVE_FROM,
     WSK_OP_MAX
 };
 
@@ -153,6 +158,7 @@ struct wsk_op {
         ULONG64 end;     /* send, once handed over: offset of its last byte + 1 in the stream */
         ULONG_PTR information;       /* DONE: what goes to IoStatus.Information */
         struct wsk_resolve *resolve; /* name resolution: what is asked */
+        void *extra;                 /* datagrams: from the pool, or NULL (datagram.h) */
     };
     NTSTATUS status;           /* DONE */
     UCHAR kind;                /* enum wsk_op_kind */
@@ -174,6 +180,18 @@ union wsk_arguments {
         ULONG offset;
         ULONG flags;
     } buffer; /* send, receive, disconnect */
+    struct {
+        PMDL mdl;
+        SIZE_T length;
+        ULONG offset;
+        PSOCKADDR remote;
+    } from; /* WskReceiveFrom */
+    struct {
+        PMDL mdl;
+        SIZE_T length; /* with a list: so many elements */
+        ULONG offset;
+        PWSK_BUF_LIST list; /* NULL = WskSendTo */
+    } to;
     struct {
         PVOID context;
         const WSK_CLIENT_CONNECTION_DISPATCH *dispatch;
@@ -246,7 +264,8 @@ enum wsk_callback { /* bit numbers inside the two 8-bit fields of the gate word 
                     WSK_CALLBACK_RECEIVE = 1,
                     WSK_CALLBACK_DISCONNECT = 2,
                     WSK_CALLBACK_BACKLOG = 4,
-                    WSK_CALLBACK_ACCEPT = 8
+                    WSK_CALLBACK_ACCEPT = 8,
+                    WSK_CALLBACK_RECEIVE_FROM = 16
 };
 
 enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
@@ -285,6 +304,7 @@ struct wsk_carrier {
 #define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
 
 struct wsk_indication;
+struct wsk_datagram;
 
 /* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
  * Of the parts that follow, each has first what its fast path uses. */
@@ -371,7 +391,11 @@ struct wsk_socket {
         struct transport_op op;
     } connect;
 
+    struct wsk_datagram *datagram; /* datagram sockets only (datagram.h) */
+
     struct { /* options kept for the client (control.c) */
+        ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
+            receive_coalesced;
         ULONG reuse, exclusive, conditional, keepalive;
         ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */
     } option;
@@ -511,6 +535,8 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
 ULONG wsk_event_kinds(ULONG event_mask);
 /* lock held: opens the gate for these kinds and lets their events come. */
 void wsk_event_enable(struct wsk_socket *socket, ULONG kinds);
+/* lock held: no callback of these kinds begins any more; returns those that run. */
+ULONG wsk_event_disable(struct wsk_socket *socket, ULONG kinds);
 /* Which of the kinds the client's table has a function for. */
 ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds);
 /* lock held, after a callback has ended: the disables that waited for it. */
@@ -586,6 +612,31 @@ void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped);
 void wsk_listen_indicate(struct wsk_socket *socket); /* inside the gate: runs WskAcceptEvent */
 void wsk_listen_descriptor_freed(void);              /* listeners that ran out of descriptors try again */
 
+/* datagram_*.c (datagram.h is for them alone) */
+NTSTATUS WSKAPI wsk_send_to(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PSOCKADDR RemoteAddress,
+                            ULONG ControlInfoLength, PCMSGHDR ControlInfo, PIRP Irp);
+NTSTATUS WSKAPI wsk_send_messages(PWSK_SOCKET Socket, PWSK_BUF_LIST BufferList, ULONG Flags,
+                                  PSOCKADDR RemoteAddress, ULONG ControlInfoLength, PCMSGHDR ControlInfo,
+                                  PIRP Irp);
+NTSTATUS WSKAPI wsk_receive_from(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PSOCKADDR RemoteAddress,
+                                 PULONG ControlLength, PCMSGHDR ControlInfo, PULONG ControlFlags, PIRP Irp);
+NTSTATUS WSKAPI wsk_release_datagrams(PWSK_SOCKET Socket, PWSK_DATAGRAM_INDICATION DatagramIndication);
+NTSTATUS wsk_datagram_create(struct wsk_socket *socket);       /* before anybody knows the socket */
+void wsk_datagram_pump(struct wsk_socket *socket);             /* lock held: serve and arm the receive side */
+void wsk_datagram_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
+void wsk_datagram_close(struct wsk_socket *socket);            /* lock held: steps 2 and 3 of close */
+/* lock held, nothing is under way: frees what nobody took, moves what the client keeps to `kept`. */
+void wsk_datagram_end(struct wsk_socket *socket, PLIST_ENTRY kept);
+void wsk_datagram_free_all(PLIST_ENTRY list);
+BOOLEAN wsk_datagram_waits(const struct wsk_socket *socket); /* lock held: the event has something to tell */
+void wsk_datagram_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
+/* lock held: SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS; length 0 clears. */
+void wsk_datagram_fix(struct wsk_socket *socket, BOOLEAN receive_too,
+                      const struct transport_address *address);
+/* lock held: calls fn for each IRP that waits (report.c); returns the bytes that the client keeps. */
+SIZE_T wsk_datagram_report(const struct wsk_socket *socket, void (*fn)(void *context, PIRP irp),
+                           void *context);
+
 /* address.c */
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
                        struct transport_address *out);
@@ -609,6 +660,7 @@ NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional);
 extern const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch;
 extern const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch;
 extern const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch;
+extern const WSK_PROVIDER_DATAGRAM_DISPATCH wsk_datagram_dispatch;
 
 /* npi_provider.c: WSK as a provider at the Network Module Registrar.  PASSIVE_LEVEL.  Start attaches the NMR
  * style clients that are there; stop detaches them and waits for their sockets to be closed. */
