@@ -5,7 +5,7 @@
  * bind. Linux offers either: without SO_REUSEADDR it refuses both, with it it allows both as long as nobody
  * listens.  So SO_REUSEADDR is set and the live binds of this transport are kept in a table of our own; those
  * of other processes are refused by the kernel (unless they are bound with SO_REUSEADDR and not listening
- * yet).
+ * yet).  UDP has ports of its own in that table, and needs no SO_REUSEADDR.
  */
 #include "transport/common/internal.h"
 #include "transport/errno_status.h"
@@ -114,10 +114,23 @@ static struct coverage coverage_of(const struct transport_address *address, bool
     return result;
 }
 
+bool address_is_wildcard(const struct transport_address *address)
+{
+    struct coverage covered = coverage_of(address, true);
+    return covered.any4 || covered.any6;
+}
+
+bool address_is_v4(const struct transport_address *address, struct in_addr *out)
+{
+    struct coverage covered = coverage_of(address, true);
+    if (covered.v4)
+        memcpy(out, covered.address4, sizeof(*out));
+    return covered.v4;
+}
+
 bool address_can_be_reached(const struct transport_address *address)
 {
-    struct coverage peer = coverage_of(address, true);
-    return !peer.any4 && !peer.any6 && port_of(address) != 0;
+    return !address_is_wildcard(address) && port_of(address) != 0;
 }
 
 static bool overlap(const struct coverage *a, const struct coverage *b)
@@ -128,14 +141,16 @@ static bool overlap(const struct coverage *a, const struct coverage *b)
            (a->any6 || b->any6 || (memcmp(a->address6, b->address6, 16) == 0 && a->scope == b->scope));
 }
 
-static bool port_is_held(struct transport *transport, const struct transport_address *local, bool v6only)
+static bool port_is_held(const struct transport_socket *socket, const struct transport_address *local)
 {
+    struct transport *transport = socket->transport;
     struct link *bucket = &transport->ports[port_of(local) % PORT_BUCKETS];
-    struct coverage wanted = coverage_of(local, v6only);
+    struct coverage wanted = coverage_of(local, socket->v6only);
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
         struct coverage held = coverage_of(&holder->port_claim, holder->port_v6only);
-        if (port_of(&holder->port_claim) == port_of(local) && overlap(&wanted, &held))
+        if (holder->type == socket->type && port_of(&holder->port_claim) == port_of(local) &&
+            overlap(&wanted, &held))
             return true;
     }
     return false;
@@ -155,7 +170,7 @@ static void set_reuse(struct transport_socket *socket, int on)
     setsockopt(socket->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 }
 
-static void set_port(struct sockaddr_storage *address, unsigned port)
+void address_set_port(struct sockaddr_storage *address, unsigned port)
 {
     if (address->ss_family == AF_INET)
         ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
@@ -193,10 +208,10 @@ static int bind_where_none_is_left(struct transport_socket *socket, struct socka
     for (unsigned i = 0; i < span; i++) {
         unsigned port = low + (start + i) % span;
 
-        set_port(address, port);
+        address_set_port(address, port);
         wanted.bytes[2] = (uint8_t)(port >> 8);
         wanted.bytes[3] = (uint8_t)port;
-        if (port_is_held(socket->transport, &wanted, socket->v6only))
+        if (port_is_held(socket, &wanted))
             continue;
         if (bind(socket->fd, (struct sockaddr *)address, length) == 0)
             return 0;
@@ -205,6 +220,33 @@ static int bind_where_none_is_left(struct transport_socket *socket, struct socka
     }
     errno = EADDRINUSE;
     return -1;
+}
+
+/* 0 or -1. */
+static int bind_stream(struct transport_socket *socket, struct sockaddr_storage *address, socklen_t length,
+                       const struct transport_address *local)
+{
+    /* A port that the kernel picks must be nobody's: chosen without SO_REUSEADDR.  Set afterwards, it still
+     * counts for the connections that are accepted here and will once be in TIME_WAIT. */
+    set_reuse(socket, port_of(local) != 0);
+    if (bind(socket->fd, (struct sockaddr *)address, length) < 0 &&
+        (errno != EADDRINUSE || port_of(local) ||
+         bind_where_none_is_left(socket, address, length, local) < 0))
+        return -1;
+    set_reuse(socket, 1);
+    return 0;
+}
+
+/* No datagram waits for a socket that is gone: the kernel refuses what Windows refuses.  A raw socket has no
+ * port; Linux shows its protocol there. */
+static int32_t bind_raw(struct transport_socket *socket, struct sockaddr_storage *address, socklen_t length)
+{
+    address_set_port(address, 0);
+    if (bind(socket->fd, (struct sockaddr *)address, length) < 0)
+        return transport_errno_status(errno);
+    address_from_linux(address, length, &socket->local);
+    socket->bound = true;
+    return STATUS_SUCCESS;
 }
 
 /* transport->bind is held: nobody else of ours binds between the look and the entry. */
@@ -219,16 +261,13 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
     if (local->family != socket->family)
         return STATUS_INVALID_ADDRESS_COMPONENT;
 
-    if (port_of(local) && port_is_held(transport, local, socket->v6only))
+    if (socket->type == TRANSPORT_RAW)
+        return bind_raw(socket, &address, length);
+    if (port_of(local) && port_is_held(socket, local))
         return STATUS_ADDRESS_ALREADY_EXISTS;
-    /* A port that the kernel picks must be nobody's: chosen without SO_REUSEADDR.  Set afterwards, it still
-     * counts for the connections that are accepted here and will once be in TIME_WAIT. */
-    set_reuse(socket, port_of(local) != 0);
-    if (bind(socket->fd, (struct sockaddr *)&address, length) < 0 &&
-        (errno != EADDRINUSE || port_of(local) ||
-         bind_where_none_is_left(socket, &address, length, local) < 0))
+    if ((socket->type == TRANSPORT_STREAM ? bind_stream(socket, &address, length, local)
+                                          : bind(socket->fd, (struct sockaddr *)&address, length)) < 0)
         return transport_errno_status(errno);
-    set_reuse(socket, 1);
     status = current_local(socket, &socket->local);
     if (status)
         return status;
@@ -266,7 +305,8 @@ int32_t common_address(struct transport_socket *socket, int remote, struct trans
         else
             *out = socket->remote;
     } else {
-        if (socket->phase == PHASE_NEW || socket->phase == PHASE_CONNECTING)
+        if (socket->type == TRANSPORT_STREAM &&
+            (socket->phase == PHASE_NEW || socket->phase == PHASE_CONNECTING))
             address_refresh_local(socket);
         if (socket->local.length)
             *out = socket->local;

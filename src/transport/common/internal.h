@@ -44,6 +44,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -106,6 +107,7 @@ static inline void link_remove(struct link *item) /* harmless when not in a list
 #define LINK_OWNER(link_, type, member) ((type *)((char *)(link_)-offsetof(type, member)))
 
 struct buffer;
+struct datagrams;
 struct loop;
 struct resolver;
 
@@ -142,6 +144,7 @@ struct loop {
 
     /* The loop's thread only. */
     struct transport_socket *drained; /* an op of it is being completed that took all that was there */
+    struct datagrams *datagrams;      /* memory for a batch of them, NULL before the first */
     int event_count;
     struct epoll_event events[EVENT_BATCH];
 };
@@ -149,7 +152,7 @@ struct loop {
 /* What differs between the back ends. */
 struct engine {
     size_t socket_size; /* of a structure that begins with struct transport_socket */
-    uint32_t events;    /* what a socket in the epoll set is watched for besides what its ops need */
+    uint32_t events;    /* what a stream in the epoll set is watched for besides what its ops need */
     unsigned carried;   /* bit per kind: proceed() is asked whatever the events are */
     int (*loop_open)(struct loop *loop); /* 0 or an errno; the loop's descriptors are open */
     void (*loop_close)(struct loop *loop);
@@ -200,10 +203,12 @@ struct transport_socket {
     unsigned over;     /* bit per kind: the op is over and waits in its slot for the loop */
     unsigned in_ring;  /* bit per kind: the kernel carries that op out */
     uint32_t interest; /* what the epoll set watches; 0 = it does not know the socket */
-    int32_t fatal;     /* why the connection is over; 0 while it is not.  The first reason stays. */
-    bool known;        /* the loop may hold a pointer to it */
-    bool closed;       /* loop->lock */
-    bool bulk;         /* the last provided buffer was filled: a large one next */
+    uint32_t always;   /* the part of it that no op is needed for */
+    int32_t fatal; /* why the connection is over; 0 while it is not, and of datagrams.  The first stays. */
+    uint8_t type;  /* TRANSPORT_STREAM ...; the phase of others than streams is PHASE_NEW */
+    bool known;    /* the loop may hold a pointer to it */
+    bool closed;   /* loop->lock */
+    bool bulk;     /* the last provided buffer was filled: a large one next */
     bool peer_fin;
     bool urgent;     /* there was an urgent byte: a short read means nothing any more */
     bool fin_wanted; /* shutdown() waits for the send that is inside */
@@ -218,8 +223,11 @@ struct transport_socket {
     /* The rest is for what happens seldom. */
     bool bound;
     bool v6only;
-    int family;                             /* TRANSPORT_AF_* */
-    uint32_t receive_buffer, send_buffer;   /* as set; 0 = never set */
+    int family;                           /* TRANSPORT_AF_* */
+    uint32_t receive_buffer, send_buffer; /* as set; 0 = never set */
+    uint32_t coalesced, send_segment;     /* of datagrams: as set */
+    uint32_t multicast_interface;         /* the same */
+    uint32_t merge_most;                  /* of datagrams that the kernel cuts out of one: how long at most */
     struct transport_address local, remote; /* as last known: they outlive the connection */
 
     struct link port;                    /* transport->bind: its place in transport->ports */
@@ -299,6 +307,12 @@ static inline void socket_set_drained(struct transport_op *op)
 {
     op->state.drained = 1;
 }
+/* Less came than was asked for, so there was no more, and an event will say when there is. */
+static inline void socket_took_all(const struct transport_socket *socket, struct transport_op *op)
+{
+    if (socket->always & socket->interest & EPOLLIN)
+        socket_set_drained(op);
+}
 /* The connection is dead and its error was taken by an op that the kernel carries out: that op will tell why.
  */
 bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events);
@@ -338,6 +352,19 @@ int32_t stream_failed(struct transport_socket *socket, int error);
 /* What a receive of no bytes means: 0 or a negative errno. */
 int32_t stream_received_nothing(struct transport_socket *socket, ssize_t received);
 
+/* ---- datagram.c --------------------------------------------------------------------------------------- */
+
+int32_t datagram_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
+                      struct transport_socket **out);
+int32_t common_send_to(struct transport_socket *socket, struct transport_datagram_op *op);
+int32_t common_receive_from(struct transport_socket *socket, struct transport_datagram_op *op);
+int32_t common_group(struct transport_socket *socket, int join, const struct transport_address *group,
+                     const struct transport_address *source, unsigned interface);
+/* Continue a held op; STATUS_PENDING while it would block. */
+int32_t datagram_try_send(struct transport_socket *socket, struct transport_op *op);
+int32_t datagram_try_receive(struct transport_socket *socket, struct transport_op *op);
+void datagrams_free(struct loop *loop);
+
 /* ---- watch.c ------------------------------------------------------------------------------------------ */
 
 int32_t common_watch(struct transport_socket *socket, struct transport_op *op);
@@ -354,6 +381,10 @@ int32_t address_to_linux(const struct transport_address *address, struct sockadd
                          socklen_t *length);
 void address_from_linux(const struct sockaddr_storage *address, socklen_t length,
                         struct transport_address *out);
+bool address_is_wildcard(const struct transport_address *address);
+/* An IPv4 address, or an IPv6 one that stands for it. */
+bool address_is_v4(const struct transport_address *address, struct in_addr *out);
+void address_set_port(struct sockaddr_storage *address, unsigned port);
 /* Not a wildcard and not port 0: Linux would take the wildcard for itself, Windows refuses it. */
 bool address_can_be_reached(const struct transport_address *address);
 /* Remembers the descriptor's local address while the kernel still knows it. */
@@ -406,6 +437,7 @@ int common_resolve_cancel(struct transport *transport, struct transport_resolve 
     .version = TRANSPORT_VERSION, .detach = loop_detach, .wait = loop_wait, .dispatch = loop_dispatch,       \
     .wake = loop_wake, .open = common_open, .bind = common_bind, .listen = common_listen,                    \
     .accept = common_accept, .connect = common_connect, .send = common_send, .receive = common_receive,      \
+    .send_to = common_send_to, .receive_from = common_receive_from, .group = common_group,                   \
     .watch = common_watch, .cancel = common_cancel, .recycle = common_recycle,                               \
     .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
     .close = common_close, .address = common_address, .set_option = common_set_option,                       \

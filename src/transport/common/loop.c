@@ -96,6 +96,7 @@ void loop_detach(struct transport *transport)
         assert(link_empty(&loop->run) && loop->timer_count == 0);
         transport->engine->loop_close(loop);
         buffer_drain(loop);
+        datagrams_free(loop);
         close_loop(loop);
     }
     free(transport);
@@ -164,6 +165,8 @@ static const uint32_t events_of[OP_KINDS] = {
     [TRANSPORT_WATCH_ACKED] = EPOLLIN | EPOLLOUT,
     [TRANSPORT_WATCH_FIN_ACKED] = EPOLLOUT,
     [TRANSPORT_WATCH_READABLE] = EPOLLIN,
+    [TRANSPORT_SEND_TO] = EPOLLOUT,
+    [TRANSPORT_RECEIVE_FROM] = EPOLLIN,
 };
 
 static int32_t change_interest(struct transport_socket *socket, uint32_t interest)
@@ -179,8 +182,7 @@ static int32_t change_interest(struct transport_socket *socket, uint32_t interes
 
 int32_t loop_register(struct transport_socket *socket, struct transport_op *op)
 {
-    uint32_t interest =
-        socket->interest | EPOLLRDHUP | EPOLLET | socket->transport->engine->events | events_of[op->kind];
+    uint32_t interest = socket->interest | EPOLLRDHUP | EPOLLET | socket->always | events_of[op->kind];
     if (socket->interest == interest)
         return STATUS_SUCCESS;
     /* The kernel hands the pointer to the loop's thread; what it points to is handed over by the lock that
@@ -193,7 +195,7 @@ int32_t loop_register(struct transport_socket *socket, struct transport_op *op)
 
 void loop_unwatch(struct transport_socket *socket, uint32_t events)
 {
-    uint32_t interest = socket->interest & ~(events & ~socket->transport->engine->events);
+    uint32_t interest = socket->interest & ~(events & ~socket->always);
     if (socket->interest != interest)
         change_interest(socket, interest); /* if not: one event too many */
 }

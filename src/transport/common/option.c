@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
 #include <ntstatus.h>
@@ -15,8 +16,11 @@
 #ifndef IPV6_UNICAST_IF
 #define IPV6_UNICAST_IF 76
 #endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
-enum form { PLAIN, TRUTH, NETWORK_ORDER, FRAGMENT };
+enum form { PLAIN, TRUTH, NETWORK_ORDER, FRAGMENT, INDEX };
 
 static const struct option_row {
     int level, name;
@@ -37,20 +41,49 @@ static const struct option_row {
     [TRANSPORT_OPTION_TCLASS] = {IPPROTO_IPV6, IPV6_TCLASS, PLAIN},
     [TRANSPORT_OPTION_DONTFRAGMENT] = {IPPROTO_IP, IP_MTU_DISCOVER, FRAGMENT},
     [TRANSPORT_OPTION_INTERFACE] = {IPPROTO_IP, IP_UNICAST_IF, NETWORK_ORDER},
+    [TRANSPORT_OPTION_BROADCAST] = {SOL_SOCKET, SO_BROADCAST, TRUTH},
+    [TRANSPORT_OPTION_MULTICAST_HOPS] = {IPPROTO_IP, IP_MULTICAST_TTL, PLAIN},
+    [TRANSPORT_OPTION_MULTICAST_LOOP] = {IPPROTO_IP, IP_MULTICAST_LOOP, TRUTH},
+    [TRANSPORT_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IP_MULTICAST_IF, INDEX},
+    [TRANSPORT_OPTION_RECEIVE_HOPS] = {IPPROTO_IP, IP_RECVTTL, TRUTH},
+    [TRANSPORT_OPTION_RECEIVE_CLASS] = {IPPROTO_IP, IP_RECVTOS, TRUTH},
 };
+
+/* What the option is called for an IPv6 socket, where that differs.  `both`: what a dual-mode socket sends to and
+ * gets from IPv4 obeys IPv4's. */
+static const struct ipv6_row {
+    int option, name;
+    bool both;
+} ipv6_rows[] = {
+    {TRANSPORT_OPTION_DONTFRAGMENT, IPV6_MTU_DISCOVER, false},
+    {TRANSPORT_OPTION_INTERFACE, IPV6_UNICAST_IF, false},
+    {TRANSPORT_OPTION_MULTICAST_HOPS, IPV6_MULTICAST_HOPS, true},
+    {TRANSPORT_OPTION_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, true},
+    {TRANSPORT_OPTION_MULTICAST_INTERFACE, IPV6_MULTICAST_IF, true},
+    {TRANSPORT_OPTION_RECEIVE_HOPS, IPV6_RECVHOPLIMIT, true},
+    {TRANSPORT_OPTION_RECEIVE_CLASS, IPV6_RECVTCLASS, true},
+};
+
+static const struct ipv6_row *find_ipv6(const struct transport_socket *socket, int option)
+{
+    for (unsigned i = 0; socket->family == TRANSPORT_AF_INET6 && i < sizeof(ipv6_rows) / sizeof(ipv6_rows[0]);
+         i++) {
+        if (ipv6_rows[i].option == option)
+            return &ipv6_rows[i];
+    }
+    return NULL;
+}
 
 /* The row for this socket's family; 0 when the option has none. */
 static int find(const struct transport_socket *socket, int option, struct option_row *out)
 {
     if (option <= 0 || option >= TRANSPORT_OPTION_MAX || rows[option].name == 0)
         return 0;
+    const struct ipv6_row *ipv6 = find_ipv6(socket, option);
     *out = rows[option];
-    if (socket->family == TRANSPORT_AF_INET6 && option == TRANSPORT_OPTION_DONTFRAGMENT) {
+    if (ipv6) {
         out->level = IPPROTO_IPV6;
-        out->name = IPV6_MTU_DISCOVER;
-    } else if (socket->family == TRANSPORT_AF_INET6 && option == TRANSPORT_OPTION_INTERFACE) {
-        out->level = IPPROTO_IPV6;
-        out->name = IPV6_UNICAST_IF;
+        out->name = ipv6->name;
     }
     return 1;
 }
@@ -85,19 +118,54 @@ static uint64_t from_kernel(enum form form, int value)
     }
 }
 
+static int apply(struct transport_socket *socket, const struct option_row *row, int number)
+{
+    struct ip_mreqn interface = {.imr_ifindex = number};
+    if (row->form == INDEX && row->level == IPPROTO_IP)
+        return setsockopt(socket->fd, row->level, row->name, &interface, sizeof(interface));
+    return setsockopt(socket->fd, row->level, row->name, &number, sizeof(number));
+}
+
+/* What the kernel coalesces has no limit but that of a datagram: with a lower one each comes alone. */
+static int32_t set_coalesced(struct transport_socket *socket, uint32_t value)
+{
+    int on = value >= (socket->family == TRANSPORT_AF_INET ? 65535 - 28 : 65535 - 8);
+    if (setsockopt(socket->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) < 0 && on && errno != ENOPROTOOPT)
+        return transport_errno_status(errno);
+    socket->coalesced = value;
+    return STATUS_SUCCESS;
+}
+
+static int32_t set_cut(struct transport_socket *socket, int option, uint64_t value)
+{
+    if (socket->type != TRANSPORT_DATAGRAM)
+        return STATUS_NOT_SUPPORTED;
+    if (value > UINT32_MAX)
+        return STATUS_INVALID_PARAMETER;
+    if (option == TRANSPORT_OPTION_RECEIVE_COALESCED)
+        return set_coalesced(socket, (uint32_t)value);
+    socket->send_segment = (uint32_t)value;
+    return STATUS_SUCCESS;
+}
+
 static int32_t set_locked(struct transport_socket *socket, int option, uint64_t value)
 {
     struct option_row row;
+    if (option == TRANSPORT_OPTION_RECEIVE_COALESCED || option == TRANSPORT_OPTION_SEND_SEGMENT)
+        return set_cut(socket, option, value);
     if (!find(socket, option, &row))
         return STATUS_NOT_SUPPORTED;
     bool buffer = option == TRANSPORT_OPTION_RECEIVE_BUFFER || option == TRANSPORT_OPTION_SEND_BUFFER;
-    if (row.form == PLAIN && value > INT_MAX)
+    if ((row.form == PLAIN || row.form == INDEX) && value > INT_MAX)
         return STATUS_INVALID_PARAMETER;
     int number = to_kernel(row.form, value);
     if (buffer && number > INT_MAX / 2)
         number = INT_MAX / 2; /* the kernel doubles it */
-    if (setsockopt(socket->fd, row.level, row.name, &number, sizeof(number)) < 0)
+    if (apply(socket, &row, number) < 0)
         return transport_errno_status(errno);
+    const struct ipv6_row *ipv6 = find_ipv6(socket, option);
+    if (ipv6 && ipv6->both && socket->type == TRANSPORT_DATAGRAM)
+        apply(socket, &rows[option], number);
     switch (option) {
     case TRANSPORT_OPTION_RECEIVE_BUFFER:
         socket->receive_buffer = (uint32_t)value;
@@ -111,8 +179,35 @@ static int32_t set_locked(struct transport_socket *socket, int option, uint64_t 
     case TRANSPORT_OPTION_NODELAY:
         socket->nodelay_option = socket->nodelay_set = value != 0;
         break;
+    case TRANSPORT_OPTION_MULTICAST_INTERFACE:
+        socket->multicast_interface = (uint32_t)value;
+        break;
     }
     return STATUS_SUCCESS;
+}
+
+/* What the kernel does not know, or not as it was set; STATUS_PENDING: it is to be asked. */
+static int32_t get_own(const struct transport_socket *socket, int option, uint64_t *value)
+{
+    switch (option) {
+    case TRANSPORT_OPTION_NODELAY: /* the descriptor's may be on for one send */
+        *value = socket->nodelay_option;
+        return socket->type == TRANSPORT_STREAM ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    case TRANSPORT_OPTION_V6ONLY: /* the kernel turns it on by itself when an IPv6 address is bound */
+        *value = socket->v6only;
+        return STATUS_SUCCESS;
+    case TRANSPORT_OPTION_MULTICAST_INTERFACE:
+        *value = socket->multicast_interface;
+        return STATUS_SUCCESS;
+    case TRANSPORT_OPTION_RECEIVE_COALESCED:
+        *value = socket->coalesced;
+        return socket->type == TRANSPORT_DATAGRAM ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    case TRANSPORT_OPTION_SEND_SEGMENT:
+        *value = socket->send_segment;
+        return socket->type == TRANSPORT_DATAGRAM ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    default:
+        return STATUS_PENDING;
+    }
 }
 
 static int32_t get_locked(struct transport_socket *socket, int option, uint64_t *value)
@@ -123,16 +218,11 @@ static int32_t get_locked(struct transport_socket *socket, int option, uint64_t 
         *value = (uint32_t)socket->fatal;
         return STATUS_SUCCESS;
     }
+    int32_t own = get_own(socket, option, value);
+    if (own != STATUS_PENDING)
+        return own;
     if (!find(socket, option, &row))
         return STATUS_NOT_SUPPORTED;
-    if (option == TRANSPORT_OPTION_NODELAY) {
-        *value = socket->nodelay_option; /* the descriptor's may be on for one send */
-        return STATUS_SUCCESS;
-    }
-    if (option == TRANSPORT_OPTION_V6ONLY) {
-        *value = socket->v6only; /* the kernel turns it on by itself when an IPv6 address is bound */
-        return STATUS_SUCCESS;
-    }
     int number = 0;
     socklen_t length = sizeof(number);
     if (getsockopt(socket->fd, row.level, row.name, &number, &length) < 0)

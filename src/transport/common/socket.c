@@ -53,6 +53,8 @@ struct transport_socket *socket_create(struct transport *transport, unsigned loo
     socket->fd = fd;
     socket->family = family;
     socket->v6only = true;
+    socket->type = TRANSPORT_STREAM;
+    socket->always = transport->engine->events;
     link_init(&socket->run);
     link_init(&socket->timer);
     link_init(&socket->port);
@@ -72,6 +74,8 @@ int32_t common_open(struct transport *transport, unsigned loop, int family, int 
         return STATUS_INSUFFICIENT_RESOURCES;
     if (family != TRANSPORT_AF_INET && family != TRANSPORT_AF_INET6)
         return STATUS_PROTOCOL_UNREACHABLE;
+    if (type == TRANSPORT_DATAGRAM || type == TRANSPORT_RAW)
+        return datagram_open(transport, loop, family, type, protocol, out);
     if (type != TRANSPORT_STREAM)
         return STATUS_NOT_SUPPORTED;
     if (protocol != IPPROTO_TCP) /* D-18: 0 does not mean TCP */
@@ -208,6 +212,8 @@ int32_t common_shutdown(struct transport_socket *socket)
 int32_t common_abort(struct transport_socket *socket)
 {
     int32_t status = STATUS_SUCCESS;
+    if (socket->type != TRANSPORT_STREAM)
+        return STATUS_INVALID_DEVICE_STATE;
     lock_take(&socket->lock);
     if (socket->phase != PHASE_NEW)
         address_refresh_local(socket); /* the kernel forgets it now */
@@ -239,6 +245,8 @@ int32_t common_abort(struct transport_socket *socket)
 
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_)
 {
+    const unsigned drainable =
+        1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE_FROM;
     bool no_inline = op->flags & TRANSPORT_NO_INLINE;
     int32_t status = STATUS_PENDING;
     op->bytes = 0;
@@ -257,8 +265,8 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     if (op->kind == TRANSPORT_SEND && !socket->fatal && (socket->fin_sent || socket->fin_wanted))
         status = STATUS_INVALID_DEVICE_STATE;
     /* A receive or accept that is started while one is completed that took all there was. */
-    else if ((op->kind == TRANSPORT_RECEIVE || op->kind == TRANSPORT_ACCEPT) && !no_inline &&
-             loop_is_mine(socket->loop) && socket->loop->drained == socket && !socket->fatal)
+    else if ((1u << op->kind & drainable) && !no_inline && loop_is_mine(socket->loop) &&
+             socket->loop->drained == socket && !socket->fatal)
         socket_set_would_block(op, true);
     /* A connect must leave at once; the others can as well be tried by the loop. */
     else if (!no_inline || op->kind == TRANSPORT_CONNECT) {
@@ -318,11 +326,18 @@ static const struct {
     int kind;
     try_function try_;
 } step_order[] = {
-    {TRANSPORT_CONNECT, stream_continue_connect}, {TRANSPORT_ACCEPT, stream_try_accept},
-    {TRANSPORT_RECEIVE, stream_try_receive},      {TRANSPORT_WATCH_READABLE, watch_try},
-    {TRANSPORT_WATCH_PEER_FIN, watch_try},        {TRANSPORT_WATCH_SENT, watch_try},
-    {TRANSPORT_WATCH_ACKED, watch_try},           {TRANSPORT_SEND, stream_try_send},
-    {TRANSPORT_WATCH_FIN_ACKED, watch_try},       {TRANSPORT_WATCH_RESET, watch_try},
+    {TRANSPORT_CONNECT, stream_continue_connect},
+    {TRANSPORT_ACCEPT, stream_try_accept},
+    {TRANSPORT_RECEIVE, stream_try_receive},
+    {TRANSPORT_WATCH_READABLE, watch_try},
+    {TRANSPORT_WATCH_PEER_FIN, watch_try},
+    {TRANSPORT_WATCH_SENT, watch_try},
+    {TRANSPORT_WATCH_ACKED, watch_try},
+    {TRANSPORT_SEND, stream_try_send},
+    {TRANSPORT_WATCH_FIN_ACKED, watch_try},
+    {TRANSPORT_WATCH_RESET, watch_try},
+    {TRANSPORT_RECEIVE_FROM, datagram_try_receive},
+    {TRANSPORT_SEND_TO, datagram_try_send},
 };
 enum { STEPS = sizeof(step_order) / sizeof(step_order[0]) };
 
@@ -343,12 +358,14 @@ static unsigned worth_trying(uint32_t events)
     } worth[] = {
         {EPOLLIN, 1u << TRANSPORT_CONNECT | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE |
                       1u << TRANSPORT_WATCH_READABLE | 1u << TRANSPORT_WATCH_SENT |
-                      1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED},
+                      1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED |
+                      1u << TRANSPORT_RECEIVE_FROM},
         {EPOLLOUT, 1u << TRANSPORT_CONNECT | 1u << TRANSPORT_SEND | 1u << TRANSPORT_WATCH_SENT |
-                       1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED},
+                       1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_WATCH_FIN_ACKED |
+                       1u << TRANSPORT_SEND_TO},
         {EPOLLRDHUP, 1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_WATCH_READABLE |
                          1u << TRANSPORT_WATCH_PEER_FIN | 1u << TRANSPORT_WATCH_FIN_ACKED},
-        {EVENT_TIMER, 1u << TRANSPORT_WATCH_SENT | 1u << TRANSPORT_WATCH_ACKED},
+        {EVENT_TIMER, 1u << TRANSPORT_WATCH_SENT | 1u << TRANSPORT_WATCH_ACKED | 1u << TRANSPORT_SEND_TO},
     };
     unsigned kinds = 0;
     if (events & (EPOLLERR | EPOLLHUP | EVENT_TRY))
@@ -364,6 +381,8 @@ static void drop_interest(struct transport_socket *socket, uint32_t events)
     if ((events & EPOLLIN) && !(events & (EPOLLRDHUP | EPOLLHUP)) && !socket->ops[TRANSPORT_WATCH_READABLE] &&
         !socket->ops[TRANSPORT_WATCH_ACKED])
         loop_unwatch(socket, EPOLLIN);
+    if ((events & EPOLLOUT) && socket->type != TRANSPORT_STREAM && !socket->ops[TRANSPORT_SEND_TO])
+        loop_unwatch(socket, EPOLLOUT); /* each datagram that has gone would be one */
 }
 
 /* A step of a socket fetches what the next ones need: here the miss lasts as long as a step takes. */

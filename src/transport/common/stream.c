@@ -30,7 +30,8 @@ int32_t common_listen(struct transport_socket *socket, int backlog)
     lock_take(&socket->lock);
     if (socket->fatal)
         status = socket->fatal;
-    else if (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING)
+    else if (socket->type != TRANSPORT_STREAM ||
+             (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING))
         status = STATUS_INVALID_DEVICE_STATE;
     else if (listen(socket->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
         status = transport_errno_status(errno);
@@ -159,7 +160,7 @@ static int32_t try_connect(struct transport_socket *socket, struct transport_op 
 
     if (socket->fatal)
         return socket->fatal;
-    if (socket->phase != PHASE_NEW)
+    if (socket->phase != PHASE_NEW || socket->type != TRANSPORT_STREAM)
         return socket->phase == PHASE_CONNECTED ? STATUS_CONNECTION_ACTIVE : STATUS_INVALID_DEVICE_STATE;
     int32_t status = address_to_linux(&op->address, &peer, &length);
     if (status)
@@ -296,14 +297,12 @@ int32_t common_send(struct transport_socket *socket, struct transport_op *op)
     return socket_start(socket, op, stream_try_send);
 }
 
-/* Less came than was asked for: so there was no more, and an event will say when there is.  Unless it was the
- * FIN that ended it, whose event may have been seen already, or an urgent byte, which ends every read before
- * it. */
+/* Unless it was the FIN that ended it, whose event may have been seen already, or an urgent byte, which ends every
+ * read before it. */
 static void took_all(struct transport_socket *socket, struct transport_op *op)
 {
-    if ((socket->transport->engine->events & socket->interest & EPOLLIN) && !socket->peer_fin &&
-        !socket->urgent && !socket->fatal)
-        socket_set_drained(op);
+    if (!socket->peer_fin && !socket->urgent && !socket->fatal)
+        socket_took_all(socket, op);
 }
 
 /* One recv or recvmsg of `total` bytes: bytes, or -errno. */

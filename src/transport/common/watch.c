@@ -70,6 +70,8 @@ static int32_t try_fin_acked(struct transport_socket *socket)
 
 int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
 {
+    if (socket->type != TRANSPORT_STREAM && op->kind == TRANSPORT_WATCH_READABLE)
+        return socket_poll(socket) & EPOLLIN ? STATUS_SUCCESS : STATUS_PENDING;
     if (socket->phase != PHASE_CONNECTED)
         return socket->fatal ? socket->fatal : STATUS_CONNECTION_INVALID;
     switch (op->kind) {
