@@ -170,18 +170,18 @@ TEST(abort_ends_what_is_inside, "")
     int taken = 0;
     net_fill(socket, &ios[TRANSPORT_SEND], big, big_length());
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
-    for (int kind = TRANSPORT_RECEIVE; kind < OP_KINDS; kind++) {
+    for (int kind = TRANSPORT_RECEIVE; kind <= TRANSPORT_WATCH_READABLE; kind++) {
         io_init(&ios[kind], kind, &byte, 1);
         EXPECT_STATUS(io_start(socket, &ios[kind]), STATUS_PENDING);
     }
     EXPECT_STATUS(net->abort(socket), STATUS_SUCCESS);
     if (net_is_pumped()) {
-        for (int kind = TRANSPORT_SEND; kind < OP_KINDS; kind++)
+        for (int kind = TRANSPORT_SEND; kind <= TRANSPORT_WATCH_READABLE; kind++)
             EXPECT_EQ(atomic_load(&ios[kind].over), 0);
         taken = net->cancel(socket, &ios[TRANSPORT_RECEIVE].op);
         EXPECT(taken || net_carries_out());
     }
-    for (int kind = TRANSPORT_SEND; kind < OP_KINDS; kind++) {
+    for (int kind = TRANSPORT_SEND; kind <= TRANSPORT_WATCH_READABLE; kind++) {
         if (kind != TRANSPORT_RECEIVE || !taken)
             EXPECT_STATUS(io_wait(&ios[kind]), STATUS_CONNECTION_ABORTED);
     }

@@ -188,7 +188,7 @@ TEST(open_refuses_what_it_cannot_do, "D-18")
     EXPECT_STATUS(net->open(transport, 0, PEER_INET, TRANSPORT_STREAM, 17, &socket),
                   STATUS_PROTOCOL_UNREACHABLE);
     EXPECT_STATUS(net->open(transport, 0, 1, TRANSPORT_STREAM, 6, &socket), STATUS_PROTOCOL_UNREACHABLE);
-    EXPECT_STATUS(net->open(transport, 0, PEER_INET, TRANSPORT_RAW, 6, &socket), STATUS_NOT_SUPPORTED);
+    EXPECT_STATUS(net->open(transport, 0, PEER_INET, 4, 6, &socket), STATUS_NOT_SUPPORTED);
 }
 
 /* Chains of many small segments, in both directions, longer than the kernel's buffers. */
