@@ -383,6 +383,56 @@ void peer_set_nodelay(int peer)
     set_option(peer, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+/* ---- datagrams ---------------------------------------------------------------------------------------- */
+
+int peer_datagram(int family, int *port)
+{
+    if (peer_backend)
+        return peer_backend->datagram(family, port);
+    struct sockaddr_storage address;
+    socklen_t length = loopback(&address, family, *port);
+    int fd = socket(family == PEER_INET ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0)
+        FAIL("peer: datagram socket on port %d: %s", *port, strerror(errno));
+    *port = peer_local_port(fd);
+    return fd;
+}
+
+void peer_datagram_send(int peer, int port, const void *data, unsigned long length)
+{
+    if (peer_backend) {
+        peer_backend->datagram_send(peer, port, data, length);
+        return;
+    }
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+
+    if (getsockname(peer, (struct sockaddr *)&address, &size) != 0)
+        FAIL("peer: getsockname: %s", strerror(errno));
+    size = loopback(&address, address.ss_family == AF_INET ? PEER_INET : PEER_INET6, port);
+    if (sendto(peer, data, length, 0, (struct sockaddr *)&address, size) != (ssize_t)length)
+        FAIL("peer: a datagram of %lu bytes to port %d: %s", length, port, strerror(errno));
+}
+
+long peer_datagram_receive(int peer, void *data, unsigned long length, int *port, int timeout_ms)
+{
+    if (peer_backend)
+        return peer_backend->datagram_receive(peer, data, length, port, timeout_ms);
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+
+    if (!wait_for(peer, POLLIN, test_now_ms() + timeout_ms))
+        return -2;
+    ssize_t bytes = recvfrom(peer, data, length, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+
+    if (bytes < 0)
+        FAIL("peer: a datagram: %s", strerror(errno));
+    if (port)
+        *port = port_of(&from);
+    return bytes;
+}
+
 /* ---- what the wire said ------------------------------------------------------------------------------- */
 
 static const char *answer(long got)

@@ -50,6 +50,15 @@ void peer_set_nodelay(int peer);
 int peer_local_port(int peer);
 int peer_remote_port(int peer);
 
+/* ---- datagrams ---------------------------------------------------------------------------------------- */
+
+/* A UDP socket on loopback; *port as for peer_listen.  peer_close closes it. */
+int peer_datagram(int family, int *port);
+/* One datagram to this port of loopback. */
+void peer_datagram_send(int peer, int port, const void *data, unsigned long length);
+/* The next within timeout_ms: its bytes (no more than length are stored), -2 = none.  *port (or NULL): whose. */
+long peer_datagram_receive(int peer, void *data, unsigned long length, int *port, int timeout_ms);
+
 /* ---- what the wire said ------------------------------------------------------------------------------- */
 
 /* Within 10 s a FIN (with no byte before it), a reset; for `ms` neither byte nor FIN nor reset. */

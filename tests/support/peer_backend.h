@@ -17,6 +17,9 @@ struct peer_backend {
     long (*send_some)(int peer, const void *data, unsigned long length, int *error);
     int (*send)(int peer, const void *data, unsigned long length, int timeout_ms); /* 0 or an errno */
     long (*receive)(int peer, void *data, unsigned long length, int timeout_ms, int *error);
+    int (*datagram)(int family, int *port);
+    void (*datagram_send)(int peer, int port, const void *data, unsigned long length);
+    long (*datagram_receive)(int peer, void *data, unsigned long length, int *port, int timeout_ms);
     void (*shutdown)(int peer);
     void (*close)(int peer);
     void (*reset)(int peer);

@@ -26,6 +26,10 @@ enum { FIRST_HANDLE = 1000, HANDLES = 16384, REST_NS = 20000, REST_TRIES = 2000 
 static struct net_socket *sockets[HANDLES];
 static int handles[HANDLES], free_handles, used_handles; /* those below `used` that are free again */
 
+/* Handles behind those of the connections. */
+enum { FIRST_DATAGRAM = FIRST_HANDLE + HANDLES, DATAGRAMS = 256 };
+static struct net_datagram *datagrams[DATAGRAMS];
+
 static void nap(uint64_t ns)
 {
     static uint32_t never;
@@ -193,6 +197,11 @@ static void sim_shutdown(int peer)
 
 static void sim_close(int peer)
 {
+    if (peer >= FIRST_DATAGRAM) {
+        net_datagram_close(datagrams[peer - FIRST_DATAGRAM]);
+        datagrams[peer - FIRST_DATAGRAM] = NULL;
+        return;
+    }
     net_close(of(peer));
     handle_free(peer);
     settle();
@@ -351,6 +360,59 @@ static void sim_barrier_free(struct test_barrier *barrier)
     free(barrier);
 }
 
+/* ---- datagrams ---------------------------------------------------------------------------------------- */
+
+static struct net_datagram *datagram_of(int peer)
+{
+    if (peer < FIRST_DATAGRAM || peer >= FIRST_DATAGRAM + DATAGRAMS || !datagrams[peer - FIRST_DATAGRAM])
+        FAIL("peer: %d is no datagram socket", peer);
+    return datagrams[peer - FIRST_DATAGRAM];
+}
+
+static int sim_datagram(int family, int *port)
+{
+    struct transport_address address = loopback(family, *port);
+    int handle = 0;
+
+    while (handle < DATAGRAMS && datagrams[handle])
+        handle++;
+    if (handle == DATAGRAMS)
+        FAIL("peer: more than %d datagram sockets", DATAGRAMS);
+    datagrams[handle] = net_datagram_open(0, &address);
+    if (!datagrams[handle])
+        FAIL("peer: datagram socket on port %d: in use", *port);
+    net_datagram_address_of(datagrams[handle], &address);
+    *port = port_of(&address);
+    return FIRST_DATAGRAM + handle;
+}
+
+static void sim_datagram_send(int peer, int port, const void *data, unsigned long length)
+{
+    struct transport_address own;
+    struct transport_address to;
+
+    net_datagram_address_of(datagram_of(peer), &own);
+    to = loopback(own.family, port);
+    settle();
+    if (net_datagram_send_to(datagram_of(peer), data, length, &to) != NET_OK)
+        FAIL("peer: a datagram of %lu bytes to port %d", length, port);
+    settle();
+}
+
+static long sim_datagram_receive(int peer, void *data, unsigned long length, int *port, int timeout_ms)
+{
+    struct transport_address from;
+
+    settle();
+    long bytes = net_datagram_receive_from(datagram_of(peer), data, length, &from, (uint64_t)timeout_ms * MS);
+
+    if (bytes < 0)
+        return -2;
+    if (port)
+        *port = port_of(&from);
+    return bytes < (long)length ? bytes : (long)length;
+}
+
 /* ---- time --------------------------------------------------------------------------------------------- */
 
 static long long sim_now_ms(void)
@@ -371,6 +433,9 @@ const struct peer_backend peer_sim = {
     .send_some = sim_send_some,
     .send = sim_send,
     .receive = sim_receive,
+    .datagram = sim_datagram,
+    .datagram_send = sim_datagram_send,
+    .datagram_receive = sim_datagram_receive,
     .shutdown = sim_shutdown,
     .close = sim_close,
     .reset = sim_reset,

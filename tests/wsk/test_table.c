@@ -15,6 +15,7 @@ static const struct {
     int from, event, to;
 } legal[] = {
     {WSK_CONNECTION, WSK_STATE_OPEN, WSK_EV_BIND, WSK_STATE_BOUND},
+    {WSK_DATAGRAM, WSK_STATE_OPEN, WSK_EV_BIND, WSK_STATE_BOUND},
     {WSK_LISTEN, WSK_STATE_OPEN, WSK_EV_LISTEN, WSK_STATE_LISTENING},
     {WSK_CONNECTION, WSK_STATE_BOUND, WSK_EV_CONNECT, WSK_STATE_CONNECTING},
     {WSK_CONNECTION, WSK_STATE_OPEN, WSK_EV_ACCEPTED, WSK_STATE_CONNECTED},
@@ -49,7 +50,7 @@ TEST(every_state_and_event, "C-CLOSE-07 C-SOCK-11 W-03")
             }
         }
     }
-    EXPECT_EQ(found, 4 + 10 * 5);
+    EXPECT_EQ(found, 5 + 10 * 5);
     EXPECT_EQ(wsk_transition(WSK_CONNECTION, WSK_STATE_OPEN, (enum wsk_event)0), 0);
     EXPECT_EQ(wsk_transition(WSK_CONNECTION, WSK_STATE_OPEN, (enum wsk_event)99), 0);
 }

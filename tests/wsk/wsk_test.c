@@ -188,8 +188,12 @@ NTSTATUS wt_returned(struct wt_op *op, NTSTATUS status)
 
 NTSTATUS wt_socket(struct wt_op *op, ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch)
 {
-    return wt_returned(op, wt_npi.Dispatch->WskSocket(wt_npi.Client, family, SOCK_STREAM, IPPROTO_TCP, flags,
-                                                      context, dispatch, NULL, NULL, NULL, op->irp));
+    BOOLEAN datagram = flags == WSK_FLAG_DATAGRAM_SOCKET;
+
+    return wt_returned(op,
+                       wt_npi.Dispatch->WskSocket(wt_npi.Client, family, datagram ? SOCK_DGRAM : SOCK_STREAM,
+                                                  datagram ? IPPROTO_UDP : IPPROTO_TCP, flags, context,
+                                                  dispatch, NULL, NULL, NULL, op->irp));
 }
 
 NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address)
@@ -222,6 +226,30 @@ NTSTATUS wt_receive(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG
 NTSTATUS wt_disconnect(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags)
 {
     return wt_returned(op, wt_connection(socket)->WskDisconnect(socket, buffer, flags, op->irp));
+}
+
+NTSTATUS wt_send_to(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, PSOCKADDR remote,
+                    ULONG control_length, PCMSGHDR control)
+{
+    return wt_returned(
+        op, wt_datagram(socket)->WskSendTo(socket, buffer, 0, remote, control_length, control, op->irp));
+}
+
+NTSTATUS wt_send_messages(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF_LIST list, PSOCKADDR remote)
+{
+    return wt_returned(op, wt_datagram(socket)->WskSendMessages(socket, list, 0, remote, 0, NULL, op->irp));
+}
+
+NTSTATUS wt_receive_from(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, PSOCKADDR remote,
+                         PULONG control_length, PCMSGHDR control, PULONG flags)
+{
+    return wt_returned(op, wt_datagram(socket)->WskReceiveFrom(socket, buffer, 0, remote, control_length,
+                                                               control, flags, op->irp));
+}
+
+NTSTATUS wt_release_datagrams(PWSK_SOCKET socket, PWSK_DATAGRAM_INDICATION list)
+{
+    return wt_datagram(socket)->WskRelease(socket, list);
 }
 
 NTSTATUS wt_close(PWSK_SOCKET socket, struct wt_op *op)
@@ -263,6 +291,24 @@ PWSK_SOCKET wt_open(ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOI
     EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
     socket = (PWSK_SOCKET)op.information;
     EXPECT(socket != NULL);
+    wt_op_free(&op);
+    return socket;
+}
+
+PWSK_SOCKET wt_datagrams(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_DATAGRAM_DISPATCH *dispatch,
+                         int *port)
+{
+    PWSK_SOCKET socket = wt_open(family, WSK_FLAG_DATAGRAM_SOCKET, context, dispatch);
+    SOCKADDR_STORAGE address;
+    struct wt_op op;
+
+    wt_op_init(&op);
+    wt_bind(socket, &op, wt_loopback(&address, family, 0));
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    wt_again(&op);
+    wt_returned(&op, wt_datagram(socket)->WskGetLocalAddress(socket, (PSOCKADDR)&address, op.irp));
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    *port = wt_port(&address);
     wt_op_free(&op);
     return socket;
 }

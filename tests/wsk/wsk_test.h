@@ -64,6 +64,11 @@ void wt_teardown(void);
     TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
     TEST_MATRIX(WT_MODES)
 
+/* Of datagrams: a windy network loses them. */
+#define WT_CALM_FIXTURE                                                                                      \
+    TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
+    TEST_MATRIX(WT_CALM_MODES)
+
 #define WT_RACE_FIXTURE                                                                                      \
     TEST_FIXTURE(wt_setup, wt_teardown);                                                                     \
     TEST_MATRIX(WT_RACE_MODES)
@@ -125,6 +130,12 @@ NTSTATUS wt_control(PWSK_SOCKET socket, struct wt_op *op, WSK_CONTROL_SOCKET_TYP
 /* SO_WSK_EVENT_CALLBACK; op NULL = no IRP. */
 NTSTATUS wt_events(PWSK_SOCKET socket, ULONG mask, struct wt_op *op);
 NTSTATUS wt_release(PWSK_SOCKET socket, PWSK_DATA_INDICATION list);
+NTSTATUS wt_send_to(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, PSOCKADDR remote,
+                    ULONG control_length, PCMSGHDR control);
+NTSTATUS wt_send_messages(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF_LIST list, PSOCKADDR remote);
+NTSTATUS wt_receive_from(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, PSOCKADDR remote,
+                         PULONG control_length, PCMSGHDR control, PULONG flags);
+NTSTATUS wt_release_datagrams(PWSK_SOCKET socket, PWSK_DATAGRAM_INDICATION list);
 
 /* ---- in one go (they wait, and end the test when it does not work) ------------------------------------ */
 
@@ -132,6 +143,9 @@ PWSK_SOCKET wt_open(ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOI
 /* A listening socket on loopback; *port in host order. */
 PWSK_SOCKET wt_listener(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_LISTEN_DISPATCH *dispatch,
                         int *port);
+/* A datagram socket bound to a port of loopback. */
+PWSK_SOCKET wt_datagrams(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_DATAGRAM_DISPATCH *dispatch,
+                         int *port);
 /* A connection that WSK opened to a plain Linux peer. */
 PWSK_SOCKET wt_connected(ADDRESS_FAMILY family, PVOID context, const WSK_CLIENT_CONNECTION_DISPATCH *dispatch,
                          int *peer);
@@ -168,6 +182,10 @@ static inline const WSK_PROVIDER_BASIC_DISPATCH *wt_basic(PWSK_SOCKET socket)
     return socket->Dispatch;
 }
 static inline const WSK_PROVIDER_CONNECTION_DISPATCH *wt_connection(PWSK_SOCKET socket)
+{
+    return socket->Dispatch;
+}
+static inline const WSK_PROVIDER_DATAGRAM_DISPATCH *wt_datagram(PWSK_SOCKET socket)
 {
     return socket->Dispatch;
 }
