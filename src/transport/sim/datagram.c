@@ -1,206 +1,612 @@
 /*
- * datagram.c - a peer's datagram sockets.  Each datagram is a timer of its own, so that a late one is overtaken;
- * the weather loses, doubles and delays them.
+ * datagram.c - datagrams and the sockets that send and receive them, a peer's and the runtime's alike.
+ *
+ * What is handed over leaves the host in its order, one after the other, and until then takes its part of the send
+ * buffer.  From there each datagram is a timer of its own, so that a late one is overtaken; the weather loses, doubles
+ * and delays it, for each host that it goes to apart.  Whether somebody there wants it is seen when it arrives.
  */
 #include "transport/sim/internal.h"
 
 #include <string.h>
+#include <ntstatus.h>
 
-struct packet {
-    struct net_link link; /* world.packets, then the receiver's queue */
-    struct sim_timer timer;
-    int host; /* where it goes */
-    struct net_where from, to;
-    size_t bytes;
-    char data[];
-};
+/* ---- addresses --------------------------------------------------------------------------------------------- */
 
-struct net_datagram {
-    struct net_link link;
-    int host, family;
-    struct net_where where;
-    struct sim_rng rng;
-    struct net_link queue;
-    size_t queued;
-    struct net_waiter waiter;
-};
+bool net_where_is_multicast(const struct net_where *where)
+{
+    return net_where_is_v4(where) ? where->ip[12] >> 4 == 14 : where->ip[0] == 0xff;
+}
 
-enum { DATAGRAM_MOST = 16384 }; /* what the pool gives in one piece */
+/* Of the network 10/8, of the loopback network, or of whatever network it is sent to. */
+static bool is_broadcast(const struct net_where *where)
+{
+    const uint8_t *ip = where->ip + 12;
+    return net_where_is_v4(where) && ip[1] == 255 && ip[2] == 255 && ip[3] == 255 &&
+           (ip[0] == 255 || ip[0] == 10 || ip[0] == 127);
+}
+
+/* The address from which `host` speaks on this interface; the port is left alone. */
+static bool source_on(int host, uint32_t interface, bool v4, struct net_where *out)
+{
+    const struct net_host *at = &net_world.hosts[host];
+    struct transport_address loopback;
+    struct net_where found;
+    bool have = interface == NET_LOOPBACK;
+    if (have) {
+        net_address(v4 ? "127.0.0.1" : "::1", 0, &loopback);
+        net_where_of(&loopback, &found);
+    }
+    for (int i = 0; !have && i < at->count; i++) {
+        found = at->addresses[i];
+        have = net_where_is_v4(&found) == v4;
+    }
+    if (have) {
+        found.port = out->port;
+        *out = found;
+    }
+    return have;
+}
+
+static int32_t group_way(const struct net_udp *udp, uint32_t interface, struct net_letter *letter)
+{
+    bool loopback = !net_where_is_any(&letter->from) && net_where_is_loopback(&letter->from);
+    if (letter->to.scope)
+        interface = letter->to.scope;
+    letter->to.scope = 0;
+    if (interface == 0)
+        interface = loopback || net_where_is_loopback(&letter->to) ? NET_LOOPBACK : NET_WIRE;
+    if (interface > NET_WIRE || (loopback && interface != NET_LOOPBACK))
+        return STATUS_INVALID_PARAMETER;
+    letter->interface = interface;
+    if (net_where_is_any(&letter->from) &&
+        !source_on(udp->host, interface, net_where_is_v4(&letter->to), &letter->from))
+        return STATUS_NETWORK_UNREACHABLE;
+    return STATUS_SUCCESS;
+}
+
+int32_t net_udp_way(const struct net_udp *udp, const struct net_where *to, const struct net_where *source,
+                    uint32_t interface, struct net_letter *out)
+{
+    bool v4 = net_where_is_v4(to), any = net_where_is_any(&udp->where);
+    memset(out, 0, sizeof(*out));
+    out->to = *to;
+    out->from = source && !net_where_is_any(source) ? *source : udp->where;
+    out->from.port = udp->where.port;
+    out->host = -1;
+    if (net_where_is_any(to) || to->port == 0)
+        return STATUS_INVALID_ADDRESS_COMPONENT;
+    if (interface > NET_WIRE)
+        return STATUS_INVALID_PARAMETER;
+    if (net_where_is_v4(&udp->where) != v4 && !(any && udp->dual))
+        return STATUS_NETWORK_UNREACHABLE;
+    if (!net_where_is_any(&out->from) &&
+        (net_where_is_v4(&out->from) != v4 || !net_host_has(udp->host, &out->from)))
+        return STATUS_INVALID_PARAMETER;
+    out->flags = net_where_is_multicast(to) ? TRANSPORT_MULTICAST
+                 : is_broadcast(to)         ? TRANSPORT_BROADCAST
+                                            : 0;
+    if (out->flags)
+        return group_way(udp, interface, out);
+
+    out->host = net_route(udp->host, to);
+    bool near = out->host == udp->host;
+    if (out->host < 0 && !net_is_near(to))
+        return STATUS_NETWORK_UNREACHABLE;
+    if (interface && interface != (near ? NET_LOOPBACK : NET_WIRE) && (!near || net_where_is_loopback(to)))
+        return STATUS_NETWORK_UNREACHABLE;
+    out->interface = near ? NET_LOOPBACK : NET_WIRE;
+    if (net_where_is_any(&out->from)) {
+        if (near ? net_source(udp->host, to, &out->from) : source_on(udp->host, NET_WIRE, v4, &out->from))
+            return STATUS_SUCCESS;
+        return STATUS_NETWORK_UNREACHABLE;
+    }
+    if (!near && net_where_is_loopback(&out->from))
+        return STATUS_INVALID_PARAMETER; /* nobody there could answer */
+    return STATUS_SUCCESS;
+}
+
+/* ---- ports ------------------------------------------------------------------------------------------------- */
 
 static struct net_link *bucket_of(unsigned port)
 {
     return &net_world.datagrams[port % NET_DATAGRAM_BUCKETS];
 }
 
-/* The socket that a datagram for this address reaches: its very address goes before the wildcard. */
-static struct net_datagram *find(int host, const struct net_where *where)
-{
-    struct net_link *bucket = bucket_of(where->port);
-    struct net_datagram *general = NULL;
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_datagram *socket = NET_OWNER(link, struct net_datagram, link);
-        if (socket->host != host || socket->where.port != where->port)
-            continue;
-        if (net_where_same_ip(&socket->where, where))
-            return socket;
-        if (net_where_is_any(&socket->where) && net_where_is_v4(&socket->where) == net_where_is_v4(where))
-            general = socket;
-    }
-    return general;
-}
-
-static bool is_free(int host, const struct net_where *where)
+static bool is_free(int host, const struct net_where *where, bool dual)
 {
     struct net_link *bucket = bucket_of(where->port);
     for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_datagram *socket = NET_OWNER(link, struct net_datagram, link);
-        if (socket->host == host && socket->where.port == where->port &&
-            net_where_is_v4(&socket->where) == net_where_is_v4(where) &&
-            (net_where_is_any(where) || net_where_is_any(&socket->where) ||
-             net_where_same_ip(&socket->where, where)))
+        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+        if (udp->host == host && net_binds_overlap(where, dual, &udp->where, udp->dual))
             return false;
     }
     return true;
 }
 
-static bool find_port(int host, struct net_where *where)
+static bool find_port(int host, struct net_where *where, bool dual)
 {
     if (where->port)
-        return is_free(host, where);
+        return is_free(host, where, dual);
     for (int i = 0; i < NET_PORT_COUNT; i++) {
         where->port = (uint16_t)(NET_PORT_LOW + net_world.next_port++ % NET_PORT_COUNT);
-        if (is_free(host, where))
+        if (is_free(host, where, dual))
+            return true;
+    }
+    where->port = 0;
+    return false;
+}
+
+static void left(struct sim_timer *timer);
+
+void net_udp_init(struct net_udp *udp, int host, void *owner, net_event_function event)
+{
+    memset(udp, 0, sizeof(*udp));
+    udp->host = host;
+    udp->owner = owner;
+    udp->event = event;
+    udp->leave.fire = left;
+    net_stream(&udp->rng);
+    net_link_init(&udp->link);
+    net_link_init(&udp->queue);
+    net_link_init(&udp->members);
+    net_link_init(&udp->leaving);
+}
+
+bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual)
+{
+    assert(!udp->bound);
+    if (!find_port(udp->host, where, dual))
+        return false;
+    udp->where = *where;
+    udp->dual = dual;
+    udp->bound = true;
+    net_link_append(bucket_of(where->port), &udp->link);
+    return true;
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------------ */
+
+struct member {
+    struct net_link link;
+    struct net_where group, source;
+    bool any_source;
+    uint32_t interface;
+};
+
+static void member_free(struct member *member)
+{
+    net_link_remove(&member->link);
+    net_free(member, sizeof(*member));
+}
+
+static int32_t group_leave(struct net_udp *udp, const struct net_where *group, const struct net_where *source,
+                           uint32_t interface)
+{
+    int32_t status = STATUS_INVALID_ADDRESS_COMPONENT;
+    for (struct net_link *link = udp->members.next, *next; link != &udp->members; link = next) {
+        struct member *member = NET_OWNER(link, struct member, link);
+        next = link->next;
+        if (!net_where_same_ip(&member->group, group) || (interface && member->interface != interface) ||
+            (source && (member->any_source || !net_where_same_ip(&member->source, source))))
+            continue;
+        interface = member->interface; /* of one interface, the first that was joined */
+        member_free(member);
+        status = STATUS_SUCCESS;
+    }
+    return status;
+}
+
+static int32_t group_join(struct net_udp *udp, const struct net_where *group, const struct net_where *source,
+                          uint32_t interface)
+{
+    if (interface == 0)
+        interface = NET_WIRE;
+    for (struct net_link *link = udp->members.next; link != &udp->members; link = link->next) {
+        struct member *member = NET_OWNER(link, struct member, link);
+        if (!net_where_same_ip(&member->group, group) || member->interface != interface)
+            continue;
+        if (!source)
+            return STATUS_ADDRESS_ALREADY_EXISTS;
+        if (member->any_source)
+            return STATUS_INVALID_PARAMETER;
+        if (net_where_same_ip(&member->source, source))
+            return STATUS_INVALID_ADDRESS_COMPONENT; /* EADDRNOTAVAIL, as Linux has it */
+    }
+    struct member *member = net_allocate(sizeof(*member));
+    if (!member)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    member->group = *group;
+    member->interface = interface;
+    member->any_source = !source;
+    if (source)
+        member->source = *source;
+    net_link_append(&udp->members, &member->link);
+    return STATUS_SUCCESS;
+}
+
+int32_t net_udp_group(struct net_udp *udp, bool join, const struct net_where *group,
+                      const struct net_where *source, uint32_t interface)
+{
+    struct net_where address = *group;
+    if (!interface)
+        interface = address.scope;
+    address.scope = 0;
+    if (!net_where_is_multicast(group) || interface > NET_WIRE ||
+        (source && (net_where_is_v4(source) != net_where_is_v4(group) || net_where_is_multicast(source))))
+        return STATUS_INVALID_PARAMETER;
+    return join ? group_join(udp, &address, source, interface)
+                : group_leave(udp, &address, source, interface);
+}
+
+static bool is_member(const struct net_udp *udp, const struct net_letter *letter)
+{
+    for (struct net_link *link = udp->members.next; link != &udp->members; link = link->next) {
+        const struct member *member = NET_OWNER(link, struct member, link);
+        if (net_where_same_ip(&member->group, &letter->to) && member->interface == letter->interface &&
+            (member->any_source || net_where_same_ip(&member->source, &letter->from)))
             return true;
     }
     return false;
 }
 
-struct net_datagram *net_datagram_open(int host, const struct transport_address *local)
+/* ---- packets ----------------------------------------------------------------------------------------------- */
+
+static struct net_packet *packet_new(const struct net_letter *letter, size_t bytes)
 {
-    struct net_where where;
-    net_enter(local);
-    if (host < 0 || host >= net_world.host_count || !net_where_of(local, &where) ||
-        !net_host_has(host, &where) || !find_port(host, &where))
+    struct net_packet *packet = net_allocate(sizeof(*packet) + bytes);
+    if (!packet)
         return NULL;
-    struct net_datagram *socket = net_allocate(sizeof(*socket));
-    if (!socket)
-        return NULL;
-    socket->host = host;
-    socket->family = local->family;
-    socket->where = where;
-    net_stream(&socket->rng);
-    net_link_init(&socket->queue);
-    net_waiter_init(&socket->waiter);
-    net_link_append(bucket_of(where.port), &socket->link);
-    return socket;
+    net_link_init(&packet->link);
+    packet->letter = *letter;
+    packet->bytes = bytes;
+    return packet;
 }
 
-static void packet_free(struct packet *packet)
+static struct net_packet *packet_copy(const struct net_packet *packet)
+{
+    struct net_packet *copy = packet_new(&packet->letter, packet->bytes);
+    if (copy)
+        memcpy(copy->data, packet->data, packet->bytes);
+    return copy;
+}
+
+void net_packet_free(struct net_packet *packet)
 {
     net_link_remove(&packet->link);
     net_free(packet, sizeof(*packet) + packet->bytes);
 }
 
-static void arrive(struct sim_timer *timer)
+/* What a datagram takes of a buffer: one without bytes something, too. */
+static size_t charge_of(size_t bytes)
 {
-    struct packet *packet = NET_OWNER(timer, struct packet, timer);
-    struct net_datagram *socket = find(packet->host, &packet->to);
-    net_fire();
-    net_world.on_the_way--;
-    net_link_remove(&packet->link);
-    if (!socket || socket->queued + packet->bytes > net_world.weather.receive_buffer) {
-        packet_free(packet); /* nobody there, or no room: lost, and nobody tells */
+    return bytes ? bytes : 1;
+}
+
+/* ---- arriving ---------------------------------------------------------------------------------------------- */
+
+static bool covers(const struct net_udp *udp, const struct net_letter *letter)
+{
+    bool v4 = net_where_is_v4(&letter->to);
+    return udp->host == letter->host && udp->where.port == letter->to.port && net_where_is_any(&udp->where) &&
+           (net_where_is_v4(&udp->where) == v4 || (v4 && udp->dual));
+}
+
+/* The socket that a datagram reaches: its very address goes before the wildcard. */
+static struct net_udp *find(const struct net_letter *letter)
+{
+    struct net_link *bucket = bucket_of(letter->to.port);
+    struct net_udp *general = NULL;
+    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+        if (udp->host == letter->host && net_where_same(&udp->where, &letter->to))
+            return udp;
+        if (covers(udp, letter))
+            general = udp;
+    }
+    return general;
+}
+
+static void deliver(struct net_udp *udp, struct net_packet *packet)
+{
+    size_t limit = udp->receive_buffer ? udp->receive_buffer : net_world.weather.receive_buffer;
+    size_t charge = charge_of(packet->bytes);
+    if (!net_link_empty(&udp->queue) && udp->queued + charge > limit) {
+        net_packet_free(packet); /* lost, and nobody tells; one always fits, however long it is */
         return;
     }
     sim_progress();
-    socket->queued += packet->bytes;
-    net_link_append(&socket->queue, &packet->link);
-    net_wake(&socket->waiter);
+    udp->queued += charge;
+    net_link_append(&udp->queue, &packet->link);
+    udp->event(udp->owner, NET_READ);
+}
+
+static void deliver_to_group(struct net_packet *packet)
+{
+    const struct net_letter *letter = &packet->letter;
+    struct net_link *bucket = bucket_of(letter->to.port);
+    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+        if (!covers(udp, letter) || (letter->flags & TRANSPORT_MULTICAST && !is_member(udp, letter)))
+            continue;
+        struct net_packet *copy = packet_copy(packet);
+        if (copy)
+            deliver(udp, copy);
+    }
+    net_packet_free(packet);
+}
+
+static void arrive(struct sim_timer *timer)
+{
+    struct net_packet *packet = NET_OWNER(timer, struct net_packet, timer);
+    const struct net_letter *letter = &packet->letter;
+    net_fire();
+    net_world.on_the_way--;
+    net_link_remove(&packet->link);
+    struct net_udp *udp = letter->flags == 0 && net_host_has(letter->host, &letter->to) ? find(letter) : NULL;
+    if (letter->flags)
+        deliver_to_group(packet);
+    else if (udp)
+        deliver(udp, packet);
+    else
+        net_packet_free(packet); /* nobody is there, and nobody tells */
     net_leave();
 }
 
-static int send_one(struct net_datagram *socket, int host, const struct net_where *from,
-                    const struct net_where *to, const void *data, size_t bytes)
+/* ---- leaving ----------------------------------------------------------------------------------------------- */
+
+struct leaving {
+    struct net_link link;
+    uint64_t due;
+    size_t bytes, charge;
+};
+
+static size_t send_buffer_of(const struct net_udp *udp)
+{
+    return udp->send_buffer ? udp->send_buffer : net_world.weather.send_buffer;
+}
+
+bool net_udp_has_room(const struct net_udp *udp)
+{
+    return udp->charged < send_buffer_of(udp);
+}
+
+static void forget_leaving(struct net_udp *udp, struct leaving *leaving)
+{
+    udp->unsent -= leaving->bytes;
+    udp->charged -= leaving->charge;
+    net_link_remove(&leaving->link);
+    net_free(leaving, sizeof(*leaving));
+}
+
+static void left(struct sim_timer *timer)
+{
+    struct net_udp *udp = NET_OWNER(timer, struct net_udp, leave);
+    net_fire();
+    while (!net_link_empty(&udp->leaving)) {
+        struct leaving *leaving = NET_OWNER(udp->leaving.next, struct leaving, link);
+        if (leaving->due > net_world.now) {
+            sim_timer_set(&udp->leave, leaving->due);
+            break;
+        }
+        forget_leaving(udp, leaving);
+    }
+    if (udp->charged <= send_buffer_of(udp) / 2) /* not at once, as poll() has it */
+        udp->event(udp->owner, NET_ROOM);
+    net_leave();
+}
+
+/* Takes its place behind what has not left yet: when it leaves. */
+static uint64_t queue_up(struct net_udp *udp, size_t bytes)
 {
     const struct net_weather *weather = &net_world.weather;
-    struct packet *packet = net_allocate(sizeof(*packet) + bytes);
-    if (!packet)
-        return NET_NO_MEMORY;
-    packet->host = host;
-    packet->from = *from;
-    packet->to = *to;
-    packet->bytes = bytes;
-    memcpy(packet->data, data, bytes);
-    uint64_t delay = net_draw(&socket->rng, weather->latency_min_ns, weather->latency_max_ns);
-    if (net_chance(&socket->rng, weather->reorder_percent))
-        delay += net_draw(&socket->rng, 0, 4 * weather->latency_max_ns);
+    uint64_t due = udp->busy_until > net_world.now ? udp->busy_until : net_world.now;
+    /* Held up: the queue is full until it has left, whoever else has filled it. */
+    bool held_up = net_chance(&udp->rng, weather->coalesce_percent);
+    due += net_draw(&udp->rng, 0, held_up ? weather->latency_max_ns : weather->latency_min_ns);
+    udp->busy_until = due;
+    struct leaving *leaving = net_allocate(sizeof(*leaving));
+    if (!leaving)
+        return due; /* not counted */
+    leaving->due = due;
+    leaving->bytes = bytes;
+    leaving->charge = charge_of(bytes);
+    if (held_up && leaving->charge < send_buffer_of(udp))
+        leaving->charge = send_buffer_of(udp);
+    udp->unsent += bytes;
+    udp->charged += leaving->charge;
+    if (net_link_empty(&udp->leaving))
+        sim_timer_set(&udp->leave, due);
+    net_link_append(&udp->leaving, &leaving->link);
+    return due;
+}
+
+static void put_on_the_wire(struct net_udp *udp, struct net_packet *packet, uint64_t due)
+{
+    const struct net_weather *weather = &net_world.weather;
+    uint64_t delay = net_draw(&udp->rng, weather->latency_min_ns, weather->latency_max_ns);
+    if (net_chance(&udp->rng, weather->reorder_percent))
+        delay += net_draw(&udp->rng, 0, 4 * weather->latency_max_ns);
     net_link_append(&net_world.packets, &packet->link);
     packet->timer.fire = arrive;
     net_world.on_the_way++;
-    sim_timer_set(&packet->timer, net_world.now + delay);
-    return NET_OK;
+    sim_timer_set(&packet->timer, due + delay);
 }
 
-int net_datagram_send_to(struct net_datagram *socket, const void *data, size_t bytes,
-                         const struct transport_address *to)
+/* A copy to one host, as the weather will have it. */
+static void carry(struct net_udp *udp, const struct net_packet *packet, int host, uint64_t due)
 {
     const struct net_weather *weather = &net_world.weather;
-    struct net_where target, source = socket->where;
-    net_enter(socket);
-    if (!net_where_of(to, &target) || bytes > DATAGRAM_MOST - sizeof(struct packet))
-        return NET_UNREACHABLE;
-    int host = net_route(socket->host, &target);
-    if (net_where_is_any(&source) && !net_source(socket->host, &target, &source))
-        return NET_UNREACHABLE;
-    if (host < 0)
-        return net_is_near(&target) ? NET_OK : NET_UNREACHABLE;
-    if (net_chance(&socket->rng, weather->loss_percent))
-        return NET_OK;
-    int result = send_one(socket, host, &source, &target, data, bytes);
-    if (result == NET_OK && net_chance(&socket->rng, weather->duplicate_percent))
-        send_one(socket, host, &source, &target, data, bytes);
-    return result;
-}
-
-long net_datagram_receive_from(struct net_datagram *socket, void *data, size_t bytes,
-                               struct transport_address *from, uint64_t timeout_ns)
-{
-    net_enter(socket);
-    uint64_t now = net_world.now;
-    uint64_t deadline = timeout_ns > HOST_FOREVER - now ? HOST_FOREVER : now + timeout_ns;
-    while (net_link_empty(&socket->queue)) {
-        if (!net_sleep(&socket->waiter, deadline) && net_link_empty(&socket->queue))
-            return NET_TIMEOUT;
+    if (net_chance(&udp->rng, weather->loss_percent))
+        return;
+    int copies = 1 + net_chance(&udp->rng, weather->duplicate_percent);
+    for (; copies; copies--) {
+        struct net_packet *copy = packet_copy(packet);
+        if (!copy)
+            return; /* lost, too */
+        copy->letter.host = host;
+        put_on_the_wire(udp, copy, due);
     }
-    struct packet *packet = NET_OWNER(socket->queue.next, struct packet, link);
-    long size = (long)packet->bytes;
-    memcpy(data, packet->data, packet->bytes < bytes ? packet->bytes : bytes);
-    if (from)
-        net_where_out(&packet->from, socket->family, from);
-    socket->queued -= packet->bytes;
-    packet_free(packet);
-    return size;
 }
 
-void net_datagram_address_of(struct net_datagram *socket, struct transport_address *out)
+static void send_packet(struct net_udp *udp, const struct net_packet *packet, bool loop)
 {
-    net_enter(socket);
-    net_where_out(&socket->where, socket->family, out);
+    const struct net_letter *letter = &packet->letter;
+    uint64_t due = queue_up(udp, packet->bytes);
+    if (letter->flags == 0) {
+        if (letter->host >= 0)
+            carry(udp, packet, letter->host, due);
+        return;
+    }
+    /* On the loopback interface and of broadcasts the own host always gets one. */
+    if (loop || letter->interface == NET_LOOPBACK || letter->flags & TRANSPORT_BROADCAST)
+        carry(udp, packet, udp->host, due);
+    for (int host = 0; letter->interface == NET_WIRE && letter->hops && host < net_world.host_count; host++) {
+        if (host != udp->host)
+            carry(udp, packet, host, due);
+    }
 }
 
-void net_datagram_close(struct net_datagram *socket)
+static size_t most_of(const struct net_letter *letter)
 {
-    net_enter(socket);
-    while (!net_link_empty(&socket->queue))
-        packet_free(NET_OWNER(socket->queue.next, struct packet, link));
-    net_link_remove(&socket->link);
-    net_waiter_close(&socket->waiter);
-    net_free(socket, sizeof(*socket));
+    return net_where_is_v4(&letter->to) ? NET_DATAGRAM_MOST_V4 : NET_DATAGRAM_MOST_V6;
+}
+
+int32_t net_udp_send(struct net_udp *udp, const struct net_letter *letter, bool loop, size_t bytes,
+                     size_t segment, net_gather gather, void *context)
+{
+    struct net_link pieces;
+    int32_t status = STATUS_SUCCESS;
+    size_t done = 0;
+    if (bytes > most_of(letter))
+        return STATUS_INVALID_BUFFER_SIZE;
+    net_link_init(&pieces);
+    do {
+        size_t piece = segment && segment < bytes - done ? segment : bytes - done;
+        struct net_packet *packet = packet_new(letter, piece);
+        if (!packet)
+            status = STATUS_INSUFFICIENT_RESOURCES;
+        else {
+            net_link_append(&pieces, &packet->link);
+            if (piece && !gather(context, done, packet->data, piece))
+                status = STATUS_INVALID_PARAMETER; /* less memory than was said */
+        }
+        done += piece;
+    } while (done < bytes && status == STATUS_SUCCESS);
+    while (!net_link_empty(&pieces)) {
+        struct net_packet *packet = NET_OWNER(pieces.next, struct net_packet, link);
+        if (status == STATUS_SUCCESS)
+            send_packet(udp, packet, loop);
+        net_packet_free(packet);
+    }
+    return status;
+}
+
+/* ---- receiving --------------------------------------------------------------------------------------------- */
+
+int64_t net_udp_readable(const struct net_udp *udp)
+{
+    return net_link_empty(&udp->queue) ? -1
+                                       : (int64_t)NET_OWNER(udp->queue.next, struct net_packet, link)->bytes;
+}
+
+static bool same_letter(const struct net_letter *a, const struct net_letter *b)
+{
+    return net_where_same(&a->from, &b->from) && net_where_same(&a->to, &b->to) && a->hops == b->hops &&
+           a->traffic_class == b->traffic_class && a->interface == b->interface;
+}
+
+/* How many of those that wait can be one, up to `most` bytes of *bytes. */
+static size_t can_join(const struct net_udp *udp, const struct net_packet *first, size_t most, size_t *bytes)
+{
+    size_t count = 1, sum = first->bytes, last = first->bytes;
+    for (struct net_link *link = first->link.next; link != &udp->queue; link = link->next) {
+        const struct net_packet *packet = NET_OWNER(link, struct net_packet, link);
+        if (last < first->bytes || packet->bytes == 0 || packet->bytes > first->bytes ||
+            sum + packet->bytes > most || !same_letter(&first->letter, &packet->letter))
+            break;
+        last = packet->bytes;
+        sum += last;
+        count++;
+    }
+    *bytes = sum;
+    return count;
+}
+
+static struct net_packet *take_first(struct net_udp *udp)
+{
+    struct net_packet *packet = NET_OWNER(udp->queue.next, struct net_packet, link);
+    net_link_remove(&packet->link);
+    udp->queued -= charge_of(packet->bytes);
+    return packet;
+}
+
+struct net_packet *net_udp_take(struct net_udp *udp, size_t join)
+{
+    size_t bytes, at = 0;
+    if (net_link_empty(&udp->queue))
+        return NULL;
+    if (join > NET_DATAGRAM_MOST_V6)
+        join = NET_DATAGRAM_MOST_V6;
+    struct net_packet *first = NET_OWNER(udp->queue.next, struct net_packet, link);
+    if (join == 0 || can_join(udp, first, join, &bytes) == 1 || net_chance(&udp->rng, 50))
+        return take_first(udp);
+    struct net_packet *joined = packet_new(&first->letter, bytes);
+    if (!joined)
+        return take_first(udp);
+    joined->segment = (uint32_t)first->bytes;
+    while (at < bytes) {
+        struct net_packet *packet = take_first(udp);
+        memcpy(joined->data + at, packet->data, packet->bytes);
+        at += packet->bytes;
+        net_packet_free(packet);
+    }
+    return joined;
+}
+
+void net_letter_out(const struct net_packet *packet, int family, unsigned known,
+                    struct transport_datagram *out)
+{
+    const struct net_letter *letter = &packet->letter;
+    memset(out, 0, sizeof(*out));
+    out->known = TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE |
+                 (known & (TRANSPORT_KNOWS_HOPS | TRANSPORT_KNOWS_CLASS));
+    net_where_out(&letter->from, family, &out->remote);
+    net_where_out(&letter->to, family, &out->local);
+    out->flags = letter->flags;
+    out->interface = letter->interface;
+    if (out->known & TRANSPORT_KNOWS_HOPS)
+        out->hops = letter->hops;
+    if (out->known & TRANSPORT_KNOWS_CLASS)
+        out->traffic_class = letter->traffic_class;
+    if (packet->segment) {
+        out->known |= TRANSPORT_KNOWS_SEGMENT;
+        out->segment = packet->segment;
+    }
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------- */
+
+void net_udp_close(struct net_udp *udp)
+{
+    while (!net_link_empty(&udp->queue))
+        net_packet_free(take_first(udp));
+    while (!net_link_empty(&udp->members))
+        member_free(NET_OWNER(udp->members.next, struct member, link));
+    sim_timer_cancel(&udp->leave); /* what was handed over goes its way */
+    while (!net_link_empty(&udp->leaving))
+        forget_leaving(udp, NET_OWNER(udp->leaving.next, struct leaving, link));
+    net_link_remove(&udp->link);
+    udp->bound = false;
 }
 
 void net_datagrams_stop(void)
 {
     struct net_link *head = &net_world.packets;
     for (struct net_link *link = head->next; link != head; link = link->next)
-        sim_timer_cancel(&NET_OWNER(link, struct packet, link)->timer);
+        sim_timer_cancel(&NET_OWNER(link, struct net_packet, link)->timer);
+    for (int i = 0; i < NET_DATAGRAM_BUCKETS; i++) {
+        head = &net_world.datagrams[i];
+        for (struct net_link *link = head->next; link != head; link = link->next)
+            sim_timer_cancel(&NET_OWNER(link, struct net_udp, link)->leave);
+    }
 }

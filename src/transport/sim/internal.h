@@ -8,7 +8,8 @@
  *
  * Layers, lowest first: memory.c (pool, byte queues), world.c (hosts, addresses, names, waking), port.c (who holds
  * a port), wire.c (segments, windows, acknowledgements, weather), connection.c (birth, life and end of a
- * connection); on these stand peer.c and datagram.c (net.h) and loop.c, socket.c, stream.c, option.c (transport.h).
+ * connection), datagram.c (datagrams and their sockets); on these stand peer.c and peer_datagram.c (net.h) and loop.c,
+ * socket.c, stream.c, stack_datagram.c, option.c (transport.h).
  */
 #ifndef UWSK_TRANSPORT_SIM_INTERNAL_H
 #define UWSK_TRANSPORT_SIM_INTERNAL_H
@@ -156,7 +157,7 @@ struct net_world {
     struct net_chunk *chunks;
     char *fresh;
     size_t fresh_bytes;
-    void *freed[8];
+    void *freed[9];
 };
 extern struct net_world net_world;
 
@@ -236,6 +237,8 @@ void net_claim_drop(struct net_claim *claim);
 bool net_claim_is_free(int host, const struct net_where *where, bool dual);
 /* ... and no connection, not even one in TIME_WAIT, has that port. */
 bool net_port_is_unused(int host, const struct net_where *where, bool dual);
+/* Whether a bind to `a` covers some of what a bind to `b` does. */
+bool net_binds_overlap(const struct net_where *a, bool a_dual, const struct net_where *b, bool b_dual);
 struct net_listener *net_listener_find(int host, const struct net_where *where);
 /* local->port 0 = any, filled in.  false when these four numbers are in use. */
 bool net_use_take(struct net_use *use, int host, struct net_where *local, const struct net_where *remote);
@@ -388,7 +391,78 @@ void net_listener_open(struct net_listener *listener, struct net_claim *claim, i
 struct net_end *net_listener_accept(struct net_listener *listener); /* NULL: none is ready */
 void net_listener_close(struct net_listener *listener);             /* what waits is reset */
 
-/* datagram.c */
+/* ---- datagram.c --------------------------------------------------------------------------------------------- */
+
+enum {
+    NET_DATAGRAM_MOST_V4 = 65507, /* what an IP packet holds behind UDP's header */
+    NET_DATAGRAM_MOST_V6 = 65527,
+    NET_MTU = 1500,
+    NET_HOPS = 128,   /* as Windows sends them */
+    NET_LOOPBACK = 1, /* indices of the interfaces: every host has these two */
+    NET_WIRE = 2
+};
+
+struct net_letter { /* all of a datagram but its bytes */
+    struct net_where from, to;
+    int host;           /* where it goes; -1 = nowhere.  To a group or a broadcast address: unused */
+    uint32_t interface; /* on which it travels */
+    uint8_t hops, traffic_class;
+    uint8_t flags; /* TRANSPORT_BROADCAST, TRANSPORT_MULTICAST */
+};
+
+struct net_packet {
+    struct net_link link; /* world.packets, then the receiver's queue, then whoever took it */
+    struct sim_timer timer;
+    struct net_letter letter;
+    uint32_t segment; /* several in a row, each so long but the last; 0 = one */
+    size_t bytes;
+    char data[];
+};
+
+struct net_udp {          /* a datagram socket, a peer's or one of the runtime's stack */
+    struct net_link link; /* in world.datagrams while bound */
+    bool bound, dual;
+    int host;
+    struct net_where where;
+    struct sim_rng rng;
+    struct net_link queue; /* struct net_packet that can be received */
+    size_t queued;         /* their charges */
+    struct net_link members;
+    struct net_link leaving;            /* what was handed over and has not left the host */
+    size_t unsent, charged;             /* its bytes; what it takes of the send buffer */
+    uint64_t busy_until;                /* the last of it leaves then */
+    struct sim_timer leave;             /* the first of it leaves */
+    size_t send_buffer, receive_buffer; /* 0 = the weather's */
+    void *owner;
+    net_event_function event; /* NET_READ, NET_ROOM */
+};
+
+void net_udp_init(struct net_udp *udp, int host, void *owner, net_event_function event);
+/* where->port 0 = any, filled in.  false when somebody holds it. */
+bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual);
+void net_udp_close(struct net_udp *udp);
+/* Enters or leaves a group; source NULL = whoever sends. */
+int32_t net_udp_group(struct net_udp *udp, bool join, const struct net_where *group,
+                      const struct net_where *source, uint32_t interface);
+/* The way of a datagram: all of *out but hops and class.  source NULL = where it is bound; interface 0 = any. */
+int32_t net_udp_way(const struct net_udp *udp, const struct net_where *to, const struct net_where *source,
+                    uint32_t interface, struct net_letter *out);
+/* Copies so many bytes from there on; false when there are not as many. */
+typedef bool (*net_gather)(void *context, size_t offset, void *to, size_t bytes);
+/* Sends a datagram, cut in pieces of `segment` bytes if that is not 0, all of it or nothing.  It never waits:
+ * whoever wants a limit asks net_udp_has_room() before.  loop: members of a group on this host get it, too. */
+int32_t net_udp_send(struct net_udp *udp, const struct net_letter *letter, bool loop, size_t bytes,
+                     size_t segment, net_gather gather, void *context);
+bool net_udp_has_room(const struct net_udp *udp);
+/* The first that waits, or NULL; the caller's now.  With join != 0 some that follow it may be in it, up to so many
+ * bytes. */
+struct net_packet *net_udp_take(struct net_udp *udp, size_t join);
+int64_t net_udp_readable(const struct net_udp *udp); /* bytes of the first that waits; -1 = none */
+void net_packet_free(struct net_packet *packet);
+/* What the receiver is told; `known` as it is asked for, KNOWS_SEGMENT apart. */
+void net_letter_out(const struct net_packet *packet, int family, unsigned known,
+                    struct transport_datagram *out);
+bool net_where_is_multicast(const struct net_where *where);
 void net_datagrams_stop(void);
 
 /* ---- for tests ------------------------------------------------------------------------------------------------- */

@@ -8,8 +8,9 @@
 
 #include <string.h>
 
-enum { CHUNK = 64 * 1024, CLASSES = 8 };
-static const size_t sizes[CLASSES] = {64, 128, 256, 512, 1024, 2048, 4096, 16384 + 64};
+/* The last class is for the longest datagrams: each has a chunk of its own. */
+enum { CHUNK = 64 * 1024, CLASSES = 9, LONGEST = 17 * 4096 - 64 };
+static const size_t sizes[CLASSES] = {64, 128, 256, 512, 1024, 2048, 4096, 16384 + 64, LONGEST};
 
 struct net_chunk {
     struct net_chunk *next;
@@ -60,8 +61,8 @@ void *net_allocate(size_t bytes)
     if (class == CLASSES) /* a table: rare, and never given back before net_stop() */
         return chunk((bytes + sizeof(struct net_chunk) + 4095) & ~(size_t)4095);
     void *memory = net_world.freed[class];
-    if (!memory)
-        return fresh(sizes[class]); /* pages come zeroed */
+    if (!memory) /* pages come zeroed */
+        return class == CLASSES - 1 ? chunk(LONGEST + sizeof(struct net_chunk)) : fresh(sizes[class]);
     host_memory_unpoison(memory, sizes[class]);
     net_world.freed[class] = *(void **)memory;
     memset(memory, 0, bytes);

@@ -68,7 +68,8 @@ enum net_result {
     NET_RESET = -3,
     NET_IN_USE = -4,
     NET_NO_MEMORY = -5,
-    NET_UNREACHABLE = -6
+    NET_UNREACHABLE = -6,
+    NET_TOO_LONG = -7
 };
 
 /* timeout_ns: HOST_FOREVER or virtual nanoseconds from now. */
@@ -101,14 +102,27 @@ int net_closed_port(int family, struct transport_address *out);
 
 /* ---- a peer's datagram sockets ---------------------------------------------------------------------------- */
 
+/* Every host has the interfaces 1 (loopback) and 2 (the network that all are on).  A datagram to 10.255.255.255 or
+ * 255.255.255.255 reaches every host, one to a multicast address those that have joined; both only sockets that are
+ * bound to the wildcard address. */
 struct net_datagram;
 struct net_datagram *net_datagram_open(int host, const struct transport_address *local); /* NULL: in use */
 /* NET_OK also when it will be lost: nobody tells. */
 int net_datagram_send_to(struct net_datagram *socket, const void *data, size_t bytes,
                          const struct transport_address *to);
+/* about->remote, and what about->known names: source, interface, hops, class, segment (cut in pieces so long). */
+int net_datagram_send(struct net_datagram *socket, const void *data, size_t bytes,
+                      const struct transport_datagram *about);
 /* One datagram, cut to `bytes`: its whole size, or < 0. */
 long net_datagram_receive_from(struct net_datagram *socket, void *data, size_t bytes,
                                struct transport_address *from, uint64_t timeout_ns);
+/* The same with all that is known of it; about may be NULL. */
+long net_datagram_receive(struct net_datagram *socket, void *data, size_t bytes,
+                          struct transport_datagram *about, uint64_t timeout_ns);
+/* Enters or leaves a multicast group; source NULL = whoever sends, interface 0 = the network. */
+int net_datagram_group(struct net_datagram *socket, int join, const struct transport_address *group,
+                       const struct transport_address *source, unsigned interface);
+void net_datagram_set_receive_buffer(struct net_datagram *socket, size_t bytes); /* 0 = the weather's */
 void net_datagram_address_of(struct net_datagram *socket, struct transport_address *out);
 void net_datagram_close(struct net_datagram *socket);
 

@@ -6,31 +6,44 @@
 #include <limits.h>
 #include <ntstatus.h>
 
+enum { BOTH, STREAM, DATAGRAM }; /* whose option it is */
+
 static const struct row {
     bool exists, only6, truth;
     uint64_t least, most, initial;
+    int whose;
 } rows[TRANSPORT_OPTION_MAX] = {
-    [TRANSPORT_OPTION_KEEPALIVE] = {true, false, true, 0, UINT64_MAX, 0},
-    [TRANSPORT_OPTION_RECEIVE_BUFFER] = {true, false, false, 0, INT_MAX, 0},
-    [TRANSPORT_OPTION_SEND_BUFFER] = {true, false, false, 0, INT_MAX, 0},
-    [TRANSPORT_OPTION_NODELAY] = {true, false, true, 0, UINT64_MAX, 0},
-    [TRANSPORT_OPTION_V6ONLY] = {true, true, true, 0, UINT64_MAX, 1}, /* D-18: the default of Windows */
-    [TRANSPORT_OPTION_KEEPIDLE] = {true, false, false, 1, 32767, 7200},
-    [TRANSPORT_OPTION_KEEPINTVL] = {true, false, false, 1, 32767, 75},
-    [TRANSPORT_OPTION_KEEPCNT] = {true, false, false, 1, 127, 9},
-    [TRANSPORT_OPTION_USER_TIMEOUT] = {true, false, false, 0, INT_MAX, 0},
-    [TRANSPORT_OPTION_TTL] = {true, false, false, 1, 255, 64},
-    [TRANSPORT_OPTION_HOPLIMIT] = {true, true, false, 0, 255, 64},
-    [TRANSPORT_OPTION_TOS] = {true, false, false, 0, 255, 0},
-    [TRANSPORT_OPTION_TCLASS] = {true, true, false, 0, 255, 0},
-    [TRANSPORT_OPTION_DONTFRAGMENT] = {true, false, true, 0, UINT64_MAX, 0},
-    [TRANSPORT_OPTION_INTERFACE] = {true, false, false, 0, 2, 0}, /* 1 loopback, 2 the network */
+    [TRANSPORT_OPTION_KEEPALIVE] = {true, false, true, 0, UINT64_MAX, 0, STREAM},
+    [TRANSPORT_OPTION_RECEIVE_BUFFER] = {true, false, false, 0, INT_MAX, 0, BOTH},
+    [TRANSPORT_OPTION_SEND_BUFFER] = {true, false, false, 0, INT_MAX, 0, BOTH},
+    [TRANSPORT_OPTION_NODELAY] = {true, false, true, 0, UINT64_MAX, 0, STREAM},
+    [TRANSPORT_OPTION_V6ONLY] = {true, true, true, 0, UINT64_MAX, 1, BOTH}, /* D-18: the default of Windows */
+    [TRANSPORT_OPTION_KEEPIDLE] = {true, false, false, 1, 32767, 7200, STREAM},
+    [TRANSPORT_OPTION_KEEPINTVL] = {true, false, false, 1, 32767, 75, STREAM},
+    [TRANSPORT_OPTION_KEEPCNT] = {true, false, false, 1, 127, 9, STREAM},
+    [TRANSPORT_OPTION_USER_TIMEOUT] = {true, false, false, 0, INT_MAX, 0, STREAM},
+    [TRANSPORT_OPTION_TTL] = {true, false, false, 1, 255, 64, BOTH},
+    [TRANSPORT_OPTION_HOPLIMIT] = {true, true, false, 0, 255, 64, BOTH},
+    [TRANSPORT_OPTION_TOS] = {true, false, false, 0, 255, 0, BOTH},
+    [TRANSPORT_OPTION_TCLASS] = {true, true, false, 0, 255, 0, BOTH},
+    [TRANSPORT_OPTION_DONTFRAGMENT] = {true, false, true, 0, UINT64_MAX, 0, BOTH},
+    [TRANSPORT_OPTION_INTERFACE] = {true, false, false, 0, NET_WIRE, 0, BOTH},
+    [TRANSPORT_OPTION_BROADCAST] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_MULTICAST_HOPS] = {true, false, false, 0, 255, 1, DATAGRAM},
+    [TRANSPORT_OPTION_MULTICAST_LOOP] = {true, false, true, 0, UINT64_MAX, 1, DATAGRAM},
+    [TRANSPORT_OPTION_MULTICAST_INTERFACE] = {true, false, false, 0, NET_WIRE, 0, DATAGRAM},
+    [TRANSPORT_OPTION_RECEIVE_HOPS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_RECEIVE_CLASS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_RECEIVE_COALESCED] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_SEND_SEGMENT] = {true, false, false, 0, UINT16_MAX, 0, DATAGRAM},
 };
 
 void stack_options_init(struct transport_socket *socket)
 {
     for (int option = 0; option < TRANSPORT_OPTION_MAX; option++)
         socket->options[option] = rows[option].initial;
+    if (socket->udp)
+        socket->options[TRANSPORT_OPTION_TTL] = socket->options[TRANSPORT_OPTION_HOPLIMIT] = NET_HOPS;
 }
 
 /* What was set, or the weather's when nothing was. */
@@ -61,9 +74,23 @@ void stack_options_apply(struct transport_socket *socket)
     apply_silence(socket);
 }
 
+static void apply_to_datagrams(struct transport_socket *socket, int option)
+{
+    if (option == TRANSPORT_OPTION_RECEIVE_BUFFER)
+        socket->udp->receive_buffer = stack_buffer_size(socket, option);
+    if (option != TRANSPORT_OPTION_SEND_BUFFER)
+        return;
+    socket->udp->send_buffer = stack_buffer_size(socket, option);
+    stack_event(socket, NET_ROOM);
+}
+
 static void apply(struct transport_socket *socket, int option)
 {
     struct net_end *end = socket->end;
+    if (socket->udp) {
+        apply_to_datagrams(socket, option);
+        return;
+    }
     if (socket->phase == PHASE_LISTENING) {
         socket->listener.send_buffer = stack_buffer_size(socket, TRANSPORT_OPTION_SEND_BUFFER);
         socket->listener.receive_buffer = stack_buffer_size(socket, TRANSPORT_OPTION_RECEIVE_BUFFER);
@@ -90,7 +117,8 @@ static void apply(struct transport_socket *socket, int option)
 static bool known(const struct transport_socket *socket, int option)
 {
     return option > 0 && option < TRANSPORT_OPTION_MAX && rows[option].exists &&
-           !(rows[option].only6 && socket->family != TRANSPORT_AF_INET6);
+           !(rows[option].only6 && socket->family != TRANSPORT_AF_INET6) &&
+           rows[option].whose != (socket->udp ? STREAM : DATAGRAM);
 }
 
 int32_t stack_set_option(struct transport_socket *socket, int option, uint64_t value)
@@ -101,7 +129,7 @@ int32_t stack_set_option(struct transport_socket *socket, int option, uint64_t v
     const struct row *row = &rows[option];
     if (value < row->least || value > row->most)
         return STATUS_INVALID_PARAMETER;
-    if (option == TRANSPORT_OPTION_V6ONLY && (socket->claim.held || socket->phase != PHASE_NEW))
+    if (option == TRANSPORT_OPTION_V6ONLY && (stack_is_bound(socket) || socket->phase != PHASE_NEW))
         return STATUS_INVALID_PARAMETER;
     socket->options[option] = row->truth ? value != 0 : value;
     apply(socket, option);
@@ -124,10 +152,25 @@ int32_t stack_get_option(struct transport_socket *socket, int option, uint64_t *
     return STATUS_SUCCESS;
 }
 
+static int64_t query_datagrams(struct transport_socket *socket, int what)
+{
+    int64_t first = net_udp_readable(socket->udp);
+    switch (what) {
+    case TRANSPORT_UNSENT:
+        return (int64_t)socket->udp->unsent;
+    case TRANSPORT_READABLE:
+        return first < 0 ? 0 : first;
+    default:
+        return -1; /* nobody acknowledges a datagram */
+    }
+}
+
 int64_t stack_query(struct transport_socket *socket, int what)
 {
     struct net_end *end = socket->end;
     net_enter(socket);
+    if (socket->udp)
+        return query_datagrams(socket, what);
     switch (what) {
     case TRANSPORT_UNSENT:
         return end ? net_end_unsent(end) : 0;

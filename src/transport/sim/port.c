@@ -1,5 +1,5 @@
 /*
- * port.c - who holds a port.
+ * port.c - who holds a port of TCP (UDP's are in datagram.c).
  *
  * Two tables by host and port: claims of bound sockets, and the connections that use a port, in TIME_WAIT also
  * when they are no more.  A bind is refused by another live bind whose addresses overlap, and by nothing else: as
@@ -15,8 +15,7 @@ static unsigned bucket_of(int host, unsigned port)
     return (port + (unsigned)host * 131) % NET_BUCKETS;
 }
 
-/* Whether a bind to `a` covers some of what a bind to `b` does. */
-static bool overlap(const struct net_where *a, bool a_dual, const struct net_where *b, bool b_dual)
+bool net_binds_overlap(const struct net_where *a, bool a_dual, const struct net_where *b, bool b_dual)
 {
     bool a4 = net_where_is_v4(a), b4 = net_where_is_v4(b);
     bool any_a = net_where_is_any(a), any_b = net_where_is_any(b);
@@ -61,7 +60,7 @@ static bool is_used(int host, const struct net_where *where, bool dual)
     struct net_link *bucket = &net_world.uses[bucket_of(host, where->port)];
     for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
         struct net_use *use = NET_OWNER(link, struct net_use, link);
-        if (use->host == host && overlap(where, dual, &use->local, false))
+        if (use->host == host && net_binds_overlap(where, dual, &use->local, false))
             return true;
     }
     return false;
@@ -74,7 +73,7 @@ bool net_claim_is_free(int host, const struct net_where *where, bool dual)
     struct net_link *bucket = &net_world.binds[bucket_of(host, where->port)];
     for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
         struct net_claim *claim = NET_OWNER(link, struct net_claim, link);
-        if (claim->host == host && overlap(where, dual, &claim->where, claim->dual))
+        if (claim->host == host && net_binds_overlap(where, dual, &claim->where, claim->dual))
             return false;
     }
     return true;
@@ -131,7 +130,8 @@ struct net_listener *net_listener_find(int host, const struct net_where *where)
     struct net_listener *general = NULL;
     for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
         struct net_claim *claim = NET_OWNER(link, struct net_claim, link);
-        if (claim->host != host || !claim->listener || !overlap(where, false, &claim->where, claim->dual))
+        if (claim->host != host || !claim->listener ||
+            !net_binds_overlap(where, false, &claim->where, claim->dual))
             continue;
         if (!net_where_is_any(&claim->where))
             return claim->listener; /* its very address goes before the wildcard */

@@ -52,6 +52,17 @@ struct transport_socket *stack_socket_new(struct transport *transport, unsigned 
     return socket;
 }
 
+static bool open_datagram(struct transport_socket *socket)
+{
+    struct net_udp *udp = net_allocate(sizeof(*udp));
+    if (!udp)
+        return false;
+    net_udp_init(udp, 0, socket, stack_event);
+    socket->udp = udp;
+    stack_options_init(socket); /* some begin otherwise */
+    return true;
+}
+
 int32_t stack_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
                    struct transport_socket **out)
 {
@@ -60,13 +71,17 @@ int32_t stack_open(struct transport *transport, unsigned loop, int family, int t
         return STATUS_INSUFFICIENT_RESOURCES;
     if (family != TRANSPORT_AF_INET && family != TRANSPORT_AF_INET6)
         return STATUS_PROTOCOL_UNREACHABLE;
-    if (type != TRANSPORT_STREAM)
+    if (type != TRANSPORT_STREAM && type != TRANSPORT_DATAGRAM)
         return STATUS_NOT_SUPPORTED;
-    if (protocol != 6) /* D-18: 0 does not mean TCP */
+    if (protocol != (type == TRANSPORT_STREAM ? 6 : 17)) /* D-18: 0 does not mean TCP */
         return STATUS_PROTOCOL_UNREACHABLE;
     struct transport_socket *socket = stack_socket_new(transport, loop, family);
     if (!socket)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (type == TRANSPORT_DATAGRAM && !open_datagram(socket)) {
+        stack_close(socket);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     *out = socket;
     return STATUS_SUCCESS;
 }
@@ -79,6 +94,10 @@ void stack_close(struct transport_socket *socket)
         net_end_close(socket->end);
     if (socket->phase == PHASE_LISTENING)
         net_listener_close(&socket->listener);
+    if (socket->udp) {
+        net_udp_close(socket->udp);
+        net_free(socket->udp, sizeof(*socket->udp));
+    }
     net_claim_drop(&socket->claim);
     net_link_remove(&socket->run);
     socket->transport->sockets--;
@@ -101,20 +120,26 @@ int net_transport_tcp_state(struct transport_socket *socket)
 
 /* ---- addresses --------------------------------------------------------------------------------------------- */
 
+bool stack_is_bound(const struct transport_socket *socket)
+{
+    return socket->claim.held || (socket->udp && socket->udp->bound);
+}
+
 int32_t stack_bind(struct transport_socket *socket, const struct transport_address *local)
 {
     struct net_where where;
     net_enter(socket);
     if (stack_fatal(socket))
         return stack_fatal(socket);
-    if (socket->phase != PHASE_NEW || socket->claim.held)
+    if (socket->phase != PHASE_NEW || stack_is_bound(socket))
         return STATUS_INVALID_DEVICE_STATE;
     bool dual = socket->family == TRANSPORT_AF_INET6 && !socket->options[TRANSPORT_OPTION_V6ONLY];
     if (!net_where_of(local, &where) || local->family != socket->family || !net_host_has(0, &where))
         return STATUS_INVALID_ADDRESS_COMPONENT;
     if (socket->family == TRANSPORT_AF_INET6 && net_where_is_v4(&where) && !dual)
         return STATUS_INVALID_ADDRESS_COMPONENT;
-    if (!net_claim_take(&socket->claim, 0, &where, dual))
+    if (socket->udp ? !net_udp_bind(socket->udp, &where, dual)
+                    : !net_claim_take(&socket->claim, 0, &where, dual))
         return STATUS_ADDRESS_ALREADY_EXISTS;
     socket->local = where;
     socket->has_local = true;
@@ -166,6 +191,8 @@ int32_t stack_shutdown(struct transport_socket *socket)
 int32_t stack_abort(struct transport_socket *socket)
 {
     net_enter(socket);
+    if (socket->udp)
+        return STATUS_NOT_SUPPORTED;
     int32_t reason = stack_fatal(socket) ? stack_fatal(socket) : STATUS_CONNECTION_ABORTED;
     if (socket->end)
         net_end_abort(socket->end);
@@ -197,6 +224,8 @@ static const unsigned concerns[STACK_KINDS] = {
     [TRANSPORT_WATCH_ACKED] = NET_ACKED | NET_DEAD,
     [TRANSPORT_WATCH_FIN_ACKED] = NET_FIN_ACKED | NET_DEAD,
     [TRANSPORT_WATCH_READABLE] = NET_READ | NET_DEAD,
+    [TRANSPORT_SEND_TO] = NET_ROOM,
+    [TRANSPORT_RECEIVE_FROM] = NET_READ,
 };
 
 void stack_event(void *owner, unsigned events)
@@ -216,11 +245,12 @@ static const struct {
     int kind;
     stack_try try_;
 } step_order[] = {
-    {TRANSPORT_CONNECT, stack_continue_connect},  {TRANSPORT_ACCEPT, stack_try_accept},
-    {TRANSPORT_RECEIVE, stack_try_receive},       {TRANSPORT_WATCH_READABLE, stack_try_watch},
-    {TRANSPORT_WATCH_PEER_FIN, stack_try_watch},  {TRANSPORT_WATCH_SENT, stack_try_watch},
-    {TRANSPORT_WATCH_ACKED, stack_try_watch},     {TRANSPORT_SEND, stack_try_send},
-    {TRANSPORT_WATCH_FIN_ACKED, stack_try_watch}, {TRANSPORT_WATCH_RESET, stack_try_watch},
+    {TRANSPORT_CONNECT, stack_continue_connect},      {TRANSPORT_ACCEPT, stack_try_accept},
+    {TRANSPORT_RECEIVE, stack_try_receive},           {TRANSPORT_WATCH_READABLE, stack_try_watch},
+    {TRANSPORT_WATCH_PEER_FIN, stack_try_watch},      {TRANSPORT_WATCH_SENT, stack_try_watch},
+    {TRANSPORT_WATCH_ACKED, stack_try_watch},         {TRANSPORT_SEND, stack_try_send},
+    {TRANSPORT_WATCH_FIN_ACKED, stack_try_watch},     {TRANSPORT_WATCH_RESET, stack_try_watch},
+    {TRANSPORT_RECEIVE_FROM, stack_try_receive_from}, {TRANSPORT_SEND_TO, stack_try_send_to},
 };
 enum { STEPS = sizeof(step_order) / sizeof(step_order[0]) };
 
@@ -229,6 +259,7 @@ void stack_step(struct transport_socket *socket, unsigned events)
     struct {
         struct transport_op *op;
         int32_t status;
+        struct stack_batch *batch;
     } over[STEPS];
     int count = 0;
 
@@ -247,6 +278,7 @@ void stack_step(struct transport_socket *socket, unsigned events)
             continue;
         take_out(socket, kind); /* from here on cancel() answers 0 */
         over[count].op = op;
+        over[count].batch = kind == TRANSPORT_RECEIVE_FROM ? op->inside.pointer[0] : NULL;
         over[count++].status = status;
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
             finish_sending(socket);
@@ -258,13 +290,23 @@ void stack_step(struct transport_socket *socket, unsigned events)
     net_leave();
 
     /* The socket is not touched any more: a completion may start, cancel and close. */
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         over[i].op->complete(over[i].op, over[i].status, over[i].op->bytes);
+        stack_batch_free(over[i].batch);
+    }
+}
+
+/* What a socket of this type knows. */
+static bool knows(const struct transport_socket *socket, int kind)
+{
+    bool datagram = kind == TRANSPORT_SEND_TO || kind == TRANSPORT_RECEIVE_FROM;
+    return kind == TRANSPORT_WATCH_READABLE || datagram == (socket->udp != NULL);
 }
 
 int32_t stack_start(struct transport_socket *socket, struct transport_op *op, stack_try try_)
 {
-    bool no_inline = op->flags & TRANSPORT_NO_INLINE;
+    bool no_inline = op->flags & TRANSPORT_NO_INLINE ||
+                     (op->kind == TRANSPORT_RECEIVE_FROM && op->flags & TRANSPORT_PROVIDE);
     int32_t status = STATUS_PENDING;
     net_enter(socket);
     op->bytes = 0;
@@ -273,6 +315,8 @@ int32_t stack_start(struct transport_socket *socket, struct transport_op *op, st
     op->state.status = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
+    if (!knows(socket, op->kind))
+        return op->status = STATUS_NOT_SUPPORTED;
 
     assert(!(socket->held & 1u << op->kind) && "one operation of a kind at a time");
     socket->again = false;

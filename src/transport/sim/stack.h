@@ -1,5 +1,6 @@
 /*
- * stack.h - the runtime's stack on the simulated network: what loop.c, socket.c, stream.c and option.c share.
+ * stack.h - the runtime's stack on the simulated network: what loop.c, socket.c, stream.c,
+ * stack_datagram.c and option.c share.
  *
  * It works as transport/common does on Linux: an op that would block stands in its socket's slot; an event that
  * concerns one puts the socket on its loop's run list, and dispatch() tries the socket's ops again, in a fixed
@@ -49,6 +50,7 @@ struct transport_socket {
     int family;
     enum stack_phase phase;
     struct net_end *end; /* from connect or accept on */
+    struct net_udp *udp; /* a datagram socket's, else NULL */
     struct net_claim claim;
     struct net_listener listener;
     struct transport_op *ops[STACK_KINDS];
@@ -88,6 +90,7 @@ int32_t stack_fatal(const struct transport_socket *socket);
 int32_t stack_start(struct transport_socket *socket, struct transport_op *op, stack_try try_);
 int32_t stack_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
                    struct transport_socket **out);
+bool stack_is_bound(const struct transport_socket *socket);
 int32_t stack_bind(struct transport_socket *socket, const struct transport_address *local);
 int stack_cancel(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_shutdown(struct transport_socket *socket);
@@ -108,6 +111,16 @@ int32_t stack_continue_connect(struct transport_socket *socket, struct transport
 int32_t stack_try_send(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_try_receive(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_try_watch(struct transport_socket *socket, struct transport_op *op);
+
+/* stack_datagram.c */
+struct stack_batch;
+int32_t stack_send_to(struct transport_socket *socket, struct transport_datagram_op *op);
+int32_t stack_receive_from(struct transport_socket *socket, struct transport_datagram_op *op);
+int32_t stack_group(struct transport_socket *socket, int join, const struct transport_address *group,
+                    const struct transport_address *source, unsigned interface);
+int32_t stack_try_send_to(struct transport_socket *socket, struct transport_op *op);
+int32_t stack_try_receive_from(struct transport_socket *socket, struct transport_op *op);
+void stack_batch_free(struct stack_batch *batch); /* after complete(); NULL: nothing */
 
 /* option.c */
 int32_t stack_set_option(struct transport_socket *socket, int option, uint64_t value);

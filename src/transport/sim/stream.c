@@ -11,6 +11,8 @@
 int32_t stack_listen(struct transport_socket *socket, int backlog)
 {
     net_enter(socket);
+    if (socket->udp)
+        return STATUS_NOT_SUPPORTED;
     if (stack_fatal(socket))
         return stack_fatal(socket);
     if (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING)
@@ -299,6 +301,8 @@ int32_t stack_try_watch(struct transport_socket *socket, struct transport_op *op
 {
     int32_t fatal = stack_fatal(socket);
     struct net_end *end = socket->end;
+    if (socket->udp)
+        return net_udp_readable(socket->udp) < 0 ? STATUS_PENDING : STATUS_SUCCESS;
     if (socket->phase != PHASE_CONNECTED)
         return fatal ? fatal : STATUS_CONNECTION_INVALID;
     switch (op->kind) {
