@@ -40,7 +40,7 @@ static const char help[] =
     "  --jobs J               worker processes (default: processors of the machine)\n"
     "  --shard I/N            this is part I of N: every N-th seed\n"
     "  --for SECONDS          end after so long; without --seeds, that alone decides\n"
-    "  --keep-going           go on after a violation\n"
+    "  --keep-going           go on after a violation; the first one of each kind is looked at closely\n"
     "  --json FILE            write a report\n"
     "  --trace FILE           where the trace of the first violation goes (uwsk-explore-SEED.trace)\n"
     "  --replay TRACE         run a saved trace\n"

@@ -28,6 +28,8 @@ cp "$folder"/explore_closers_fixed.so fixed.so
 cp "$folder"/explore_turns.so turns.so
 cp "$folder"/explore_turns_race.so race.so
 cp "$folder"/explore_never.so never.so
+cp "$folder"/explore_exits.so exits.so
+cp "$folder"/explore_kinds.so kinds.so
 
 # ThreadSanitizer makes each run a hundred times as slow.
 case ${UWSK_SANITIZE:-} in
@@ -66,8 +68,10 @@ usage_error() { # PATTERN ARGUMENT...
     [ ! -s out ] || fail "uwsk explore $*: something on standard output"
 }
 
-json() { # FILE: is JSON
+json() { # FILE [EXPRESSION]: is JSON, and the expression of it (report) is true
     python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" 2>/dev/null || fail "$1 is no JSON"
+    [ -z "${2:-}" ] || python3 -c 'import json, sys; report = json.load(open(sys.argv[1]))
+sys.exit(not eval(sys.argv[2]))' "$1" "$2" 2>/dev/null || fail "$1: not true: $2"
 }
 
 # The client leaves when the driver is unloaded.
@@ -168,7 +172,8 @@ explore_every_schedule() {
     explore 0 --scheduler dfs:1 --processors 1 turns.so
     has out '^dfs:1: [0-9]{3,} schedules: [0-9]+ with 0 preemptions, [0-9]+ with 1 preemption; complete'
     explore 1 --scheduler dfs:1 --processors 1 --json race.json race.so
-    json race.json
+    json race.json 'report["violations"] == len(report["found"]) == len(report["analyses"]) == 1'
+    json race.json 'report["found"][0]["kind"] == "unload-hangs" and report["runs"] > 1 == report["seeds"]'
     has out '^violation: unload-hangs seed 1: '
     has out 'who waits for what'
     explore 1 --replay uwsk-explore-1.trace
@@ -195,6 +200,47 @@ explore_never_quiet() {
     [ "$(grep -c '^violation: unload-hangs' out)" = 20 ] || fail "not 20 violations"
     has out '^explored 20 seeds from 1: .* 20 violations'
     json never.json
+}
+
+# A driver that takes the process with it: found and counted by every kind of campaign.
+explore_process_crashed() {
+    local how
+    for how in '--seeds 1' '--seed 1' '--seed 1 --scheduler pct:2' '--scheduler dfs:0'; do
+        # shellcheck disable=SC2086
+        explore 1 $how --json crashed.json exits.so
+        has out '^violation: process-crashed seed 1: the process ends with status 77$'
+        json crashed.json 'report["violations"] == report["runs"] == report["seeds"] == 1'
+        json crashed.json '[(one["kind"], one["seed"]) for one in report["found"]] == [("process-crashed", "1")]'
+    done
+    explore 1 --seeds 10 --jobs 2 --keep-going --json crashed.json exits.so
+    has out '^explored 10 seeds from 1: .* 10 violations'
+    json crashed.json 'report["violations"] == report["runs"] == report["seeds"] == len(report["found"]) == 10'
+    json crashed.json 'report["analyses"] == []'
+}
+
+# However many kinds there are, the first of each is looked at.
+explore_many_kinds() {
+    local kinds
+    explore 1 --seeds 150 --keep-going --json kinds.json kinds.so
+    kinds=$(sed -n 's/^violation: \([^ ]*\) .*/\1/p' out | sort -u | wc -l)
+    [ "$kinds" -gt 20 ] || fail "$kinds kinds"
+    [ "$(grep -c '^violation' out)" = 150 ] || fail "not 150 violations"
+    [ "$(grep -c '^run it again:' out)" = "$kinds" ] || fail "not all of $kinds kinds are analysed"
+    json kinds.json 'report["violations"] == len(report["found"]) == 150'
+    json kinds.json "len(report['analyses']) == $kinds == len({one['kind'] for one in report['found']})"
+}
+
+# Nothing is left out in silence.
+explore_many_violations() {
+    explore 1 --seeds 1005 --keep-going --json many.json exits.so
+    [ "$(grep -c '^violation' out)" = 1000 ] || fail "not 1000 violations are listed"
+    has out '^5 more violations of these kinds are not listed$'
+    has out '^explored 1005 seeds from 1: .* 1005 violations'
+    json many.json 'report["violations"] == 1005 and len(report["found"]) == 1000'
+    mkdir many && mv many.json many/1.json
+    explore 1 --merge many
+    has out '^5 more violations of these kinds are not listed$'
+    has out '^merged 1 reports: .* 1005 violations'
 }
 
 explore_shards() {
