@@ -120,12 +120,6 @@ NTSTATUS fs_end(struct fs_request *request, PIO_STATUS_BLOCK out, NTSTATUS statu
 void fs_free_entries(struct fs_file *file);
 int fs_has_entries(const char *path); /* 1, 0 or an enum host_file_error (directory.c) */
 
-/* Can so much be read or written there?  Asked before a lock is taken: an exception under it would leave it held. */
-static inline BOOLEAN fs_is_bad(const void *memory, size_t bytes, BOOLEAN write)
-{
-    return bytes > 0 && host_memory_probe(memory, bytes, write) != 0;
-}
-
 /* Bug check 0x0A unless at PASSIVE_LEVEL: `function` is what the driver has called. */
 void fs_check_level(const void *function, void *caller);
 #define FS_PASSIVE(function) fs_check_level((const void *)(function), __builtin_return_address(0))

@@ -403,7 +403,7 @@ static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, const void *
         return STATUS_INVALID_INFO_CLASS;
     if (length < (*class)->bytes)
         return STATUS_INFO_LENGTH_MISMATCH;
-    if (fs_is_bad(buffer, length, !set))
+    if (rtl_is_bad_memory(buffer, length, !set))
         return STATUS_ACCESS_VIOLATION;
     status = fs_begin(request, handle, NULL, NULL, FALSE);
     if (!NT_SUCCESS(status))

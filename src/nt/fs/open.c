@@ -8,6 +8,7 @@
 #include "nt/ke/shared.h"
 #include "nt/ob/ob.h"
 #include "nt/observe.h"
+#include "nt/rtl/rtl.h"
 
 #include <string.h>
 
@@ -287,7 +288,7 @@ static NTSTATUS open_file(const struct wanted *what, POBJECT_ATTRIBUTES attribut
     *out = NULL;
     if (!attributes || attributes->Length != sizeof *attributes || !attributes->ObjectName)
         return STATUS_INVALID_PARAMETER;
-    if (fs_is_bad(attributes->ObjectName->Buffer, attributes->ObjectName->Length, FALSE))
+    if (rtl_is_bad_memory(attributes->ObjectName->Buffer, attributes->ObjectName->Length, FALSE))
         return STATUS_ACCESS_VIOLATION;
     if (attributes->RootDirectory) {
         status = fs_reference(attributes->RootDirectory, &folder);
