@@ -344,6 +344,16 @@ explore_manual() {
     done
 }
 
+# docs/simulator.md says that test_world.c uses all of the API.
+explore_api_is_used() {
+    local name
+    grep -oE 'uwsk_(world|peer)_[a-z_]+\(' "$tree/include/uwsk/sim.h" | sort -u >names
+    [ "$(wc -l <names)" -gt 30 ] || fail "$(wc -l <names) functions in sim.h"
+    while read -r name; do
+        grep -qF "$name" "$tree/tests/explore/test_world.c" || fail "test_world.c does not use $name)"
+    done <names
+}
+
 # ---- all of them
 
 passed=0
