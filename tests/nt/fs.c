@@ -694,6 +694,37 @@ TEST(fs_delete_on_close, "")
     EXPECT(!disk_has("x", NULL));
 }
 
+/* What was not opened is not removed, and its state is told. */
+TEST(fs_delete_on_close_spares_what_was_not_opened, "")
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\??\\C:\\x");
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE file;
+
+    disk_file("x", "text");
+    disk_refuse_resize(1);
+    EXPECT_STATUS(create(L"\\??\\C:\\x", WRITE | DELETE, FILE_OVERWRITE, SYNC | FILE_DELETE_ON_CLOSE, &file),
+                  STATUS_DISK_FULL);
+    EXPECT_EQ(io.Information, FILE_EXISTS);
+    EXPECT(disk_has("x", "text"));
+    disk_refuse_resize(0);
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+    EXPECT_STATUS(
+        ZwOpenFile((PHANDLE)0x10, READ | DELETE, &attributes, &io, SHARE_ALL, SYNC | FILE_DELETE_ON_CLOSE),
+        STATUS_ACCESS_VIOLATION);
+    EXPECT(disk_has("x", "text"));
+
+    disk_refuse_mode(1);
+    EXPECT_STATUS(ZwCreateFile(&file, WRITE, &attributes, &io, NULL, FILE_ATTRIBUTE_READONLY, SHARE_ALL,
+                               FILE_OVERWRITE, SYNC, NULL, 0),
+                  STATUS_ACCESS_DENIED);
+    disk_refuse_mode(0);
+    EXPECT_STATUS(tried(L"\\??\\C:\\x", WRITE | DELETE, FILE_OPEN, SYNC | FILE_DELETE_ON_CLOSE),
+                  STATUS_SUCCESS);
+    EXPECT(!disk_has("x", NULL));
+}
+
 /* Another program has put another file in its place: that one stays. */
 TEST(fs_deletes_no_other_file, "")
 {

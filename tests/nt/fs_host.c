@@ -1,12 +1,14 @@
 /* fs_host.c - the host's side of the tests of files: a folder in /tmp. */
 #include "fs_host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -99,6 +101,35 @@ int disk_has(const char *path, const char *text)
     bytes = fread(found, 1, sizeof found, file);
     fclose(file);
     return bytes == strlen(text) && memcmp(found, text, bytes) == 0;
+}
+
+static int no_resize, no_mode;
+
+void disk_refuse_resize(int refuse)
+{
+    no_resize = refuse;
+}
+
+void disk_refuse_mode(int refuse)
+{
+    no_mode = refuse;
+}
+
+/* In the place of the C library's. */
+int ftruncate(int file, off_t bytes)
+{
+    if (!no_resize)
+        return (int)syscall(SYS_ftruncate, file, bytes);
+    errno = ENOSPC;
+    return -1;
+}
+
+int fchmod(int file, mode_t mode)
+{
+    if (!no_mode)
+        return (int)syscall(SYS_fchmod, file, mode);
+    errno = EPERM;
+    return -1;
 }
 
 const char *disk_outside(void)
