@@ -818,6 +818,38 @@ TEST(fs_rename, "")
     EXPECT_STATUS(ZwClose(folder), STATUS_SUCCESS);
 }
 
+/* No memory for the new name: then the host has renamed nothing either. */
+TEST(fs_rename_without_memory, "")
+{
+    HANDLE file, folder = NULL;
+    WCHAR name[201] = {0};
+
+    for (unsigned i = 0; i < 200; i++)
+        name[i] = 'd';
+    disk_file("x", "ours");
+    EXPECT_STATUS(create(L"\\??\\C:\\top", READ, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE, &folder),
+                  STATUS_SUCCESS);
+    for (unsigned depth = 0; depth < 11; depth++) { /* a path that takes a block of 4096 bytes */
+        HANDLE above = folder;
+
+        EXPECT_STATUS(
+            create_at(above, name, READ, SHARE_ALL, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE, &folder),
+            STATUS_SUCCESS);
+        EXPECT_STATUS(ZwClose(above), STATUS_SUCCESS);
+    }
+    file = opened(L"\\??\\C:\\x", READ | DELETE, FILE_OPEN, SYNC);
+    disk_refuse_memory(1);
+    while (ke_allocate(4096))
+        ;
+    EXPECT_STATUS(rename(file, folder, L"y", FALSE), STATUS_INSUFFICIENT_RESOURCES);
+    EXPECT(disk_has("x", "ours"));
+    disk_refuse_memory(0);
+    EXPECT_STATUS(rename(file, folder, L"y", FALSE), STATUS_SUCCESS);
+    EXPECT(!disk_has("x", NULL));
+    EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(folder), STATUS_SUCCESS);
+}
+
 /* ---- folders ---------------------------------------------------------------------------------------------- */
 
 /* The names of one answer with a blank behind each. */

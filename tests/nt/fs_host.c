@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -103,7 +104,7 @@ int disk_has(const char *path, const char *text)
     return bytes == strlen(text) && memcmp(found, text, bytes) == 0;
 }
 
-static int no_resize, no_mode;
+static int no_resize, no_mode, no_memory;
 
 void disk_refuse_resize(int refuse)
 {
@@ -115,7 +116,20 @@ void disk_refuse_mode(int refuse)
     no_mode = refuse;
 }
 
+void disk_refuse_memory(int refuse)
+{
+    no_memory = refuse;
+}
+
 /* In the place of the C library's. */
+void *mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+    if (!no_memory)
+        return (void *)syscall(SYS_mmap, address, bytes, protection, flags, file, offset);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
 int ftruncate(int file, off_t bytes)
 {
     if (!no_resize)

@@ -101,7 +101,10 @@ void fs_share(struct fs_node *node, ACCESS_MASK access, ULONG share, LONG one); 
 /* Is this one open, or anything below it?  And its node, or NULL. */
 struct fs_node *fs_node_of(const struct host_file_about *about, const struct fs_path *path);
 BOOLEAN fs_open_below(const char *path);
-BOOLEAN fs_move_node(struct fs_node *node, const struct fs_path *path);
+/* A path of its own, NULL = no memory; the node takes it over. */
+char *fs_copy_path(const struct fs_path *path);
+void fs_free_path(char *text);
+void fs_move_node(struct fs_node *node, char *text);
 
 /* The file with a reference.  STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH. */
 NTSTATUS fs_reference(HANDLE handle, struct fs_file **file);

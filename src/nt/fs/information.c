@@ -315,6 +315,7 @@ static NTSTATUS rename_to(struct fs_file *file, const FILE_RENAME_INFORMATION *r
                           const struct fs_file *folder)
 {
     struct fs_found to = {0};
+    char *path = NULL; /* made first: a rename that was done does not fail */
     NTSTATUS status;
 
     if (!*file->node->path || file->link || file->node->delete_pending)
@@ -324,10 +325,14 @@ static NTSTATUS rename_to(struct fs_file *file, const FILE_RENAME_INFORMATION *r
         status = check_target(file, &to, rename->ReplaceIfExists);
     if (NT_SUCCESS(status) && file->folder && fs_open_below(file->node->path))
         status = STATUS_ACCESS_DENIED;
+    if (NT_SUCCESS(status) && !(path = fs_copy_path(&to.path)))
+        status = STATUS_INSUFFICIENT_RESOURCES;
     if (NT_SUCCESS(status))
         status = fs_status(host_file_rename(fs_root(), file->node->path, to.path.text, to.exists));
-    if (NT_SUCCESS(status) && !fs_move_node(file->node, &to.path))
-        status = STATUS_INSUFFICIENT_RESOURCES;
+    if (NT_SUCCESS(status))
+        fs_move_node(file->node, path);
+    else if (path)
+        fs_free_path(path);
     return status;
 }
 
