@@ -54,6 +54,8 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
 
 void disk_remove(void)
 {
+    if (getuid() == 0)
+        EXPECT_EQ(seteuid(0), 0);
     fs_set_root(-1);
     EXPECT_EQ(nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
@@ -80,6 +82,13 @@ void disk_link(const char *path, const char *target)
 void disk_pipe(const char *path)
 {
     EXPECT_EQ(mkfifo(full(path), 0666), 0);
+}
+
+void disk_lock(const char *path)
+{
+    EXPECT_EQ(chmod(full(path), 0555), 0);
+    if (getuid() == 0) /* it may everything */
+        EXPECT_EQ(seteuid(65534), 0);
 }
 
 void disk_rename(const char *from, const char *to)

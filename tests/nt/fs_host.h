@@ -17,6 +17,8 @@ int disk_has(const char *path, const char *text);
 void disk_refuse_resize(int refuse);
 void disk_refuse_mode(int refuse);
 void disk_refuse_memory(int refuse);
+/* Nobody may make anything in this folder, whoever runs the test; until disk_remove. */
+void disk_lock(const char *path);
 /* A folder beside the root, with a file "secret". */
 const char *disk_outside(void);
 
