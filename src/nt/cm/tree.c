@@ -9,6 +9,7 @@
 
 static struct ke_lock lock;
 static struct cm_key root = {.references = 1}; /* what lies above \Registry */
+static BOOLEAN planted;                        /* all of plant() is there; under the lock */
 
 void cm_lock(void)
 {
@@ -155,7 +156,7 @@ static NTSTATUS walk(struct cm_key *from, UNICODE_STRING path, int create, struc
     return STATUS_SUCCESS;
 }
 
-/* The keys that every machine has.  Under the lock. */
+/* The keys that every machine has; what could not be made is made by the next attempt.  Under the lock. */
 static NTSTATUS plant(void)
 {
     static const WCHAR *const paths[] = {
@@ -177,6 +178,7 @@ static NTSTATUS plant(void)
         if (NT_SUCCESS(status))
             dereference(key);
     }
+    planted = NT_SUCCESS(status);
     return status;
 }
 
@@ -205,7 +207,7 @@ NTSTATUS cm_find_key(struct cm_key *from, PCUNICODE_STRING path, int create, str
         return STATUS_OBJECT_PATH_SYNTAX_BAD;
     }
     cm_lock();
-    if (!root.children)
+    if (!planted)
         status = plant();
     if (NT_SUCCESS(status) && from && from->deleted)
         status = STATUS_KEY_DELETED;
