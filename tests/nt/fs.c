@@ -332,6 +332,18 @@ TEST(fs_folders_are_made, "")
 
 /* ---- sharing -------------------------------------------------------------------------------------------- */
 
+/* Also for a handle that neither reads nor writes. */
+TEST(fs_nothing_is_made_where_nobody_may, "")
+{
+    disk_folder("locked");
+    disk_file("locked/there", "");
+    disk_lock("locked");
+    EXPECT_STATUS(tried(L"\\??\\C:\\locked\\new", FILE_READ_ATTRIBUTES | SYNCHRONIZE, FILE_CREATE, SYNC),
+                  STATUS_ACCESS_DENIED);
+    EXPECT_STATUS(tried(L"\\??\\C:\\locked\\there", FILE_READ_ATTRIBUTES | SYNCHRONIZE, FILE_OPEN, SYNC),
+                  STATUS_SUCCESS);
+}
+
 TEST(fs_sharing, "")
 {
     static const struct {
@@ -449,6 +461,33 @@ TEST(fs_other_files_have_none, "")
     EXPECT_EQ(KeReadStateEvent(event), 1);
     EXPECT_STATUS(ZwClose(event_handle), STATUS_SUCCESS);
     ObDereferenceObject(event);
+    EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
+}
+
+static VOID set_positions(PVOID file)
+{
+    for (int i = 0; i < 200; i++) {
+        FILE_POSITION_INFORMATION position = {.CurrentByteOffset = {.QuadPart = i}};
+        IO_STATUS_BLOCK out;
+
+        EXPECT_STATUS(ZwSetInformationFile(file, &out, &position, sizeof position, FilePositionInformation),
+                      STATUS_SUCCESS);
+    }
+}
+
+/* A file that is not synchronous, too, has its position's value in one piece (ThreadSanitizer sees if not). */
+TEST(fs_positions_are_set_by_several_threads, "")
+{
+    HANDLE file = opened(L"\\??\\C:\\x", BOTH, FILE_CREATE, 0);
+    struct ke_thread *threads[2];
+
+    for (unsigned i = 0; i < ARRAYSIZE(threads); i++)
+        threads[i] = start_thread(set_positions, file);
+    for (int i = 0; i < 200; i++)
+        EXPECT(position_of(file) < 200);
+    for (unsigned i = 0; i < ARRAYSIZE(threads); i++)
+        join_thread(threads[i]);
+    EXPECT_EQ(position_of(file), 199);
     EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
 }
 

@@ -410,7 +410,9 @@ static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, const void *
         return STATUS_INFO_LENGTH_MISMATCH;
     if (rtl_is_bad_memory(buffer, length, !set))
         return STATUS_ACCESS_VIOLATION;
-    status = fs_begin(request, handle, NULL, NULL, FALSE);
+    /* Any file's position is read and set under its lock, half of it is never seen. */
+    status = fs_begin(request, handle, NULL, NULL,
+                      wanted == FilePositionInformation || wanted == FileAllInformation);
     if (!NT_SUCCESS(status))
         return status;
     access = set ? (*class)->set_access : (*class)->tell_access;
