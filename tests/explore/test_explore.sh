@@ -30,6 +30,7 @@ cp "$folder"/explore_turns_race.so race.so
 cp "$folder"/explore_never.so never.so
 cp "$folder"/explore_exits.so exits.so
 cp "$folder"/explore_kinds.so kinds.so
+cp "$folder"/explore_leaks.so leaks.so
 
 # ThreadSanitizer makes each run a hundred times as slow.
 case ${UWSK_SANITIZE:-} in
@@ -122,6 +123,25 @@ explore_planted_bug() {
     has out "^violation: $kind "
 }
 
+# Names with all that a shell looks at: what is printed can be run as it stands.
+explore_quoted_commands() {
+    local driver="it's a \"driver\" \$(false) *.so" again shrunk
+    cp never.so "$driver"
+    explore 1 --seed 3 --trace 'the trace & more' --json 'its report.json' "$driver"
+    again=$(sed -n 's/^run it again: *uwsk //p' out)
+    shrunk=$(sed -n 's/^shrunk: *uwsk //p' out)
+    json 'its report.json' "report['analyses'][0]['trace'] == 'the trace & more'"
+    for command in "$again" "$shrunk"; do
+        [ -n "$command" ] || fail "a command is missing"
+        eval "timeout 120 \"$uwsk\" $command" >again 2>&1
+        [ $? = 1 ] || fail "\"uwsk $command\" does not find it again"
+        has again '^violation: unload-hangs seed 3: '
+    done
+    command -v gdb >/dev/null || return
+    eval "timeout 120 \"$uwsk\" $again --gdb" >again 2>&1 <<<'kill'
+    has again 'received signal SIGTRAP'
+}
+
 # Two workers: what one finds stops the other at the end of its seed, and the first seed is told.
 explore_two_workers() {
     for _ in 1 2 3 4 5 6 7 8; do
@@ -176,16 +196,45 @@ explore_every_schedule() {
     json race.json 'report["found"][0]["kind"] == "unload-hangs" and report["runs"] > 1 == report["seeds"]'
     has out '^violation: unload-hangs seed 1: '
     has out 'who waits for what'
+    lacks out '^in a debugger:' # which would make all of these runs
     explore 1 --replay uwsk-explore-1.trace
     explore 0 --scheduler dfs:2 --seeds 50 turns.so
     has out '^dfs:2: 50 schedules: .*; not complete'
 }
 
+# SEED JOBS: the last output tells of a sweep of this seed that has made every call fail, once and from there on; each
+# worker counts the calls in a run of its own.
+swept() {
+    local points runs
+    read -r points runs < <(sed -n "s/^swept seed $1: \\([0-9]*\\) fault points, \\([0-9]*\\) runs: .*/\\1 \\2/p" out)
+    [ "${points:-0}" -gt 5 ] || fail "${points:-no} fault points of seed $1"
+    [ "${runs:-0}" = $((2 * ${points:-0} + $2)) ] || fail "${runs:-no} runs for ${points:-no} fault points"
+}
+
 explore_sweep() {
-    explore 0 --sweep "$drivers/echo/echo.so"
-    has out '^swept seed 1: [0-9]+ fault points, [0-9]+ runs: .* 0 violations'
-    explore 0 --sweep --seed 4 --jobs 1 "$drivers/rundown/rundown.so"
-    has out '^swept seed 4: '
+    local driver again shrunk
+    for driver in echo rundown; do
+        explore 0 --sweep --jobs 1 "$drivers/$driver/$driver.so"
+        swept 1 1
+        has out ' 0 violations'
+    done
+    explore 0 --sweep --seed 4 --jobs 2 "$drivers/rundown/rundown.so"
+    swept 4 2
+    explore 1 --sweep --jobs 1 leaks.so
+    has out '^violation: left-behind seed 1: leaks left behind: 1 pool block'
+    again=$(sed -n 's/^run it again: *uwsk //p' out)
+    shrunk=$(sed -n 's/^shrunk: *uwsk //p' out)
+    [[ $again = *'--seed 1 --fail once:'* ]] || fail "how to run it again: $again"
+    [[ $shrunk = *'--replay uwsk-explore-1-once-'*.trace ]] || fail "the trace: $shrunk"
+    # shellcheck disable=SC2086
+    explore 1 ${again#explore }
+    has out '^violation: left-behind seed 1: '
+    # shellcheck disable=SC2086
+    explore 1 ${shrunk#explore }
+    has out '^violation: left-behind seed 1: '
+    explore 1 --sweep --keep-going --json sweep.json leaks.so
+    json sweep.json '["once:" in report["found"][0]["command"], "from:" in report["found"][1]["command"]] == [True] * 2'
+    json sweep.json 'report["violations"] == len(report["found"]) == 2 and len(report["analyses"]) == 1'
     explore 0 --seed 1 --fail once:3 "$drivers/echo/echo.so"
     explore 0 --seed 1 --fail from:3 "$drivers/echo/echo.so"
 }
@@ -319,6 +368,12 @@ explore_bad_input() {
     usage_error '--jobs 0: expected' --jobs 0 turns.so
     usage_error 'faults' --faults sometimes turns.so
     usage_error '--gdb needs --seed' --gdb turns.so
+    usage_error '--gdb .* cannot be given with --replay' --gdb --replay some.trace
+    usage_error '--gdb makes one run, --sweep many' --gdb --seed 1 --sweep turns.so
+    usage_error '--gdb makes one run, --scheduler dfs many' --gdb --seed 1 --scheduler dfs:1 turns.so
+    usage_error '--shard splits seeds' --shard 1/2 --sweep turns.so
+    usage_error '--shard splits seeds' --shard 2/2 --seed 5 turns.so
+    usage_error '--shard splits seeds' --shard 2/2 --scheduler dfs:1 turns.so
     usage_error '--sweep' --sweep --faults all turns.so
     usage_error 'no value such as Port=dword:5007' --registry Port turns.so
     usage_error 'turns.so: is loaded already' turns.so turns.so
