@@ -69,7 +69,7 @@ struct uwsk_world_options {
     size_t size; /* sizeof(struct uwsk_world_options) */
     uint64_t seed;
     int scheduler;                      /* enum uwsk_scheduler */
-    unsigned depth;                     /* pct */
+    unsigned depth;                     /* pct: 1 to 65 */
     uint64_t expected_steps;            /* pct: steps of a run, from an earlier one */
     const struct uwsk_switch *schedule; /* replay, search: ordered by step; copied */
     size_t schedule_count;

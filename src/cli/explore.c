@@ -109,7 +109,7 @@ static int scheduler(struct job *job, struct cli_args *args)
         return 0;
     if (strncmp(value, "pct:", 4) == 0) {
         colon = strchr(value + 4, ':');
-        if (number(value + 4, colon ? colon : end, 1, 100, &first) == 0 &&
+        if (number(value + 4, colon ? colon : end, 1, SIM_DEPTH_MAX, &first) == 0 &&
             (!colon || number(colon + 1, end, 1, UINT64_MAX, &steps) == 0)) {
             world->scheduler = UWSK_SCHEDULER_PCT;
             world->depth = (unsigned)first;
@@ -122,9 +122,9 @@ static int scheduler(struct job *job, struct cli_args *args)
         return 0;
     }
     return cli_usage("explore",
-                     "--scheduler %s: expected random, pct:D (a depth from 1 to 100, such as pct:3) or dfs:B "
+                     "--scheduler %s: expected random, pct:D (a depth from 1 to %d, such as pct:3) or dfs:B "
                      "(preemptions from 0 to 16, such as dfs:2)",
-                     value);
+                     value, SIM_DEPTH_MAX);
 }
 
 static int shard(struct job *job, struct cli_args *args)

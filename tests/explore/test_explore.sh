@@ -97,6 +97,8 @@ explore_clean_drivers() {
     explore 0 --seeds $few --faults all "$drivers/echo/echo.so"
     explore 0 --seeds $few --scheduler pct:3 "$drivers/rundown/rundown.so"
     has out '^pct: n = [0-9]+ threads, k = [0-9]+ steps: .* 1/\(n\*k\^2\) = '
+    explore 0 --seeds 5 --scheduler pct:65 "$drivers/rundown/rundown.so"
+    has out '1/\(n\*k\^64\) = '
     explore 0 --seeds $((2 * few)) --scenario leaves.scn fixed.so
 }
 
@@ -362,6 +364,8 @@ explore_bad_input() {
     usage_error '--seed 99999999999999999999: expected a seed' --seed 99999999999999999999 turns.so
     usage_error '--seeds 0: expected how many seeds' --seeds 0 turns.so
     usage_error '--scheduler pct: expected random, pct:D .* or dfs:B' --scheduler pct turns.so
+    usage_error '--scheduler pct:66: expected .* \(a depth from 1 to 65, ' --scheduler pct:66 turns.so
+    usage_error '--scheduler dfs:17: expected .* \(preemptions from 0 to 16, ' --scheduler dfs:17 turns.so
     usage_error '--scheduler dfs:x: expected' --scheduler dfs:x turns.so
     usage_error '--shard 3/2: expected I/N' --shard 3/2 turns.so
     usage_error '--fail 3: expected once:K or from:K' --fail 3 turns.so

@@ -671,6 +671,15 @@ TEST(world_bad_input, "")
 
     options.scheduler = 77;
     EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    options.scheduler = UWSK_SCHEDULER_PCT;
+    options.depth = 0;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    options.depth = 66;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    EXPECT_STR(problem.text, "a depth that is not from 1 to 65");
+    options.depth = 65;
+    create(&options);
+    uwsk_world_destroy(world);
     options.scheduler = UWSK_SCHEDULER_RANDOM;
     options.size = 8;
     EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, NULL), 0xC000000Du);

@@ -131,7 +131,7 @@ struct sim {
     struct {
         uint64_t step;
         int64_t priority;
-    } changes[64]; /* pct: ordered by step */
+    } changes[SIM_DEPTH_MAX - 1]; /* pct: ordered by step */
     unsigned change_count, next_change;
     int64_t lowest; /* priority of who relaxed last */
 

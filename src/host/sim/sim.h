@@ -73,11 +73,13 @@ struct sim_decision {
     uint32_t current_runnable;
 };
 
+enum { SIM_DEPTH_MAX = 65 };
+
 struct sim_plan {
     uint64_t seed;
     int scheduler;
     unsigned switch_one_in;           /* random; 0 = drawn from the seed, 1 to 64 */
-    unsigned depth;                   /* pct */
+    unsigned depth;                   /* pct: up to SIM_DEPTH_MAX */
     uint64_t expected_steps;          /* pct: k, from an earlier run */
     const struct sim_choice *choices; /* replay, search: ordered by step */
     size_t choice_count;
