@@ -413,6 +413,20 @@ explore_api_is_used() {
     done <names
 }
 
+# Each kind of violation is explained, and those of invariants.c are provoked.
+explore_kinds_are_told() {
+    local kind
+    cat "$tree"/src/explore/*.c | tr '\n' ' ' |
+        grep -oE '(world_violation|world_violation_begin|begin_violation|hang|irp_gone)\([^,]*,( *object,)? *"[a-z-]+"' |
+        sed 's/.*"\(.*\)"/\1/' | sort -u >kinds
+    [ "$(wc -l <kinds)" -gt 20 ] || fail "$(wc -l <kinds) kinds in src/explore"
+    while read -r kind; do
+        grep -qF -- "${kind//-/\\-}" "$tree/man/uwsk-explore.1" || fail "uwsk-explore.1 does not tell about $kind"
+        ! grep -qF "\"$kind\"" "$tree/src/explore/invariants.c" ||
+            grep -qF "\"$kind\"" "$tree/tests/explore/test_invariants.c" || fail "test_invariants.c does not provoke $kind"
+    done <kinds
+}
+
 # ---- all of them
 
 passed=0
