@@ -168,6 +168,44 @@ TEST(reset_with_transfers_in_both_directions, "", TEST_TIMEOUT(90))
     }
 }
 
+/* The loops' waits, in which the kernel carries out what is in the ring, without the steps that look at the results.
+ * Until then a transfer in the ring may have taken the reason of the connection's end, and only it can tell. */
+static void wait_without_steps(void)
+{
+    for (int i = 0; i < 3; i++)
+        net->wait(transport, 0, host_now() + 20000000);
+}
+
+/* A receive is tried while a send that has taken the reset waits for its step: no FIN has come. */
+TEST(reset_taken_by_a_send_is_no_fin, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 4; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io send, more, receive, fin;
+        net_fill(socket, &send, big, big_length());
+        if (round % 2) { /* one that has not handed over anything */
+            io_cancel(socket, &send);
+            io_init(&more, TRANSPORT_SEND, big, big_length());
+            EXPECT_STATUS(io_start(socket, &more), STATUS_PENDING);
+            io_expect_pending(&more, 5);
+        }
+        peer_reset(peer);
+        wait_without_steps();
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        if (round / 2)
+            receive.op.flags |= TRANSPORT_PROVIDE;
+        io_start(socket, &receive);
+        EXPECT_STATUS(io_wait(&receive), STATUS_CONNECTION_RESET);
+        EXPECT_STATUS(io_wait(round % 2 ? &more : &send), STATUS_CONNECTION_RESET);
+        io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+        EXPECT_STATUS(io_run(socket, &fin), STATUS_CONNECTION_RESET);
+        net->close(socket);
+    }
+}
+
 /* The peer's FIN ends the receive and leaves the send alone. */
 TEST(fin_with_transfers_in_both_directions, "")
 {

@@ -330,7 +330,11 @@ int32_t stream_received_nothing(struct transport_socket *socket, ssize_t receive
         int32_t status = stream_failed(socket, (int)-received);
         return socket->fatal ? socket->fatal : status;
     }
-    if (socket->fatal) /* its error was read before: the kernel now answers as if it were a FIN */
+    /* Its error was read before: the kernel now answers as if it were a FIN. */
+    if (!socket->fatal && (socket->in_ring & 1u << TRANSPORT_SEND) &&
+        socket_reason_is_coming(socket, socket_poll(socket)))
+        return STATUS_PENDING;
+    if (socket->fatal)
         return socket->fatal;
     socket->peer_fin = true;
     return STATUS_SUCCESS;
