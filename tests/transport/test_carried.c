@@ -176,6 +176,27 @@ static void wait_without_steps(void)
         net->wait(transport, 0, host_now() + 20000000);
 }
 
+/* A connection whose peer has fallen silent, up to the moment when the kernel gives it up. */
+static void await_the_end(struct transport_socket *socket)
+{
+    enum { CLOSED = 7 }; /* TCP_CLOSE */
+    EXPECT(net_state_of(socket) != CLOSED);
+    while (net_state_of(socket) != CLOSED)
+        net->wait(transport, 0, host_now() + 20000000);
+    wait_without_steps();
+}
+
+static struct transport_socket *connected_to_silence(int *peer)
+{
+    struct io send;
+    struct transport_socket *socket = net_connected(PEER_INET, peer);
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_USER_TIMEOUT, 300), STATUS_SUCCESS);
+    peer_drop_incoming(*peer);
+    io_init(&send, TRANSPORT_SEND, "x", 1);
+    EXPECT_STATUS(io_run(socket, &send), STATUS_SUCCESS);
+    return socket;
+}
+
 /* A receive is tried while a send that has taken the reset waits for its step: no FIN has come. */
 TEST(reset_taken_by_a_send_is_no_fin, "",
      TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
@@ -203,6 +224,36 @@ TEST(reset_taken_by_a_send_is_no_fin, "",
         io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
         EXPECT_STATUS(io_run(socket, &fin), STATUS_CONNECTION_RESET);
         net->close(socket);
+    }
+}
+
+/* A send is tried, or the FIN is sent, while a receive that has taken the reason waits for its step. */
+TEST(reason_taken_by_a_receive, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 2; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = connected_to_silence(&peer);
+        struct io receive, late;
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+        io_expect_pending(&receive, 5);
+        await_the_end(socket);
+        if (round == 0) {
+            io_init(&late, TRANSPORT_SEND, "y", 1);
+            io_start(socket, &late);
+            EXPECT_STATUS(io_wait(&late), STATUS_IO_TIMEOUT);
+        } else {
+            int32_t status = net->shutdown(socket);
+            if (status == STATUS_SUCCESS) {
+                io_init(&late, TRANSPORT_WATCH_FIN_ACKED, NULL, 0);
+                status = io_run(socket, &late);
+            }
+            EXPECT_STATUS(status, STATUS_IO_TIMEOUT);
+        }
+        EXPECT_STATUS(io_wait(&receive), STATUS_IO_TIMEOUT);
+        net->close(socket);
+        peer_close(peer);
     }
 }
 

@@ -241,6 +241,15 @@ static void set_nodelay(struct transport_socket *socket, bool on)
         socket->nodelay_set = on;
 }
 
+/* Why a send failed.  EPIPE says only that there is no connection: a receive that the kernel carries out may have
+ * taken the reason, and will tell. */
+static int32_t send_failed(struct transport_socket *socket, int error)
+{
+    if (would_block(error) || (error == EPIPE && socket_reason_is_coming(socket, socket_poll(socket))))
+        return STATUS_PENDING;
+    return stream_failed(socket, error);
+}
+
 static int32_t send_all(struct transport_socket *socket, struct transport_op *op)
 {
     bool one_byte = socket->transport->config.one_byte;
@@ -266,7 +275,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
-            return would_block(errno) ? STATUS_PENDING : stream_failed(socket, errno);
+            return send_failed(socket, errno);
         }
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
