@@ -257,6 +257,35 @@ TEST(reason_taken_by_a_receive, "", TEST_MODES(NET_LINUX("pumped/natural") " " N
     }
 }
 
+/* A receive and a send are over in one step: one has the reason, the other only that there is no connection. */
+TEST(the_reason_counts_whoever_has_it, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 2; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io ios[2];
+        net_fill(socket, &ios[0], big, big_length());
+        io_cancel(socket, &ios[0]);
+        for (int i = 0; i < 2; i++) { /* whose turn comes first depends on the order */
+            if (i == round)
+                io_init(&ios[i], TRANSPORT_SEND, big, big_length());
+            else
+                io_init(&ios[i], TRANSPORT_RECEIVE, &byte, 1);
+            EXPECT_STATUS(io_start(socket, &ios[i]), STATUS_PENDING);
+            io_expect_pending(&ios[i], 5);
+        }
+        EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_USER_TIMEOUT, 300), STATUS_SUCCESS);
+        peer_drop_incoming(peer);
+        await_the_end(socket);
+        for (int i = 0; i < 2; i++)
+            EXPECT_STATUS(io_wait(&ios[i]), STATUS_IO_TIMEOUT);
+        net->close(socket);
+        peer_close(peer);
+    }
+}
+
 /* The peer's FIN ends the receive and leaves the send alone. */
 TEST(fin_with_transfers_in_both_directions, "")
 {

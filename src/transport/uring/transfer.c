@@ -137,7 +137,8 @@ static void send_cancel(struct transport_socket *socket, int kind, struct slot *
 
 uint32_t transfer_results(struct transport_socket *socket, uint32_t events)
 {
-    static const int kinds[] = {TRANSPORT_SEND, TRANSPORT_RECEIVE};
+    /* A send that comes second only knows that there is no connection; a receive that does tells no reason. */
+    static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_SEND};
     for (int i = 0; i < 2; i++) {
         struct slot *slot = slot_of(socket, kinds[i]);
         if (!in_ring(socket, kinds[i]) || !slot->done || slot->result > 0 || says_nothing(slot->result))
