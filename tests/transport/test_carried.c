@@ -227,6 +227,33 @@ TEST(reset_taken_by_a_send_is_no_fin, "",
     }
 }
 
+/* The kernel keeps the reason to itself when the send that met it has bytes to tell, and then that one is taken back. */
+TEST(reset_lost_with_a_cancelled_send, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    static char in[20000];
+    int peer;
+    struct transport_socket *socket = net_connected_narrow(&peer);
+    struct io send, watch;
+    net_fill(socket, &send, big, big_length());
+    for (size_t got = 0; got < sizeof(in);) {
+        long part = peer_receive(peer, in, sizeof(in), 1);
+        EXPECT(part > 0 || part == -2);
+        got += part > 0 ? (size_t)part : 0;
+        net_pump(0);
+    }
+    io_expect_pending(&send, 20);
+    peer_reset(peer);
+    wait_without_steps();
+    if (!net->cancel(socket, &send.op))
+        EXPECT(io_wait(&send) != STATUS_SUCCESS);
+    io_init(&watch, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &watch), STATUS_CONNECTION_RESET);
+    io_init(&watch, TRANSPORT_WATCH_RESET, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &watch), STATUS_CONNECTION_RESET);
+    net->close(socket);
+}
+
 /* A send is tried, or the FIN is sent, while a receive that has taken the reason waits for its step. */
 TEST(reason_taken_by_a_receive, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
 {
