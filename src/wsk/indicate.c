@@ -266,7 +266,7 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
     PLIST_ENTRY link;
     KIRQL irql;
 
-    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket)) {
+    if (socket == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket)) {
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskRelease");
         return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
     }
