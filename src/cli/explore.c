@@ -37,7 +37,7 @@ static const char help[] =
     "  --registry NAME=VALUE  as for uwsk run\n"
     "  --completion, --deliver, --send-complete, --processors\n"
     "                         as for uwsk run; not given: the seed draws them\n"
-    "  --jobs J               worker processes (default: processors of the machine)\n"
+    "  --jobs J               worker processes, 1 to 256 (default: processors of the machine)\n"
     "  --shard I/N            this is part I of N: every N-th seed (not with --seed, --sweep, dfs)\n"
     "  --for SECONDS          end after so long; without --seeds, that alone decides\n"
     "  --keep-going           go on after a violation; the first one of each kind is looked at closely\n"
@@ -183,8 +183,8 @@ static int numbers(struct job *job, struct cli_args *args)
         options->seconds = seconds;
         return 0;
     }
-    if (whole(args, 1, strcmp(args->option, "--jobs") == 0 ? 256 : 64, "a number of them, at least 1",
-              &value))
+    if (strcmp(args->option, "--jobs") == 0 ? whole(args, 1, 256, "a number from 1 to 256", &value)
+                                            : whole(args, 1, 64, "a number from 1 to 64", &value))
         return CLI_USAGE;
     if (strcmp(args->option, "--jobs") == 0)
         options->jobs = (unsigned)value;

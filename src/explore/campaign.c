@@ -180,7 +180,6 @@ struct worker {
     struct campaign *campaign;
     struct uwsk_world *world;
     struct shared_slot *slot;
-    unsigned number;
 };
 
 static void tell_found(const struct worker *worker, const struct uwsk_world_result *result)
@@ -266,8 +265,7 @@ static uint64_t seed_of(const struct campaign *campaign, uint64_t index)
 
 static void worker_main(struct campaign *campaign, unsigned number)
 {
-    struct worker worker = {campaign, explore_world(campaign->options), &campaign->shared->slot[number],
-                            number};
+    struct worker worker = {campaign, explore_world(campaign->options), &campaign->shared->slot[number]};
     struct shared *shared = campaign->shared;
     struct uwsk_world_result result;
 

@@ -2,7 +2,7 @@
  * explore.h - the private header of exploration.
  *
  * Everything here lives outside the snapshot: memory of libc, never static data, which sim_restore() would put
- * back; the one static pointer (world_current) is set anew by each run.
+ * back; the one static pointer (world.c: current) is kept out of the snapshot (HOST_KEPT).
  */
 #ifndef UWSK_EXPLORE_H
 #define UWSK_EXPLORE_H

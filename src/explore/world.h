@@ -52,9 +52,8 @@ struct uwsk_world {
     void *director_context;
     enum world_phase phase;
     uint64_t phase_since;
-    uint32_t watch_over; /* parking word: the watcher may go */
-    uint64_t progress;   /* counts what happens */
-    size_t loaded;
+    uint32_t watch_over;         /* parking word: the watcher may go */
+    uint64_t progress;           /* counts what happens */
     struct uwsk_problem problem; /* the runtime did not start */
     int not_started;
 

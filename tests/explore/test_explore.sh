@@ -369,7 +369,9 @@ explore_bad_input() {
     usage_error '--scheduler dfs:x: expected' --scheduler dfs:x turns.so
     usage_error '--shard 3/2: expected I/N' --shard 3/2 turns.so
     usage_error '--fail 3: expected once:K or from:K' --fail 3 turns.so
-    usage_error '--jobs 0: expected' --jobs 0 turns.so
+    usage_error '--jobs 0: expected a number from 1 to 256' --jobs 0 turns.so
+    usage_error '--jobs 257: expected a number from 1 to 256' --jobs 257 turns.so
+    usage_error '--processors 65: expected a number from 1 to 64' --processors 65 turns.so
     usage_error 'faults' --faults sometimes turns.so
     usage_error '--gdb needs --seed' --gdb turns.so
     usage_error '--gdb .* cannot be given with --replay' --gdb --replay some.trace
