@@ -367,6 +367,68 @@ TEST(on_step_sees_every_step_and_changes_nothing, "")
     EXPECT_EQ(seen.steps, plain.steps);
 }
 
+static void never(struct sim_timer *timer)
+{
+    (void)timer;
+    EXPECT(0);
+}
+
+/* Relaxes until a moment comes; what is nearer than that is taken back, or put off by progress, over and over. */
+static void relax_for_long(void *argument)
+{
+    struct sim_timer timer = {.fire = never};
+    uint64_t end = host_now() + 20 * MS;
+
+    (void)argument;
+    EXPECT_EQ(host_thread_start(increment, NULL, "one", 0), 0);
+    while (host_now() < end) {
+        sim_timer_set(&timer, host_now() + MS / 2);
+        host_cpu_relax();
+        sim_progress();
+        EXPECT_EQ(sim_timer_cancel(&timer), 1);
+        for (int i = 0; i < 100; i++)
+            host_cpu_relax();
+    }
+}
+
+TEST(relaxing_is_the_same_traced_and_replayed, "")
+{
+    static const int schedulers[] = {SIM_RANDOM, SIM_PCT};
+
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct seen seen = {0};
+        struct sim_choice choices[200];
+        struct sim_plan plan = {.seed = seed,
+                                .scheduler = schedulers[seed % 2],
+                                .depth = 3,
+                                .idle_limit_ns = seed % 4 < 2 ? 0 : 2 * MS};
+        struct sim_result plain = run(&plan, relax_for_long, NULL), again;
+
+        EXPECT_EQ(plain.end, SIM_DONE);
+        EXPECT(plain.choice_count < sizeof choices / sizeof choices[0]);
+        memcpy(choices, plain.choices, plain.choice_count * sizeof *choices);
+        for (int traced = 0; traced < 2; traced++) {
+            for (int replayed = !traced; replayed < 2; replayed++) {
+                struct sim_plan other = plan;
+
+                if (replayed) {
+                    other.scheduler = SIM_REPLAY;
+                    other.choices = choices;
+                    other.choice_count = plain.choice_count;
+                }
+                seen = (struct seen){0};
+                other.on_step = traced ? on_step : NULL;
+                other.context = &seen;
+                again = run(&other, relax_for_long, NULL);
+                EXPECT_EQ(again.end, SIM_DONE);
+                EXPECT_EQ(again.steps, plain.steps);
+                EXPECT_EQ(again.virtual_ns, plain.virtual_ns);
+                EXPECT_EQ(again.hash, plain.hash);
+            }
+        }
+    }
+}
+
 static void on_trap(int signal)
 {
     _exit(signal == SIGTRAP ? (int)sim_step() : 1);

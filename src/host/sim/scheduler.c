@@ -59,9 +59,17 @@ static struct sim_fiber *next_in_turn(const struct sim_fiber *fiber)
 
 /* ---- steps -------------------------------------------------------------------------------------------- */
 
+/* When time by itself brings something, as things stand: attention_ns may be of earlier. */
+static uint64_t next_news(void)
+{
+    uint64_t event = sim_event_next(), idle = sim->progress_ns + sim->idle_limit_ns;
+
+    return event < idle ? event : idle;
+}
+
 void sim_attention_update(void)
 {
-    uint64_t step = sim->step_limit + 1, idle = sim->progress_ns + sim->idle_limit_ns;
+    uint64_t step = sim->step_limit + 1;
 
     if (sim->turn_start + SIM_TURN < step)
         step = sim->turn_start + SIM_TURN;
@@ -70,7 +78,7 @@ void sim_attention_update(void)
     if (sim->plan.break_at_step > sim->steps && sim->plan.break_at_step < step)
         step = sim->plan.break_at_step;
     sim->attention_step = sim->plan.on_step ? 0 : step;
-    sim->attention_ns = sim_event_next() < idle ? sim_event_next() : idle;
+    sim->attention_ns = next_news();
 }
 
 static void end_if_stuck(uint64_t now)
@@ -270,7 +278,7 @@ void sim_relax(int kind)
     if (++sim->patience > SIM_PATIENT) { /* everybody seems to wait for time */
         unsigned doublings = (sim->patience - SIM_PATIENT) / 64;
         uint64_t more = doublings < 8 ? (uint64_t)SIM_STEP_NS << doublings : SIM_HURRY_NS;
-        uint64_t left = sim->attention_ns > sim->now ? sim->attention_ns - sim->now : 0;
+        uint64_t news = next_news(), left = news > sim->now ? news - sim->now : 0;
 
         sim->now += more < left ? more : left;
     }
