@@ -31,7 +31,7 @@ struct search {
     int out; /* what was found is written there: struct found, then the analysis */
     struct uwsk_world *world;
     struct node *queue[BOUND_MAX + 1]; /* by preemptions */
-    uint64_t runs, waiting, by_preemptions[BOUND_MAX + 1];
+    uint64_t runs, waiting, diverged, by_preemptions[BOUND_MAX + 1];
     struct uwsk_switch *schedule;
     size_t room;
     int bound;
@@ -94,12 +94,12 @@ static int add_alternatives(struct search *search, struct node *node, unsigned p
 
         if (decision->step <= node->last.step)
             continue;
-        for (uint32_t fiber = 0; fiber < 64; fiber++) {
+        for (uint64_t left = decision->runnable; left; left &= left - 1) {
+            uint32_t fiber = decision->first + (uint32_t)__builtin_ctzll(left);
             unsigned cost = decision->current_runnable && fiber != decision->current;
             struct uwsk_switch last = {decision->step, fiber, cost};
 
-            if (!(decision->runnable >> fiber & 1) || fiber == decision->chosen ||
-                preemptions + cost > (unsigned)search->bound)
+            if (fiber == decision->chosen || preemptions + cost > (unsigned)search->bound)
                 continue;
             if (push(search, node, &last, preemptions + cost) != 0)
                 return -1;
@@ -199,7 +199,9 @@ static int dfs(struct search *search)
             search->by_preemptions[preemptions]++;
             if (result.kind)
                 status = found(search, node, &result);
-            else if (!result.diverged && add_alternatives(search, node, (unsigned)preemptions) != 0)
+            else if (result.diverged)
+                search->diverged++; /* and what lies behind it is not tried */
+            else if (add_alternatives(search, node, (unsigned)preemptions) != 0)
                 status = 2;
         }
         drop(node);
@@ -207,7 +209,7 @@ static int dfs(struct search *search)
     }
     show(search, 1);
     if (status != 2)
-        summary(search, status == 0 && search->waiting == 0);
+        summary(search, status == 0 && search->waiting == 0 && search->diverged == 0);
     return status;
 }
 

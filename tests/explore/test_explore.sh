@@ -27,6 +27,7 @@ cp "$folder"/explore_closers.so closers.so
 cp "$folder"/explore_closers_fixed.so fixed.so
 cp "$folder"/explore_turns.so turns.so
 cp "$folder"/explore_turns_race.so race.so
+cp "$folder"/explore_turns_late.so late.so
 cp "$folder"/explore_never.so never.so
 cp "$folder"/explore_exits.so exits.so
 cp "$folder"/explore_kinds.so kinds.so
@@ -200,6 +201,8 @@ explore_every_schedule() {
     has out 'who waits for what'
     lacks out '^in a debugger:' # which would make all of these runs
     explore 1 --replay uwsk-explore-1.trace
+    explore 1 --scheduler dfs:1 --processors 1 late.so
+    has out '^violation: unload-hangs seed 1: '
     explore 0 --scheduler dfs:2 --seeds 50 turns.so
     has out '^dfs:2: 50 schedules: .*; not complete'
 }

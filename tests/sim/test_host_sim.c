@@ -253,6 +253,7 @@ TEST(search_visits_every_schedule, "", TEST_TIMEOUT(120))
 
         EXPECT_EQ(result.end, SIM_DONE);
         EXPECT(result.decision_count < 64);
+        EXPECT_EQ(result.decisions[0].first, 0);
         lost += word == 1;
         EXPECT(++runs < 100000);
         for (size_t i = 0; i < result.decision_count; i++)
@@ -279,8 +280,48 @@ TEST(search_visits_every_schedule, "", TEST_TIMEOUT(120))
         if (depth == 0)
             break;
     }
-    EXPECT(lost > 0 && lost < runs);
-    EXPECT(runs > 20);
+    EXPECT_EQ(runs, 2536);
+    EXPECT_EQ(lost, 1404);
+}
+
+static void come_and_go(void *argument)
+{
+    ++*(uint32_t *)argument;
+    host_unpark(argument, 1);
+}
+
+/* Numbers 66 and 67, and main's among them, where there is a choice. */
+static void increment_late(void *argument)
+{
+    uint32_t gone = 0;
+
+    for (uint32_t i = 0; i < 64; i++) {
+        EXPECT_EQ(host_thread_start(come_and_go, &gone, "short", 0), 0);
+        while (gone == i)
+            host_park(&gone, i, HOST_FOREVER);
+    }
+    increment_twice(argument);
+}
+
+TEST(search_tells_of_fibers_of_every_number, "")
+{
+    struct sim_plan plan = {.scheduler = SIM_SEARCH};
+    struct sim_result result = run(&plan, increment_late, NULL);
+    unsigned both = 0, with_main = 0;
+
+    EXPECT_EQ(result.end, SIM_DONE);
+    EXPECT_EQ(result.fibers, 67);
+    for (size_t i = 0; i < result.decision_count; i++) {
+        const struct sim_decision *at = &result.decisions[i];
+
+        EXPECT_EQ(at->first % 64, 0);
+        EXPECT(at->runnable != 0);
+        both += at->first == 64 && at->runnable == (1u << 2 | 1u << 3);
+        with_main += at->first == 64 && i > 0 && at[-1].step == at->step && at[-1].first == 0 &&
+                     at[-1].runnable == 1u << 1 && at[-1].chosen == at->chosen;
+    }
+    EXPECT(both > 0);
+    EXPECT(with_main > 0);
 }
 
 TEST(choice_of_a_fiber_that_cannot_run_is_told, "")

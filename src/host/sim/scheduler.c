@@ -154,15 +154,25 @@ static void record_choice(const struct sim_fiber *chosen, int preemption)
 
 static void record_decision(const struct sim_fiber *chosen, const struct sim_fiber *apart, int can_go_on)
 {
-    uint64_t runnable = 0;
+    struct sim_decision *last = NULL;
 
-    for (size_t i = 0; i < sim->runnable_count; i++)
-        if (sim->runnable[i] != apart && sim->runnable[i]->number < 64)
-            runnable |= 1ull << sim->runnable[i]->number;
-    if (sim->decision_count == sim->decision_room)
-        sim->decisions = grown(sim->decisions, &sim->decision_room, sizeof *sim->decisions);
-    sim->decisions[sim->decision_count++] = (struct sim_decision){sim->steps, runnable, chosen->number,
-                                                                  sim->current->number, (uint32_t)can_go_on};
+    for (size_t i = 0; i < sim->runnable_count; i++) {
+        uint32_t number = sim->runnable[i]->number;
+
+        if (sim->runnable[i] == apart)
+            continue;
+        if (!last || number - last->first >= 64) {
+            if (sim->decision_count == sim->decision_room)
+                sim->decisions = grown(sim->decisions, &sim->decision_room, sizeof *sim->decisions);
+            last = &sim->decisions[sim->decision_count++];
+            *last = (struct sim_decision){.step = sim->steps,
+                                          .first = number / 64 * 64,
+                                          .chosen = chosen->number,
+                                          .current = sim->current->number,
+                                          .current_runnable = (uint32_t)can_go_on};
+        }
+        last->runnable |= 1ull << number % 64;
+    }
 }
 
 static struct sim_fiber *choose_random(const struct sim_fiber *apart)

@@ -64,10 +64,12 @@ struct sim_choice {
     uint32_t preemption; /* the fiber that ran could have gone on */
 };
 
-/* A decision of a SIM_SEARCH run: what else could have been chosen there. */
+/* A decision of a SIM_SEARCH run: what else could have been chosen there.  Runnable fibers whose numbers are far apart
+ * take more than one record of the same step. */
 struct sim_decision {
     uint64_t step;
-    uint64_t runnable; /* bit per fiber number below 64 */
+    uint64_t runnable; /* bit per fiber number from `first` on */
+    uint32_t first;    /* a multiple of 64 */
     uint32_t chosen;
     uint32_t current; /* the fiber that ran before */
     uint32_t current_runnable;
