@@ -1000,6 +1000,44 @@ TEST(fibers_come_and_go, "", TEST_TIMEOUT(120))
     }
 }
 
+/* Frames that come and go between two points, with something in them. */
+static __attribute__((noinline)) char leave_traces(unsigned depth)
+{
+    volatile char room[4096];
+
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = (char)0xA5;
+    return depth ? (char)(leave_traces(depth - 1) ^ room[depth]) : room[0];
+}
+
+static void use_stack(void *argument)
+{
+    *(volatile char *)argument = leave_traces(40);
+}
+
+/* Whatever is below a fiber's first frames: nobody has been there. */
+static void find_traces(void *argument)
+{
+    const char *here = __builtin_frame_address(0);
+    const uint64_t *at = (const uint64_t *)host_self()->stack_low;
+    uint64_t found = 0;
+
+    for (; (const char *)at < here - 16 * 1024; at++)
+        found |= *at;
+    *(uint64_t *)argument = found;
+}
+
+TEST(stack_is_as_new_in_every_run, "")
+{
+    struct sim_plan plan = {.scheduler = SIM_RANDOM};
+    uint64_t found = 1;
+    char last;
+
+    EXPECT_EQ(run(&plan, use_stack, &last).end, SIM_DONE);
+    EXPECT_EQ(run(&plan, find_traces, &found).end, SIM_DONE);
+    EXPECT_EQ(found, 0);
+}
+
 static void note_exit(struct host_thread *thread)
 {
     *(unsigned *)thread->executive += (unsigned)thread->id;

@@ -63,8 +63,8 @@ struct sim_fiber {
 
 struct sim_stack {
     char *low, *high; /* without the guard */
-    char *deepest;    /* everything below is as new */
-    int used;
+    int taken;
+    int used; /* has been taken before: is to be cleared */
 };
 
 /* A deadline of a fiber or a timer. */
