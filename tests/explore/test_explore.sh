@@ -10,19 +10,9 @@ uwsk=$1
 folder=$2
 drivers=$3
 shift 3
-only=*
-verbose=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --only) only=$2 && shift ;;
-    --verbose) verbose=1 ;;
-    *) echo "test_explore.sh: $1?" >&2 && exit 2 ;;
-    esac
-    shift
-done
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
+. "$tree/tests/support/shell.sh"
+shell_options "$@"
+shell_work
 cp "$folder"/explore_closers.so closers.so
 cp "$folder"/explore_closers_fixed.so fixed.so
 cp "$folder"/explore_turns.so turns.so
@@ -41,10 +31,6 @@ esac
 
 # ---- what tests are written with
 
-fail() {
-    echo "$*" >>problems
-}
-
 # explore STATUS ARGUMENT...: ends with this status; output in out and err.
 explore() {
     local expected=$1 status
@@ -54,19 +40,12 @@ explore() {
     [ "$status" = "$expected" ] || fail "uwsk explore $*: status $status instead of $expected"
 }
 
-has() {
-    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
-}
-lacks() {
-    ! grep -qE -e "$2" "$1" || fail "a line of $1 matches $2"
-}
-
 usage_error() { # PATTERN ARGUMENT...
     local pattern=$1
     shift
     explore 2 "$@"
     has err "$pattern"
-    [ "$(wc -l <err)" = 1 ] || fail "uwsk explore $*: $(wc -l <err) lines instead of 1"
+    one_line err
     [ ! -s out ] || fail "uwsk explore $*: something on standard output"
 }
 
@@ -434,29 +413,5 @@ explore_kinds_are_told() {
 
 # ---- all of them
 
-passed=0
-failed=0
-for test in $(declare -F | awk '{ print $3 }' | grep '^explore_'); do
-    # shellcheck disable=SC2254
-    case $test in
-    $only) ;;
-    *) continue ;;
-    esac
-    rm -f problems out err
-    "$test"
-    if [ -s problems ]; then
-        failed=$((failed + 1))
-        result=fail
-        echo "$test failed:"
-        sed 's/^/    /' problems
-        sed 's/^/    out: /' out 2>/dev/null | head -60
-        sed 's/^/    err: /' err 2>/dev/null | head -20
-    else
-        passed=$((passed + 1))
-        result=pass
-        [ -z "$verbose" ] || echo "$test passed"
-    fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+shell_tests explore_ out err
+shell_end
