@@ -69,7 +69,7 @@ struct uwsk_world_options {
     size_t size; /* sizeof(struct uwsk_world_options) */
     uint64_t seed;
     int scheduler;                      /* enum uwsk_scheduler */
-    unsigned depth;                     /* pct */
+    unsigned depth;                     /* pct: 1 to 65 */
     uint64_t expected_steps;            /* pct: steps of a run, from an earlier one */
     const struct uwsk_switch *schedule; /* replay, search: ordered by step; copied */
     size_t schedule_count;
@@ -177,7 +177,8 @@ void uwsk_world_step(struct uwsk_world *world, uint64_t steps);
 void uwsk_world_run_until_quiet(struct uwsk_world *world, uint64_t quiet_ns);
 void uwsk_world_wait(struct uwsk_world *world, uint64_t ns);
 uint64_t uwsk_world_now(const struct uwsk_world *world); /* virtual nanoseconds since the beginning */
-/* From here on: faults (enum uwsk_faults). */
+/* From here on: faults (enum uwsk_faults), those of the network for connections that begin later.  What a peer expects
+ * is a violation again for peers that begin after the last of them. */
 void uwsk_world_faults(struct uwsk_world *world, int faults);
 /* Are all invariants kept so far?  0, or -1: result.kind will say. */
 int uwsk_world_check(struct uwsk_world *world);

@@ -37,14 +37,17 @@ static const char help[] =
     "  --registry NAME=VALUE  as for uwsk run\n"
     "  --completion, --deliver, --send-complete, --processors\n"
     "                         as for uwsk run; not given: the seed draws them\n"
-    "  --jobs J               worker processes (default: processors of the machine)\n"
-    "  --shard I/N            this is part I of N: every N-th seed\n"
+    "  --jobs J               worker processes, 1 to 256 (default: processors of the machine)\n"
+    "  --shard I/N            this is part I of N: every N-th seed (not with --seed, --sweep, dfs)\n"
     "  --for SECONDS          end after so long; without --seeds, that alone decides\n"
-    "  --keep-going           go on after a violation\n"
+    "  --keep-going           go on after a violation; the first one of each kind is looked at closely\n"
     "  --json FILE            write a report\n"
-    "  --trace FILE           where the trace of the first violation goes (uwsk-explore-SEED.trace)\n"
+    "  --trace FILE           where the trace of the first violation goes (uwsk-explore-SEED.trace,\n"
+    "                         uwsk-explore-SEED-once-K.trace of a sweep)\n"
     "  --replay TRACE         run a saved trace\n"
-    "  --gdb                  with --seed: run it in gdb and stop at the step before the violation\n"
+    "  --gdb                  with --seed (not with --sweep, dfs, --replay): run it in gdb and stop at the "
+    "step before\n"
+    "                         the violation\n"
     "  --merge FOLDER         add up the reports (*.json) of all shards\n"
     "  --fail once:K, --fail from:K\n"
     "                         make the K-th call that can fail do so (as --sweep does)\n"
@@ -106,7 +109,7 @@ static int scheduler(struct job *job, struct cli_args *args)
         return 0;
     if (strncmp(value, "pct:", 4) == 0) {
         colon = strchr(value + 4, ':');
-        if (number(value + 4, colon ? colon : end, 1, 100, &first) == 0 &&
+        if (number(value + 4, colon ? colon : end, 1, SIM_DEPTH_MAX, &first) == 0 &&
             (!colon || number(colon + 1, end, 1, UINT64_MAX, &steps) == 0)) {
             world->scheduler = UWSK_SCHEDULER_PCT;
             world->depth = (unsigned)first;
@@ -119,9 +122,9 @@ static int scheduler(struct job *job, struct cli_args *args)
         return 0;
     }
     return cli_usage("explore",
-                     "--scheduler %s: expected random, pct:D (a depth from 1 to 100, such as pct:3) or dfs:B "
+                     "--scheduler %s: expected random, pct:D (a depth from 1 to %d, such as pct:3) or dfs:B "
                      "(preemptions from 0 to 16, such as dfs:2)",
-                     value);
+                     value, SIM_DEPTH_MAX);
 }
 
 static int shard(struct job *job, struct cli_args *args)
@@ -180,8 +183,8 @@ static int numbers(struct job *job, struct cli_args *args)
         options->seconds = seconds;
         return 0;
     }
-    if (whole(args, 1, strcmp(args->option, "--jobs") == 0 ? 256 : 64, "a number of them, at least 1",
-              &value))
+    if (strcmp(args->option, "--jobs") == 0 ? whole(args, 1, 256, "a number from 1 to 256", &value)
+                                            : whole(args, 1, 64, "a number from 1 to 64", &value))
         return CLI_USAGE;
     if (strcmp(args->option, "--jobs") == 0)
         options->jobs = (unsigned)value;
@@ -261,6 +264,31 @@ static int parse_option(struct job *job, struct cli_args *args)
     return cli_args_no_value(args);
 }
 
+/* What cannot be had together. */
+static int check(const struct uwsk_explore_options *options)
+{
+    if (options->gdb && options->replay)
+        return cli_usage("explore", "--gdb runs a seed (--seed S): it cannot be given with --replay");
+    if (options->replay)
+        return 0;
+    if (options->drivers == 0)
+        return cli_usage("explore", "no driver is named");
+    if (options->gdb && options->sweep)
+        return cli_usage("explore", "--gdb makes one run, --sweep many: give --fail once:K or from:K");
+    if (options->gdb && options->dfs >= 0)
+        return cli_usage("explore", "--gdb makes one run, --scheduler dfs many: they cannot be combined");
+    if (options->gdb && !options->one_seed)
+        return cli_usage("explore", "--gdb needs --seed S");
+    if (options->sweep && options->world.faults)
+        return cli_usage("explore", "--sweep makes its own faults: --faults cannot be given with it");
+    if (options->sweep && options->dfs >= 0)
+        return cli_usage("explore", "--sweep and --scheduler dfs cannot be combined");
+    if (options->shards > 1 && (options->one_seed || options->sweep || options->dfs >= 0))
+        return cli_usage("explore", "--shard splits seeds: it cannot be given with --seed, --sweep or "
+                                    "--scheduler dfs, which take one");
+    return 0;
+}
+
 static int parse(struct job *job, int argc, char **argv)
 {
     struct cli_args args;
@@ -281,17 +309,7 @@ static int parse(struct job *job, int argc, char **argv)
     }
     if (job->merge)
         return job->options.drivers ? cli_usage("explore", "--merge takes no driver") : 0;
-    if (job->options.replay)
-        return 0;
-    if (job->options.drivers == 0)
-        return cli_usage("explore", "no driver is named");
-    if (job->options.gdb && !job->options.one_seed)
-        return cli_usage("explore", "--gdb needs --seed S");
-    if (job->options.sweep && job->options.world.faults)
-        return cli_usage("explore", "--sweep makes its own faults: --faults cannot be given with it");
-    if (job->options.sweep && job->options.dfs >= 0)
-        return cli_usage("explore", "--sweep and --scheduler dfs cannot be combined");
-    return 0;
+    return check(&job->options);
 }
 
 static unsigned processors(void)

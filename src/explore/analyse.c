@@ -22,8 +22,7 @@ struct look {
     size_t count, count_found;
     int minimal; /* 1, 0: the budget ended it, -1: it cannot be replayed */
     struct uwsk_world_result result;
-    struct text timeline, stack;
-    char trace[512];
+    struct text timeline, stack, trace; /* trace: where it is; "" = there is none */
 };
 
 /* As it was found: 1 when it fails in the same way. */
@@ -82,13 +81,20 @@ static void run_in_detail(struct look *look)
 
 static void save_trace(struct look *look, const char *path)
 {
-    if (path)
-        snprintf(look->trace, sizeof look->trace, "%s", path);
-    else
-        snprintf(look->trace, sizeof look->trace, "uwsk-explore-%llu.trace",
-                 (unsigned long long)look->found->seed);
-    if (trace_save(look->trace, look->options, look->world, look->found, look->schedule, look->count) != 0)
-        look->trace[0] = 0;
+    const struct found *found = look->found;
+
+    if (path) {
+        text_add(&look->trace, "%s", path);
+    } else {
+        text_add(&look->trace, "uwsk-explore-%llu", (unsigned long long)found->seed);
+        if (found->fail_at) /* a sweep has many runs of one seed */
+            text_add(&look->trace, "-%s-%llu", found->fail_onwards ? "from" : "once",
+                     (unsigned long long)found->fail_at);
+        text_add(&look->trace, ".trace");
+    }
+    if (trace_save(text_of(&look->trace), look->options, look->world, found, look->schedule, look->count) !=
+        0)
+        text_free(&look->trace);
 }
 
 /* ---- telling ------------------------------------------------------------------------------------------ */
@@ -134,7 +140,7 @@ static void first_line(const char *text, char *out, size_t bytes)
 static void tell(const struct look *look)
 {
     const struct uwsk_world_result *result = &look->result;
-    struct text command = {0};
+    struct text command = {0}, trace = {0};
     char line[600];
 
     first_line(look->found->text, line, sizeof line);
@@ -151,10 +157,15 @@ static void tell(const struct look *look)
     }
     printf("\n%s\n", text_of(&look->timeline));
     printf("run it again:  %s\n", text_of(&command));
-    if (look->trace[0])
-        printf("shrunk:        uwsk explore --replay %s\n", look->trace);
-    printf("in a debugger: %s --gdb\n\n", text_of(&command));
+    if (look->trace.length) {
+        text_shell(&trace, text_of(&look->trace));
+        printf("shrunk:        uwsk explore --replay %s\n", text_of(&trace));
+    }
+    if (look->options->dfs < 0) /* which makes many runs */
+        printf("in a debugger: %s --gdb\n", text_of(&command));
+    printf("\n");
     text_free(&command);
+    text_free(&trace);
 }
 
 static void to_json(const struct look *look, struct text *out)
@@ -173,7 +184,7 @@ static void to_json(const struct look *look, struct text *out)
     cJSON_AddStringToObject(json, "stack", text_of(&look->stack));
     cJSON_AddStringToObject(json, "timeline", text_of(&look->timeline));
     cJSON_AddStringToObject(json, "command", text_of(&command));
-    cJSON_AddStringToObject(json, "trace", look->trace);
+    cJSON_AddStringToObject(json, "trace", text_of(&look->trace));
     cJSON_AddBoolToObject(json, "minimal", look->minimal > 0);
     cJSON_AddNumberToObject(json, "switches-found", (double)look->count_found);
     switches = cJSON_AddArrayToObject(json, "switches");
@@ -219,6 +230,7 @@ int explore_analyse(const struct uwsk_explore_options *options, struct uwsk_worl
     fflush(stdout);
     text_free(&look.timeline);
     text_free(&look.stack);
+    text_free(&look.trace);
     free(look.schedule);
     return 1;
 }

@@ -9,7 +9,6 @@
 #include "explore/shared.h"
 #include "explore/world.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,8 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FOUND_MAX = 64, ANALYSED_MAX = 6, TEXT_LINES = 1 };
-
 struct record {     /* worker -> campaign; smaller than PIPE_BUF, so whole */
     int is_problem; /* the run could not be made: found.text says why */
     struct found found;
@@ -31,16 +28,12 @@ struct record {     /* worker -> campaign; smaller than PIPE_BUF, so whole */
 
 struct campaign {
     const struct uwsk_explore_options *options;
-    struct shared *shared;
+    struct shared *shared; /* the report's */
+    struct report report;
     int pipe[2];
     unsigned jobs;
     pid_t worker[SHARED_JOBS];
-    struct found found[FOUND_MAX];
-    size_t founds;
-    uint64_t violations;
     int problem;
-    double began;
-    struct text analyses; /* JSON objects, comma between */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -69,6 +62,12 @@ static void on_interrupt(int signal)
 {
     (void)signal;
     interrupted = 1;
+}
+
+/* A worker has ended: whoever waits for records looks at once. */
+static void on_child(int signal)
+{
+    (void)signal;
 }
 
 /* ---- processes ---------------------------------------------------------------------------------------- */
@@ -130,6 +129,16 @@ int explore_child(int (*fn)(void *context, int out), void *context, struct text 
     return child > 0 ? wait_for(child) : 2;
 }
 
+void explore_crashed(struct found *found, int status)
+{
+    snprintf(found->kind, sizeof found->kind, "process-crashed");
+    if (status > 128)
+        snprintf(found->text, sizeof found->text, "the process ends by signal %d (%s)", status - 128,
+                 strsignal(status - 128));
+    else
+        snprintf(found->text, sizeof found->text, "the process ends with status %d", status);
+}
+
 /* ---- worlds ------------------------------------------------------------------------------------------- */
 
 struct uwsk_world *explore_world(const struct uwsk_explore_options *options)
@@ -156,13 +165,21 @@ bad:
     return NULL;
 }
 
+void explore_count(struct shared *shared, const struct uwsk_world *world,
+                   const struct uwsk_world_result *result)
+{
+    shared_schedule(shared, result->hash);
+    invariants_each_close(world->invariants, shared_close, shared);
+    __atomic_add_fetch(&shared->runs, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&shared->steps, result->steps, __ATOMIC_RELAXED);
+}
+
 /* ---- a worker ----------------------------------------------------------------------------------------- */
 
 struct worker {
     struct campaign *campaign;
     struct uwsk_world *world;
     struct shared_slot *slot;
-    unsigned number;
 };
 
 static void tell_found(const struct worker *worker, const struct uwsk_world_result *result)
@@ -205,12 +222,9 @@ static void run_one(const struct worker *worker, uint64_t seed, uint64_t fail_at
         _exit(0);
     }
     worker->slot->running = 0;
-    shared_schedule(shared, result->hash);
-    invariants_each_close(worker->world->invariants, shared_close, shared);
-    __atomic_add_fetch(&shared->runs, 1, __ATOMIC_RELAXED);
+    explore_count(shared, worker->world, result);
     if (!worker->campaign->options->sweep)
         __atomic_add_fetch(&shared->seeds, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&shared->steps, result->steps, __ATOMIC_RELAXED);
     if (result->kind) {
         tell_found(worker, result);
         _exit(0);
@@ -251,8 +265,7 @@ static uint64_t seed_of(const struct campaign *campaign, uint64_t index)
 
 static void worker_main(struct campaign *campaign, unsigned number)
 {
-    struct worker worker = {campaign, explore_world(campaign->options), &campaign->shared->slot[number],
-                            number};
+    struct worker worker = {campaign, explore_world(campaign->options), &campaign->shared->slot[number]};
     struct shared *shared = campaign->shared;
     struct uwsk_world_result result;
 
@@ -292,9 +305,8 @@ static int start_worker(struct campaign *campaign, unsigned number)
 
 static void take_found(struct campaign *campaign, const struct found *found)
 {
-    campaign->violations++;
-    if (campaign->founds < FOUND_MAX)
-        campaign->found[campaign->founds++] = *found;
+    if (report_keep(&campaign->report, found) != 0)
+        campaign->problem = campaign->shared->stop = 1;
     if (!campaign->options->keep_going)
         campaign->shared->stop = 1;
     else if (!campaign->options->progress)
@@ -327,12 +339,10 @@ static void note_crash(struct campaign *campaign, unsigned number, int status)
     const struct shared_slot *slot = &campaign->shared->slot[number];
     struct found found = {.seed = slot->seed, .fail_at = slot->fail_at, .fail_onwards = slot->fail_onwards};
 
-    snprintf(found.kind, sizeof found.kind, "process-crashed");
-    if (status > 128)
-        snprintf(found.text, sizeof found.text, "the process ends by signal %d (%s)", status - 128,
-                 strsignal(status - 128));
-    else
-        snprintf(found.text, sizeof found.text, "the process ends with status %d", status);
+    explore_crashed(&found, status);
+    __atomic_add_fetch(&campaign->shared->runs, 1, __ATOMIC_RELAXED);
+    if (!campaign->options->sweep)
+        __atomic_add_fetch(&campaign->shared->seeds, 1, __ATOMIC_RELAXED);
     take_found(campaign, &found);
 }
 
@@ -383,7 +393,7 @@ static unsigned tend(struct campaign *campaign, int ending)
 static void show_progress(const struct campaign *campaign, int last)
 {
     const struct shared *shared = campaign->shared;
-    double seconds = explore_clock() - campaign->began;
+    double seconds = explore_clock() - campaign->report.began;
     char bar[24] = "", line[256];
     int length;
 
@@ -401,7 +411,7 @@ static void show_progress(const struct campaign *campaign, int last)
         snprintf(line, sizeof line, "%s%llu runs, %.0f/s, %llu schedules, %llu close states, %llu found", bar,
                  (unsigned long long)shared->runs, seconds > 0 ? (double)shared->runs / seconds : 0.0,
                  (unsigned long long)shared->schedules, (unsigned long long)shared->closes,
-                 (unsigned long long)campaign->violations);
+                 (unsigned long long)campaign->report.violations);
     fprintf(stderr, "\r%s%s", line, length < 100 ? "   " : "");
     if (last)
         fputc('\n', stderr);
@@ -413,7 +423,6 @@ static void run_workers(struct campaign *campaign)
     const struct uwsk_explore_options *options = campaign->options;
     double end_of_patience = 0;
 
-    campaign->began = explore_clock();
     for (unsigned i = 0; i < campaign->jobs; i++) {
         campaign->shared->slot[i].index = i;
         if (start_worker(campaign, i) != 0)
@@ -423,7 +432,7 @@ static void run_workers(struct campaign *campaign)
         double now = explore_clock();
         int overdue;
 
-        if (interrupted || (options->seconds > 0 && now - campaign->began >= options->seconds))
+        if (interrupted || (options->seconds > 0 && now - campaign->report.began >= options->seconds))
             campaign->shared->stop = 1;
         if (campaign->shared->stop && end_of_patience == 0)
             end_of_patience = now + 15;
@@ -441,142 +450,6 @@ static void run_workers(struct campaign *campaign)
 }
 
 /* ---- the report --------------------------------------------------------------------------------------- */
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void closes_json(const struct shared *shared, cJSON *json)
-{
-    const char *text[SHARED_CLOSES];
-    cJSON *all = cJSON_AddArrayToObject(json, "close-states");
-    size_t count = 0;
-
-    for (int i = 0; i < SHARED_CLOSES; i++)
-        if (shared->close[i].ready)
-            text[count++] = shared->close[i].text;
-    qsort(text, count, sizeof *text, by_text);
-    for (size_t i = 0; i < count; i++)
-        cJSON_AddItemToArray(all, cJSON_CreateString(text[i]));
-}
-
-static void found_json(const struct campaign *campaign, cJSON *json)
-{
-    cJSON *all = cJSON_AddArrayToObject(json, "found");
-
-    for (size_t i = 0; i < campaign->founds; i++) {
-        const struct found *found = &campaign->found[i];
-        cJSON *one = cJSON_CreateObject();
-        struct text command = {0};
-        char number[24];
-
-        snprintf(number, sizeof number, "%llu", (unsigned long long)found->seed);
-        explore_command(campaign->options, found, &command);
-        cJSON_AddStringToObject(one, "kind", found->kind);
-        cJSON_AddStringToObject(one, "seed", number);
-        cJSON_AddStringToObject(one, "text", found->text);
-        cJSON_AddStringToObject(one, "command", text_of(&command));
-        cJSON_AddItemToArray(all, one);
-        text_free(&command);
-    }
-}
-
-static int save_report(const struct campaign *campaign)
-{
-    const struct uwsk_explore_options *options = campaign->options;
-    const struct shared *shared = campaign->shared;
-    double seconds = explore_clock() - campaign->began;
-    cJSON *json = cJSON_CreateObject(), *drivers, *analyses;
-    struct text all = {0};
-    char number[32], *text;
-    FILE *file;
-    int bad = 1;
-
-    cJSON_AddNumberToObject(json, "uwsk-explore", 1);
-    drivers = cJSON_AddArrayToObject(json, "drivers");
-    for (size_t i = 0; i < options->drivers; i++)
-        cJSON_AddItemToArray(drivers, cJSON_CreateString(options->driver[i]));
-    snprintf(number, sizeof number, "%llu", (unsigned long long)options->world.seed);
-    cJSON_AddStringToObject(json, "first-seed", number);
-    snprintf(number, sizeof number, "%u/%u", options->shard, options->shards);
-    cJSON_AddStringToObject(json, "shard", number);
-    cJSON_AddNumberToObject(json, "seeds", (double)shared->seeds);
-    cJSON_AddNumberToObject(json, "runs", (double)shared->runs);
-    cJSON_AddNumberToObject(json, "steps", (double)shared->steps);
-    cJSON_AddNumberToObject(json, "schedules", (double)shared->schedules);
-    cJSON_AddNumberToObject(json, "seconds", seconds);
-    cJSON_AddNumberToObject(json, "violations", (double)campaign->violations);
-    closes_json(shared, json);
-    found_json(campaign, json);
-    text_add(&all, "[%s]", text_of(&campaign->analyses));
-    analyses = cJSON_Parse(text_of(&all));
-    cJSON_AddItemToObject(json, "analyses", analyses ? analyses : cJSON_CreateArray());
-    text = cJSON_Print(json);
-    file = text ? fopen(options->json, "w") : NULL;
-    if (file) {
-        fprintf(file, "%s\n", text);
-        bad = ferror(file) != 0;
-        bad |= fclose(file) != 0;
-    }
-    if (bad)
-        explore_say("%s: cannot be written: %s", options->json, strerror(errno));
-    free(text);
-    cJSON_Delete(json);
-    text_free(&all);
-    return bad ? -1 : 0;
-}
-
-static int seen_before(const struct campaign *campaign, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(campaign->found[i].kind, campaign->found[index].kind) == 0)
-            return 1;
-    return 0;
-}
-
-static int by_seed(const void *a, const void *b)
-{
-    const struct found *x = a, *y = b;
-
-    if (x->seed != y->seed)
-        return x->seed < y->seed ? -1 : 1;
-    return x->fail_at < y->fail_at ? -1 : x->fail_at > y->fail_at;
-}
-
-/* In the order of the seeds.  Several workers may have found something before they heard of the others: who was
- * not asked to go on tells of one. */
-static void sort_found(struct campaign *campaign)
-{
-    qsort(campaign->found, campaign->founds, sizeof campaign->found[0], by_seed);
-    if (!campaign->options->keep_going && campaign->founds > 1)
-        campaign->violations = campaign->founds = 1;
-}
-
-/* The first of each kind closely, the others as a line. */
-static void analyse_all(struct campaign *campaign)
-{
-    unsigned analysed = 0;
-
-    for (size_t i = 0; i < campaign->founds; i++) {
-        const struct found *found = &campaign->found[i];
-
-        if (seen_before(campaign, i) || analysed == ANALYSED_MAX) {
-            printf("violation: %s seed %llu: %s\n", found->kind, (unsigned long long)found->seed,
-                   found->text);
-            continue;
-        }
-        if (campaign->analyses.length)
-            text_add(&campaign->analyses, ",");
-        size_t before = campaign->analyses.length;
-
-        explore_analyse_apart(campaign->options, found, analysed == 0 ? campaign->options->trace : NULL,
-                              &campaign->analyses);
-        if (campaign->analyses.length == before && before) /* nothing came: take the comma back */
-            campaign->analyses.data[--campaign->analyses.length] = 0;
-        analysed++;
-    }
-}
 
 /* Which drivers tell of every access. */
 static void say_watched(const struct uwsk_explore_options *options)
@@ -603,7 +476,7 @@ static void summary(const struct campaign *campaign)
 {
     const struct uwsk_explore_options *options = campaign->options;
     const struct shared *shared = campaign->shared;
-    double seconds = explore_clock() - campaign->began;
+    double seconds = explore_clock() - campaign->report.began;
 
     if (options->sweep)
         printf("swept seed %llu: %llu fault points, %llu runs", (unsigned long long)options->world.seed,
@@ -613,7 +486,8 @@ static void summary(const struct campaign *campaign)
                (unsigned long long)seed_of(campaign, 0), options->shards > 1 ? " of this shard" : "");
     printf(": %llu schedules, %llu close states, %llu violation%s, %.1f s\n",
            (unsigned long long)shared->schedules, (unsigned long long)shared->closes,
-           (unsigned long long)campaign->violations, campaign->violations == 1 ? "" : "s", seconds);
+           (unsigned long long)campaign->report.violations, campaign->report.violations == 1 ? "" : "s",
+           seconds);
     say_unwatched(options);
 }
 
@@ -621,51 +495,53 @@ static void summary(const struct campaign *campaign)
 
 static int explore_seeds(const struct uwsk_explore_options *options)
 {
-    struct campaign *campaign = calloc(1, sizeof *campaign);
+    struct campaign campaign = {.options = options};
     int status = 2;
 
-    if (!campaign || !(campaign->shared = shared_create()) || pipe(campaign->pipe) != 0) {
-        explore_say("no memory for the campaign");
-        free(campaign);
+    if (report_start(&campaign.report, options) != 0 || pipe(campaign.pipe) != 0)
         return 2;
-    }
-    campaign->options = options;
-    campaign->jobs = options->jobs < SHARED_JOBS ? options->jobs : SHARED_JOBS;
-    campaign->shared->limit = options->sweep ? 1 : options->seeds;
-    if (!options->sweep && campaign->jobs > options->seeds)
-        campaign->jobs = (unsigned)options->seeds;
+    campaign.shared = campaign.report.shared;
+    campaign.jobs = options->jobs < SHARED_JOBS ? options->jobs : SHARED_JOBS;
+    campaign.shared->limit = options->sweep ? 1 : options->seeds;
+    if (!options->sweep && campaign.jobs > options->seeds)
+        campaign.jobs = (unsigned)options->seeds;
     signal(SIGINT, on_interrupt);
     signal(SIGTERM, on_interrupt);
-    run_workers(campaign);
+    signal(SIGCHLD, on_child);
+    run_workers(&campaign);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
-    if (!campaign->problem) {
-        sort_found(campaign);
-        analyse_all(campaign);
-        summary(campaign);
-        status = campaign->violations ? 1 : 0;
-        if (options->json && save_report(campaign) != 0)
+    signal(SIGCHLD, SIG_DFL);
+    if (!campaign.problem) {
+        report_tell(&campaign.report);
+        summary(&campaign);
+        status = campaign.report.violations ? 1 : 0;
+        if (options->json && report_save(&campaign.report) != 0)
             status = 2;
     }
-    close(campaign->pipe[0]);
-    close(campaign->pipe[1]);
-    text_free(&campaign->analyses);
-    shared_destroy(campaign->shared);
-    free(campaign);
+    close(campaign.pipe[0]);
+    close(campaign.pipe[1]);
+    report_end(&campaign.report);
     return status;
 }
 
 /* ---- one seed ----------------------------------------------------------------------------------------- */
 
+struct one {
+    const struct uwsk_explore_options *options;
+    struct shared *shared; /* NULL: nobody counts */
+};
+
 struct one_answer {
-    int is_problem, is_violation;
+    int is_violation;
     struct found found;
-    uint64_t steps, fibers, hash, step;
+    uint64_t steps, fibers, hash, step; /* step: of the violation; 0 when the process has ended with it */
 };
 
 static int one_main(void *context, int out)
 {
-    const struct uwsk_explore_options *options = context;
+    const struct one *one = context;
+    const struct uwsk_explore_options *options = one->options;
     struct uwsk_world *world = explore_world(options);
     struct uwsk_world_result result;
     struct one_answer answer = {0};
@@ -677,6 +553,8 @@ static int one_main(void *context, int out)
         explore_say("%s", problem.text);
         return 2;
     }
+    if (one->shared)
+        explore_count(one->shared, world, &result);
     answer.found.seed = options->world.seed;
     answer.found.fail_at = options->world.fail_at;
     answer.found.fail_onwards = options->world.fail_onwards;
@@ -694,10 +572,12 @@ static int one_main(void *context, int out)
 }
 
 /* 0, or 2 after a complaint; a crash is an answer, too. */
-static int run_one_seed(const struct uwsk_explore_options *options, struct one_answer *answer)
+static int run_one_seed(const struct uwsk_explore_options *options, struct shared *shared,
+                        struct one_answer *answer)
 {
+    struct one one = {options, shared};
     struct text out = {0};
-    int status = explore_child(one_main, (void *)(uintptr_t)options, &out);
+    int status = explore_child(one_main, &one, &out);
 
     memset(answer, 0, sizeof *answer);
     if (out.length == sizeof *answer) {
@@ -705,8 +585,11 @@ static int run_one_seed(const struct uwsk_explore_options *options, struct one_a
     } else if (status > 2) {
         answer->is_violation = 1;
         answer->found.seed = options->world.seed;
-        snprintf(answer->found.kind, sizeof answer->found.kind, "process-crashed");
-        snprintf(answer->found.text, sizeof answer->found.text, "the process ends with status %d", status);
+        answer->found.fail_at = options->world.fail_at;
+        answer->found.fail_onwards = options->world.fail_onwards;
+        explore_crashed(&answer->found, status);
+        if (shared)
+            shared->runs++;
     }
     text_free(&out);
     return answer->is_violation || status == 0 ? 0 : 2;
@@ -725,9 +608,12 @@ static int start_gdb(const struct uwsk_explore_options *options, const struct on
         text_add(&line, "exec gdb -q -ex 'handle SIGSEGV nostop noprint pass' -ex run --args ");
         text_shell(&line, self);
         text_add(&line, "%s --break-at %llu", text_of(&run) + strlen("uwsk"),
-                 (unsigned long long)answer->step);
-        printf("gdb stops at step %llu; right after it comes: %s\n", (unsigned long long)answer->step,
-               answer->found.text);
+                 (unsigned long long)(answer->step ? answer->step : UINT64_MAX));
+        if (answer->step)
+            printf("gdb stops at step %llu; right after it comes: %s\n", (unsigned long long)answer->step,
+                   answer->found.text);
+        else
+            printf("gdb goes on until %s\n", answer->found.text);
         fflush(stdout);
         execl("/bin/sh", "sh", "-c", text_of(&line), (char *)NULL);
     }
@@ -737,49 +623,37 @@ static int start_gdb(const struct uwsk_explore_options *options, const struct on
     return 2;
 }
 
-/* The report of one seed: `analysis` is its violation, or empty. */
-static int save_short_report(const struct uwsk_explore_options *options, const struct text *analysis)
+static void tell_one(const struct uwsk_explore_options *options, const struct one_answer *answer)
 {
-    FILE *file = fopen(options->json, "w");
-    int bad = !file;
-
-    if (file) {
-        fprintf(file,
-                "{\"uwsk-explore\":1,\"shard\":\"1/1\",\"seeds\":1,\"runs\":1,\"violations\":%d,"
-                "\"close-states\":[],\"found\":[%s],\"analyses\":[%s]}\n",
-                analysis->length != 0, text_of(analysis), text_of(analysis));
-        bad = fclose(file) != 0;
-    }
-    if (bad)
-        explore_say("%s: cannot be written: %s", options->json, strerror(errno));
-    return bad ? -1 : 0;
+    printf("seed %llu: %s%llu steps, %llu threads, hash %016llx\n", (unsigned long long)options->world.seed,
+           answer->is_violation ? "" : "nothing was found: ", (unsigned long long)answer->steps,
+           (unsigned long long)answer->fibers, (unsigned long long)answer->hash);
 }
 
 static int explore_one(const struct uwsk_explore_options *options)
 {
-    struct text json = {0};
+    struct report report;
     struct one_answer answer;
-    int status = run_one_seed(options, &answer);
+    int status = 2;
 
-    if (status != 0)
-        return status;
-    if (!answer.is_violation) {
-        printf("seed %llu: nothing was found: %llu steps, %llu threads, hash %016llx\n",
-               (unsigned long long)options->world.seed, (unsigned long long)answer.steps,
-               (unsigned long long)answer.fibers, (unsigned long long)answer.hash);
-        return options->json && save_short_report(options, &json) != 0 ? 2 : 0;
+    if (report_start(&report, options) != 0)
+        return 2;
+    if (run_one_seed(options, report.shared, &answer) != 0)
+        goto out;
+    report.shared->seeds = 1;
+    if (answer.is_violation && options->gdb) {
+        status = start_gdb(options, &answer);
+        goto out;
     }
-    if (options->gdb)
-        return start_gdb(options, &answer);
-    explore_analyse_apart(options, &answer.found, options->trace, &json);
-    printf("seed %llu: %llu steps, %llu threads, hash %016llx\n", (unsigned long long)options->world.seed,
-           (unsigned long long)answer.steps, (unsigned long long)answer.fibers,
-           (unsigned long long)answer.hash);
-    if (options->json && save_short_report(options, &json) != 0)
+    if (answer.is_violation && report_keep(&report, &answer.found) != 0)
+        goto out;
+    report_tell(&report);
+    tell_one(options, &answer);
+    status = answer.is_violation;
+    if (options->json && report_save(&report) != 0)
         status = 2;
-    else
-        status = 1;
-    text_free(&json);
+out:
+    report_end(&report);
     return status;
 }
 
@@ -899,7 +773,7 @@ static int measure(struct uwsk_explore_options *options)
     if (options->world.scheduler != UWSK_SCHEDULER_PCT || options->world.expected_steps)
         return 0;
     first.world.scheduler = UWSK_SCHEDULER_RANDOM;
-    if (run_one_seed(&first, &answer) != 0)
+    if (run_one_seed(&first, NULL, &answer) != 0)
         return 2;
     options->world.expected_steps = answer.steps ? answer.steps : 1;
     for (unsigned i = 1; i < options->world.depth; i++)
@@ -914,12 +788,16 @@ static int measure(struct uwsk_explore_options *options)
 
 static int explore_search(const struct uwsk_explore_options *options)
 {
-    struct text json = {0};
-    int status = explore_dfs(options, &json);
+    struct report report;
+    int status;
 
-    if (status != 2 && options->json && save_short_report(options, &json) != 0)
+    if (report_start(&report, options) != 0)
+        return 2;
+    report.shared->seeds = 1;
+    status = explore_dfs(&report);
+    if (status != 2 && options->json && report_save(&report) != 0)
         status = 2;
-    text_free(&json);
+    report_end(&report);
     return status;
 }
 

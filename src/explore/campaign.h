@@ -49,20 +49,42 @@ struct found { /* a violation as workers tell it */
     char text[600]; /* the first lines */
 };
 
-/* A violation that was looked at closely. */
-struct analysis {
-    struct found found;
-    uint64_t step;
-    uint64_t as_found; /* switches before shrinking */
-    uint64_t preemptions, switches;
-    int minimal, reproduced;
+struct shared;
+
+/* What many runs have found (report.c). */
+struct report {
+    const struct uwsk_explore_options *options;
+    struct shared *shared; /* counters, close states */
+    double began;
+    struct found *found;
+    size_t founds, room;
+    uint64_t violations;  /* found may list fewer */
+    struct text analyses; /* JSON objects, comma between */
 };
+
+/* 0, or -1 after a complaint; report_end in the first case. */
+int report_start(struct report *report, const struct uwsk_explore_options *options);
+void report_end(struct report *report);
+/* Counts a violation and lists it: the first of each kind, and others as long as there is room.  0, or -1 after a
+ * complaint. */
+int report_keep(struct report *report, const struct found *found);
+/* What was kept, on standard output, in the order of the seeds: the first of each kind closely, the others as a line.
+ * Several workers may have found something before they heard of the others: who was not asked to go on tells of
+ * one. */
+void report_tell(struct report *report);
+/* --json: 0, or -1 after a complaint. */
+int report_save(const struct report *report);
 
 /* campaign.c */
 void explore_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 double explore_clock(void); /* seconds, for rates */
 /* Runs fn in a process of its own; what it writes is appended to *out.  Its exit status, or 128 + signal. */
 int explore_child(int (*fn)(void *context, int out), void *context, struct text *out);
+/* What is said of a process that has ended with this status (explore_child). */
+void explore_crashed(struct found *found, int status);
+/* Counts a run: its schedule, its steps, the states in which sockets were closed. */
+void explore_count(struct shared *shared, const struct uwsk_world *world,
+                   const struct uwsk_world_result *result);
 /* A world with drivers, scenario and settings; NULL after a complaint. */
 struct uwsk_world *explore_world(const struct uwsk_explore_options *options);
 
@@ -107,7 +129,7 @@ void trace_free(struct trace *trace);
 /* What identifies a file: its build-id, or a hash of its bytes.  0 or -1. */
 int explore_file_id(const char *path, char *id, size_t bytes);
 
-/* dfs.c */
-int explore_dfs(const struct uwsk_explore_options *options, struct text *json);
+/* dfs.c: 0, 1 when something was found: it is in the report, 2 after a complaint. */
+int explore_dfs(struct report *report);
 
 #endif

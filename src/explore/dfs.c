@@ -8,6 +8,7 @@
  * parent.
  */
 #include "explore/campaign.h"
+#include "explore/shared.h"
 #include "explore/world.h"
 
 #include <stdio.h>
@@ -26,9 +27,11 @@ struct node {
 
 struct search {
     const struct uwsk_explore_options *options;
+    struct shared *shared;
+    int out; /* what was found is written there: struct found, then the analysis */
     struct uwsk_world *world;
     struct node *queue[BOUND_MAX + 1]; /* by preemptions */
-    uint64_t runs, waiting, by_preemptions[BOUND_MAX + 1];
+    uint64_t runs, waiting, diverged, by_preemptions[BOUND_MAX + 1];
     struct uwsk_switch *schedule;
     size_t room;
     int bound;
@@ -91,12 +94,12 @@ static int add_alternatives(struct search *search, struct node *node, unsigned p
 
         if (decision->step <= node->last.step)
             continue;
-        for (uint32_t fiber = 0; fiber < 64; fiber++) {
+        for (uint64_t left = decision->runnable; left; left &= left - 1) {
+            uint32_t fiber = decision->first + (uint32_t)__builtin_ctzll(left);
             unsigned cost = decision->current_runnable && fiber != decision->current;
             struct uwsk_switch last = {decision->step, fiber, cost};
 
-            if (!(decision->runnable >> fiber & 1) || fiber == decision->chosen ||
-                preemptions + cost > (unsigned)search->bound)
+            if (fiber == decision->chosen || preemptions + cost > (unsigned)search->bound)
                 continue;
             if (push(search, node, &last, preemptions + cost) != 0)
                 return -1;
@@ -136,21 +139,27 @@ static void show(struct search *search, int last)
         fputc('\n', stderr);
 }
 
-static int found(struct search *search, const struct node *node, const struct uwsk_world_result *result,
-                 struct text *json)
+static int found(struct search *search, const struct node *node, const struct uwsk_world_result *result)
 {
     struct found found = {.seed = search->options->world.seed};
     struct uwsk_switch *schedule = malloc((node->length + 1u) * sizeof *schedule);
     size_t count = node->length;
+    struct text json = {0};
+    int status = 1;
 
     if (!schedule)
         return 2;
     memcpy(schedule, search->schedule, count * sizeof *schedule);
     snprintf(found.kind, sizeof found.kind, "%s", result->kind);
     snprintf(found.text, sizeof found.text, "%.*s", (int)strcspn(result->text, "\n"), result->text);
-    explore_analyse(search->options, search->world, &found, schedule, count, search->options->trace, json);
+    if (write(search->out, &found, sizeof found) != (ssize_t)sizeof found)
+        status = 2;
+    explore_analyse(search->options, search->world, &found, schedule, count, search->options->trace, &json);
+    if (json.length && write(search->out, json.data, json.length) != (ssize_t)json.length)
+        status = 2;
+    text_free(&json);
     free(schedule);
-    return 1;
+    return status;
 }
 
 static void summary(const struct search *search, int complete)
@@ -162,7 +171,7 @@ static void summary(const struct search *search, int complete)
     printf("; %s, %.1f s\n", complete ? "complete" : "not complete", explore_clock() - search->began);
 }
 
-static int dfs(struct search *search, struct text *json)
+static int dfs(struct search *search)
 {
     const struct uwsk_explore_options *options = search->options;
     struct uwsk_world_result result;
@@ -186,10 +195,13 @@ static int dfs(struct search *search, struct text *json)
             status = 2;
         } else {
             search->runs++;
+            explore_count(search->shared, search->world, &result);
             search->by_preemptions[preemptions]++;
             if (result.kind)
-                status = found(search, node, &result, json);
-            else if (!result.diverged && add_alternatives(search, node, (unsigned)preemptions) != 0)
+                status = found(search, node, &result);
+            else if (result.diverged)
+                search->diverged++; /* and what lies behind it is not tried */
+            else if (add_alternatives(search, node, (unsigned)preemptions) != 0)
                 status = 2;
         }
         drop(node);
@@ -197,34 +209,48 @@ static int dfs(struct search *search, struct text *json)
     }
     show(search, 1);
     if (status != 2)
-        summary(search, status == 0 && search->waiting == 0);
+        summary(search, status == 0 && search->waiting == 0 && search->diverged == 0);
     return status;
 }
 
 static int dfs_main(void *context, int out)
 {
-    const struct uwsk_explore_options *options = context;
-    struct search search = {.options = options, .world = explore_world(options), .bound = options->dfs};
-    struct text json = {0};
-    int status;
+    const struct report *report = context;
+    struct search search = {.options = report->options,
+                            .shared = report->shared,
+                            .out = out,
+                            .world = explore_world(report->options),
+                            .bound = report->options->dfs};
 
     if (!search.world)
         return 2;
     if (search.bound > BOUND_MAX)
         search.bound = BOUND_MAX;
     search.began = explore_clock();
-    status = dfs(&search, &json);
-    fflush(stdout);
-    if (json.length && write(out, json.data, json.length) < 0)
-        return 2;
-    return status;
+    return dfs(&search);
 }
 
-int explore_dfs(const struct uwsk_explore_options *options, struct text *json)
+int explore_dfs(struct report *report)
 {
-    int status = explore_child(dfs_main, (void *)(uintptr_t)options, json);
+    struct found found = {.seed = report->options->world.seed};
+    struct text out = {0};
+    int status = explore_child(dfs_main, report, &out);
 
-    if (status > 2)
-        explore_say("the process of the search ended with status %d", status);
+    if (out.length >= sizeof found) {
+        memcpy(&found, out.data, sizeof found);
+        text_bytes(&report->analyses, out.data + sizeof found, out.length - sizeof found);
+    } else if (status > 2) {
+        struct text command = {0};
+
+        explore_crashed(&found, status);
+        explore_command(report->options, &found, &command);
+        report->shared->runs++;
+        printf("violation: %s seed %llu: %s\nrun it again:  %s\n", found.kind, (unsigned long long)found.seed,
+               found.text, text_of(&command));
+        text_free(&command);
+    }
+    text_free(&out);
+    if (found.kind[0] && report_keep(report, &found) != 0)
+        return 2;
     return status > 2 ? 1 : status;
 }

@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_WORLD = 1000, STREAM_PEERS = 1001, MICROSECOND = 1000, MILLISECOND = 1000000 };
+enum {
+    STREAM_WORLD = 1000,
+    STREAM_PEERS = 1001,
+    STREAM_FAULTS = 1003,
+    MICROSECOND = 1000,
+    MILLISECOND = 1000000
+};
 
 static uint64_t between(struct sim_rng *rng, uint64_t low, uint64_t high)
 {
@@ -97,6 +103,7 @@ void draw_world(const struct uwsk_world *world, struct drawn *drawn)
     draw_weather(&rng, &drawn->weather);
     if (scenario->has_weather)
         drawn->weather = scenario->weather;
+    drawn->fair = drawn->weather;
     if (options->faults & UWSK_FAULTS_NETWORK)
         add_faults(&rng, &drawn->weather);
     if (chance(&rng, 30)) { /* some threads are slow */
@@ -109,6 +116,17 @@ void draw_world(const struct uwsk_world *world, struct drawn *drawn)
         drawn->unload = scenario->unload;
         drawn->unload_ns = scenario->unload_ns;
     }
+}
+
+void draw_faults(const struct uwsk_world *world, struct net_weather *weather)
+{
+    struct sim_rng rng;
+
+    *weather = world->drawn.weather;
+    if (world->options.faults & UWSK_FAULTS_NETWORK)
+        return; /* drawn already */
+    sim_rng_seed(&rng, world->options.seed, STREAM_FAULTS);
+    add_faults(&rng, weather);
 }
 
 /* ---- peers -------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
  * explore.h - the private header of exploration.
  *
  * Everything here lives outside the snapshot: memory of libc, never static data, which sim_restore() would put
- * back; the one static pointer (world_current) is set anew by each run.
+ * back; the one static pointer (world.c: current) is kept out of the snapshot (HOST_KEPT).
  */
 #ifndef UWSK_EXPLORE_H
 #define UWSK_EXPLORE_H
@@ -123,6 +123,7 @@ struct uwsk_peer {
     struct net_socket *socket, *listener;
     uint64_t sent, back; /* bytes of the pattern that were sent, that have come back */
     uint64_t patience;
+    uint64_t began; /* virtual ns */
     int host;
     int over; /* an expectation has failed: nothing more is done */
     int line; /* of the scenario, where it stands */
@@ -136,13 +137,15 @@ void peer_main(struct uwsk_peer *peer);
 struct drawn {
     int completion, deliver, send_complete;
     unsigned processors;
-    struct net_weather weather;
+    struct net_weather weather, fair; /* fair: without faults */
     unsigned delay_one_in;
     uint64_t delay_ns;
     int unload;
     uint64_t unload_ns;
 };
 void draw_world(const struct uwsk_world *world, struct drawn *drawn);
+/* The weather with faults of the network. */
+void draw_faults(const struct uwsk_world *world, struct net_weather *weather);
 /* Peers for a driver that listens on these addresses; free each with peer_plan_free. */
 struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *listening, size_t count,
                              size_t *peers);

@@ -46,19 +46,36 @@ static int plan(void *context, int kind)
     return failed;
 }
 
-int world_faults(const struct uwsk_world *world)
+int faults_since(const struct uwsk_world *world, uint64_t ns)
 {
-    return world->faults;
+    return world->options.fail_at || world->faulty_until > ns;
+}
+
+static void set_faults(struct uwsk_world *world, int faults)
+{
+    if (faults)
+        world->faulty_until = UINT64_MAX;
+    else if (world->faults)
+        world->faulty_until = host_now();
+    world->faults = faults;
 }
 
 void uwsk_world_faults(struct uwsk_world *world, int faults)
 {
-    world->faults = faults;
+    struct net_weather weather = world->drawn.fair;
+
+    faults &= UWSK_FAULTS_ALL;
+    if (faults & UWSK_FAULTS_NETWORK)
+        draw_faults(world, &weather);
+    net_weather_change(&weather);
+    set_faults(world, faults);
 }
 
 void faults_start(struct uwsk_world *world)
 {
-    world->faults = world->options.faults;
+    world->faults = 0;
+    world->faulty_until = 0;
+    set_faults(world, world->options.faults);
     world->fault_one_in = world->faults_made = 0;
     sim_stream(&world->fault_rng, STREAM_FAULTS);
     host_set_fault_plan(plan, world);

@@ -38,7 +38,6 @@ struct watched_socket {
     const char *category;
     struct watched_irp *irps; /* not completed, newest first */
     int closing;              /* WskCloseSocket was let in */
-    int discarded;            /* by the runtime: no IRP of a driver closes it */
     int close_completing;
     int let_in;  /* a callback that has not begun */
     int running; /* callbacks */
@@ -357,7 +356,6 @@ static void on_closing(struct invariants *all, struct watched_socket *socket, co
 
     socket->closing = 1;
     if (!irp) {
-        socket->discarded = 1;
         events_add(all->world, "the runtime closes socket %llu by itself",
                    (unsigned long long)socket->number);
         return;

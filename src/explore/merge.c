@@ -146,6 +146,9 @@ static void tell(const struct merge *merge)
                string(item, "text"));
         printf("  run it again: %s\n", string(item, "command"));
     }
+    if (merge->violations > cJSON_GetArraySize(merge->found))
+        printf("%.0f more violations of these kinds are not listed\n",
+               merge->violations - cJSON_GetArraySize(merge->found));
     for (unsigned i = 1; i <= merge->shards; i++)
         missing += !merge->shard[i];
     printf("merged %zu reports: %.0f seeds, %.0f runs, %.0f schedules, %d close states, %.0f violation%s, "

@@ -31,7 +31,7 @@ static void failed(struct uwsk_peer *peer, const char *format, ...)
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     peer->over = 1;
-    if (peer->world->options.fail_at || world_faults(peer->world) || peer->world->phase >= WORLD_UNLOADING)
+    if (faults_since(peer->world, peer->began) || peer->world->phase >= WORLD_UNLOADING)
         return;
     if (peer->line)
         world_violation(peer->world, "expectation", "%s:%d: %s %s", peer->world->scenario.name, peer->line,
@@ -426,6 +426,7 @@ void peer_main(struct uwsk_peer *peer)
     const struct peer_plan *plan = peer->plan;
 
     uwsk_peer_wait(peer, plan->at_ns);
+    peer->began = host_now();
     if (plan->main)
         plan->main(peer, plan->context);
     else

@@ -88,7 +88,6 @@ struct block {
     uintptr_t from;
     size_t bytes;
     int kind;
-    uint64_t tag;
     uint32_t freed_by;
     void *born_at, *dead_at;
     struct stack *born, *dead;
@@ -611,8 +610,7 @@ static void begin_anew(struct races *all, const void *object, uint64_t bytes)
     forget_accesses(all, from, to);
 }
 
-static void block_born(struct races *all, int kind, const void *object, uint64_t tag, uint64_t bytes,
-                       void *caller)
+static void block_born(struct races *all, int kind, const void *object, uint64_t bytes, void *caller)
 {
     struct block **bucket = &all->block[hash_of((uintptr_t)object >> 4)], *block = all->spare_blocks;
 
@@ -620,12 +618,8 @@ static void block_born(struct races *all, int kind, const void *object, uint64_t
         all->spare_blocks = block->next;
     else
         block = must(malloc(sizeof *block));
-    *block = (struct block){.next = *bucket,
-                            .from = (uintptr_t)object,
-                            .bytes = bytes,
-                            .kind = kind,
-                            .tag = tag,
-                            .born_at = caller};
+    *block = (struct block){
+        .next = *bucket, .from = (uintptr_t)object, .bytes = bytes, .kind = kind, .born_at = caller};
     if (detail(all))
         block->born = take_stack(all);
     *bucket = block;
@@ -687,7 +681,7 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
     struct races *all = context;
 
     if (is_memory(kind))
-        block_born(all, kind, object, tag, bytes, caller);
+        block_born(all, kind, object, bytes, caller);
     else if (kind == OBSERVE_DEVICE)
         begin_anew(all, object, bytes);
     if (all->below->born)

@@ -19,6 +19,7 @@
 #include <bugcodes.h>
 #include <ntstatus.h>
 
+_Static_assert(SIM_DEPTH_MAX == 65, "check_options and uwsk/sim.h say so");
 _Static_assert(sizeof(struct uwsk_switch) == sizeof(struct sim_choice) &&
                    offsetof(struct uwsk_switch, fiber) == offsetof(struct sim_choice, fiber) &&
                    offsetof(struct uwsk_switch, preemption) == offsetof(struct sim_choice, preemption),
@@ -762,6 +763,9 @@ static int32_t check_options(const struct uwsk_world_options *options, struct uw
         wrong = "struct uwsk_world_options is of another version of the runtime";
     else if (options->scheduler < UWSK_SCHEDULER_RANDOM || options->scheduler > UWSK_SCHEDULER_SEARCH)
         wrong = "there is no such scheduler";
+    else if (options->scheduler == UWSK_SCHEDULER_PCT &&
+             (options->depth < 1 || options->depth > SIM_DEPTH_MAX))
+        wrong = "a depth that is not from 1 to 65";
     else if (options->processors > 64)
         wrong = "more than 64 processors";
     else if (options->faults & ~UWSK_FAULTS_ALL)

@@ -52,9 +52,8 @@ struct uwsk_world {
     void *director_context;
     enum world_phase phase;
     uint64_t phase_since;
-    uint32_t watch_over; /* parking word: the watcher may go */
-    uint64_t progress;   /* counts what happens */
-    size_t loaded;
+    uint32_t watch_over;         /* parking word: the watcher may go */
+    uint64_t progress;           /* counts what happens */
     struct uwsk_problem problem; /* the runtime did not start */
     int not_started;
 
@@ -68,7 +67,8 @@ struct uwsk_world {
     struct sim_rng fault_rng;
     unsigned fault_one_in; /* memory; 0 = none */
     unsigned faults_made;
-    int faults; /* enum uwsk_faults, now */
+    int faults;            /* enum uwsk_faults, now */
+    uint64_t faulty_until; /* virtual ns: when they ended; UINT64_MAX: they have not, 0: there were none */
     uint64_t fault_points;
     uint32_t main_fiber;
 
@@ -83,12 +83,13 @@ int world_violation_begin(struct uwsk_world *world, const char *kind);
 void world_violation_end(struct uwsk_world *world);
 /* Is any of its drivers compiled with --explore? */
 int world_watched(const struct uwsk_world *world);
-int world_faults(const struct uwsk_world *world);
 /* Loads the drivers once and for all and takes the snapshot. */
 int32_t world_prepare(struct uwsk_world *world, struct uwsk_problem *problem);
 
 /* faults.c */
 void faults_start(struct uwsk_world *world);
 void faults_stop(void);
+/* Have calls been made to fail, or connections, since this moment of virtual time? */
+int faults_since(const struct uwsk_world *world, uint64_t ns);
 
 #endif

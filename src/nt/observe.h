@@ -60,10 +60,10 @@ enum observe_call {
  * the order of the steps themselves. */
 enum observe_socket_step {
     OBSERVE_SOCKET_CALL = 1, /* an IRP of a call on the socket was let in (name: the function) */
-    OBSERVE_SOCKET_REFUSED,  /* a call was not: the socket is closing or closed */
-    OBSERVE_SOCKET_CLOSING,  /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
-    OBSERVE_SOCKET_UNKNOWN,  /* WskRelease of a list that is not retained */
-    OBSERVE_SOCKET_CALLBACK  /* an event callback was let in: its routine will be called */
+    OBSERVE_SOCKET_REFUSED, /* a call was not: the socket is closing or closed, or there is none (NULL, too) */
+    OBSERVE_SOCKET_CLOSING, /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
+    OBSERVE_SOCKET_UNKNOWN, /* WskRelease, on an open socket, of what is no retained list (NULL, too) */
+    OBSERVE_SOCKET_CALLBACK /* an event callback was let in: its routine will be called */
 };
 
 /* What the WDK puts in order: whatever a thread did before it released an object has happened for everybody who

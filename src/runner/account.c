@@ -531,13 +531,6 @@ struct runner_object *runner_account_copy(size_t *count)
     return copies.out;
 }
 
-uint64_t runner_irp_since(const void *irp)
-{
-    uint64_t ticks = io_irp_pending_since(irp);
-
-    return ticks ? host_ticks_time(ticks) : 0;
-}
-
 struct running {
     const struct uwsk_driver *driver;
     int found;

@@ -216,12 +216,11 @@ static int is_socket_of(const struct wsk_report_socket *socket, const struct uws
 
 static void irp_line(const struct runner_out *out, const struct wsk_report_irp *irp)
 {
-    uint64_t since = runner_irp_since(irp->irp);
     char duration[24];
 
-    if (since)
+    if (irp->since)
         runner_line(out, "      pending: %s, IRP %p, %s, for %s", irp->operation, irp->irp, irp->stage,
-                    runner_duration(host_now() - since, duration));
+                    runner_duration(host_now() - host_ticks_time(irp->since), duration));
     else
         runner_line(out, "      pending: %s, IRP %p, %s", irp->operation, irp->irp, irp->stage);
 }

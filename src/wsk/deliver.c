@@ -50,6 +50,13 @@ static void lane_seen_to(struct wsk_lane *lane)
     lane->socket->wanted &= (UCHAR) ~(1u << lane->id);
 }
 
+/* lock held: the next IRP may be delivered. */
+static BOOLEAN lane_ready(const struct wsk_lane *lane)
+{
+    return !IsListEmpty(&lane->ready) &&
+           !(wsk_op_of(wsk_irp_of_link(lane->ready.Flink))->flags & WSK_OP_AWAITED);
+}
+
 /* lock held, lane owned by this thread: delivers one thing, without the lock.  FALSE: nothing is ready or due. */
 static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
 {
@@ -57,9 +64,9 @@ static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
     enum wsk_callback kind;
 
     lane_seen_to(lane);
-    if (!IsListEmpty(&lane->ready))
+    if (lane_ready(lane))
         wsk_op_deliver(socket, wsk_irp_of_link(RemoveHeadList(&lane->ready)), irql);
-    else if (lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0)
+    else if (IsListEmpty(&lane->ready) && lane->id == WSK_LANE_RECEIVE && (kind = wsk_event_due(socket)) != 0)
         wsk_event_run(socket, kind, irql);
     else
         return FALSE;
@@ -220,11 +227,11 @@ void wsk_lane_drain(struct wsk_socket *socket)
 
         if (outermost || lane->owner == thread) {
             lane->owner = thread;
-            while (!IsListEmpty(&lane->ready) && wsk_may_nest())
+            while (lane_ready(lane) && wsk_may_nest())
                 wsk_op_deliver(socket, wsk_irp_of_link(RemoveHeadList(&lane->ready)), &irql);
             if (outermost)
                 lane->owner = NULL;
-            if (!IsListEmpty(&lane->ready))
+            if (lane_ready(lane))
                 wsk_lane_kick(socket, (enum wsk_lane_id)i);
         }
         wsk_unlock(socket, irql);

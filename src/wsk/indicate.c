@@ -36,12 +36,13 @@ static void set_spare(struct wsk_socket *socket, struct wsk_indication *indicati
 }
 
 /* lock held, or socket NULL.  One is kept for the next bytes of the same socket: a connection rarely has more
- * than one at a time.  Whoever looks at it although it was given back finds no MDL in it. */
+ * than one at a time.  Whoever looks at it although it was given back finds no MDL in it, and a sanitizer finds him. */
 static void indication_free(struct wsk_socket *socket, struct wsk_indication *indication)
 {
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
     if (socket != NULL && socket->receive.spare == NULL) {
         indication->public.Buffer.Mdl = NULL;
+        host_memory_poison(indication, sizeof *indication);
         set_spare(socket, indication);
     } else {
         ex_free_pool(indication);
@@ -80,7 +81,9 @@ NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes
 
     C_ASSERT(sizeof(((struct wsk_indication *)0)->room) >= sizeof(MDL) + 32 * sizeof(PFN_NUMBER));
     KE_ASSERT(room <= 31 * PAGE_SIZE);
-    if (indication == NULL)
+    if (indication != NULL)
+        host_memory_unpoison(indication, sizeof *indication);
+    else
         indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
     if (indication == NULL) {
         WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
@@ -263,7 +266,7 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
     PLIST_ENTRY link;
     KIRQL irql;
 
-    if (socket == NULL || DataIndication == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket)) {
+    if (socket == NULL || !wsk_socket_valid(socket) || !wsk_gate_enter(socket)) {
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskRelease");
         return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
     }

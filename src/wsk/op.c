@@ -7,10 +7,10 @@
  *   pended     marked pending, STATUS_PENDING is returned (D-03), and later wsk_op_done puts it on a lane.
  *
  * Cancellation.  While an IRP may be cancelled its CancelRoutine is wsk_op_cancel.  Whoever ends it takes
- * that routine back (wsk_op_done).  If it is gone already, a cancel routine is on its way: then the result is
- * left in the IRP and the cancel routine delivers it; so an operation that won the race keeps its own result
- * (C-CLOSE-13, K-CANCEL-06). The IRP holds the socket's gate until its completion routine has returned, so
- * the cancel routine always finds a live socket.
+ * that routine back (wsk_op_done).  If it is gone already, a cancel routine is on its way: then the IRP goes onto
+ * its lane with its result, but is not delivered, nor what stands behind it (D-06), before that routine has come.  So
+ * an operation that won the race keeps its own result (C-CLOSE-13, K-CANCEL-06). The IRP holds the socket's gate until
+ * its completion routine has returned, so the cancel routine always finds a live socket.
  */
 #include "wsk/wskp.h"
 
@@ -153,7 +153,8 @@ static VOID NTAPI wsk_op_cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (op->stage == WSK_STAGE_DONE) { /* it ended in the meantime: it keeps the result it has (C-CLOSE-13) */
         enum wsk_lane_id lane = wsk_op_lane((enum wsk_op_kind)op->kind);
 
-        InsertTailList(&socket->lanes[lane].ready, &Irp->Tail.Overlay.ListEntry);
+        KE_ASSERT(op->flags & WSK_OP_AWAITED);
+        op->flags &= (UCHAR)~WSK_OP_AWAITED;
         wsk_lane_kick(socket, lane);
     } else {
         op_cancel_locked(socket, Irp);
@@ -189,13 +190,11 @@ static void op_post(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_
     op->status = status;
     op->information = information;
     op->stage = WSK_STAGE_DONE;
-    if ((op->flags & WSK_OP_CANCELLABLE) && !(op->flags & WSK_OP_CANCELLED) && taken == NULL) {
-        /* A cancel routine is on its way to our lock: it finds stage DONE and puts the IRP on the lane. */
-        InitializeListHead(&Irp->Tail.Overlay.ListEntry);
-        return;
-    }
     InsertTailList(&socket->lanes[lane].ready, &Irp->Tail.Overlay.ListEntry);
-    wsk_lane_kick(socket, lane);
+    if ((op->flags & WSK_OP_CANCELLABLE) && !(op->flags & WSK_OP_CANCELLED) && taken == NULL)
+        op->flags |= WSK_OP_AWAITED; /* a cancel routine is on its way to our lock: it finds stage DONE */
+    else
+        wsk_lane_kick(socket, lane);
 }
 
 void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)

@@ -400,8 +400,8 @@ void wsk_receive_start(struct wsk_socket *socket)
 
 BOOLEAN wsk_receive_drained(struct wsk_socket *socket)
 {
-    if (!IsListEmpty(&socket->receive.data) || socket->receive.held == HELD_IRP)
-        return FALSE;
+    if (!IsListEmpty(&socket->receive.data) || socket->receive.held != HELD_NONE)
+        return FALSE; /* what is held may have bytes in its hands that are not here yet */
     return (socket->latches & WSK_LATCH_EOF) ||
            WSK_TRANSPORT_OPS->query(socket->transport, TRANSPORT_READABLE) == 0;
 }

@@ -58,6 +58,7 @@ static const char *stage_name(UCHAR stage)
     }
 }
 
+/* lock held: what stands in the socket does not end meanwhile.  When this is read, it may have. */
 static void add_irp(struct wsk_report_socket *report, PIRP irp)
 {
     const struct wsk_op *op = wsk_op_of(irp);
@@ -68,6 +69,7 @@ static void add_irp(struct wsk_report_socket *report, PIRP irp)
         entry->irp = irp;
         entry->operation = wsk_op_name((enum wsk_op_kind)op->kind);
         entry->stage = stage_name(op->stage);
+        entry->since = io_irp_pending_since(irp);
     }
     report->irp_count++;
 }

@@ -14,6 +14,7 @@ struct wsk_report_irp {
     const void *irp;
     const char *operation; /* "WskReceive" */
     const char *stage;     /* "queued" */
+    uint64_t since;        /* it is pending, in host_ticks(); 0 = not known */
 };
 
 struct wsk_report_socket {

@@ -148,7 +148,7 @@ enum wsk_op_stage {
     WSK_STAGE_QUEUED = 1, /* in a queue of the socket, the transport does not know of it */
     WSK_STAGE_HELD,       /* the transport works on it */
     WSK_STAGE_SENT_WAIT,  /* send: handed over, not all of it sent; disconnect: FIN not yet acknowledged */
-    WSK_STAGE_DONE        /* result stored; on a lane, or left to a cancel routine that is on its way */
+    WSK_STAGE_DONE        /* result stored; on a lane */
 };
 
 /* Lives in Irp->Tail.Overlay.DriverContext while the provider owns the IRP: no allocation per operation. */
@@ -171,6 +171,8 @@ C_ASSERT(sizeof(struct wsk_op) <= 4 * sizeof(PVOID));
 #define WSK_OP_CANCELLABLE 1 /* a cancel routine was set */
 #define WSK_OP_CANCELLED   2 /* our cancel routine has run: IoCancelIrp wants its end */
 #define WSK_OP_BY_CLOSE    4 /* close ends it: STATUS_CANCELLED unless the transport reports full success */
+#define WSK_OP_AWAITED                                                                                       \
+    8 /* DONE: a cancel routine is on its way, and nothing is delivered before it has come */
 
 /* Lives in the provider's own stack location (Parameters): copied from the caller's arguments (D-11). */
 union wsk_arguments {
@@ -478,8 +480,8 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
  * dispatch function returns STATUS_PENDING from here on.  FALSE: it was cancelled before it came and is on
  * its way out. */
 BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue);
-/* socket->lock held; the IRP is in no queue any more.  Stores the result and puts the IRP on its lane, or
- * leaves it to a cancel routine that is under way. */
+/* socket->lock held; the IRP is in no queue any more.  Stores the result and puts the IRP on its lane, which a cancel
+ * routine that is under way holds up until it has come. */
 void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information);
 /* The same for an IRP that close ends: STATUS_CANCELLED, Information 0, Irp->Cancel set (C-CLOSE-13, D-26).
  */

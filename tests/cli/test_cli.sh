@@ -10,21 +10,11 @@ set -u
 uwsk=$1
 sources=$2
 shift 2
-only=*
-verbose=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --only) only=$2 && shift ;;
-    --verbose) verbose=1 ;;
-    *) echo "test_cli.sh: $1?" >&2 && exit 2 ;;
-    esac
-    shift
-done
+. "$(dirname "$0")/../support/shell.sh"
+shell_options "$@"
 sanitize=${UWSK_SANITIZE:-}
 without_uring=${UWSK_WITHOUT_URING:-$(dirname "$uwsk")/tests/without_uring}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
+shell_work
 
 # ---- drivers
 
@@ -54,10 +44,6 @@ behave() { # NAME: behave.so under the name that makes it behave so
 
 # ---- what tests are written with
 
-fail() {
-    echo "$*" >>problems
-}
-
 # run STATUS ARGUMENT...: `uwsk run` with these arguments ends with this status; its output is in out and err.
 run() {
     local expected=$1 status
@@ -65,20 +51,6 @@ run() {
     timeout 60 "$uwsk" run "$@" >out 2>err
     status=$?
     [ "$status" = "$expected" ] || fail "uwsk run $*: status $status instead of $expected"
-}
-
-# has FILE PATTERN, lacks FILE PATTERN: a line of it matches, none does.
-has() {
-    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
-}
-lacks() {
-    ! grep -qE -e "$2" "$1" || fail "a line of $1 matches $2"
-}
-
-one_line() { # FILE: one clear line each, beside the one that tells why io_uring is not used
-    local lines
-    lines=$(grep -vc '^uwsk: io_uring cannot be used here ' "$1")
-    [ "$lines" = 1 ] || fail "$1 has $lines lines instead of 1"
 }
 
 # usage_error PATTERN ARGUMENT...: `uwsk ARGUMENT...` is wrong usage and says so in one line.
@@ -716,29 +688,5 @@ cli_manual() {
 # ---- all of them
 
 uwsk_env=$(command -v env)
-passed=0
-failed=0
-for test in $(declare -F | awk '{ print $3 }' | grep '^cli_'); do
-    # shellcheck disable=SC2254
-    case $test in
-    $only) ;;
-    *) continue ;;
-    esac
-    rm -f problems out err
-    "$test"
-    if [ -s problems ]; then
-        failed=$((failed + 1))
-        result=fail
-        echo "$test failed:"
-        sed 's/^/    /' problems
-        sed 's/^/    out: /' out 2>/dev/null
-        sed 's/^/    err: /' err 2>/dev/null
-    else
-        passed=$((passed + 1))
-        result=pass
-        [ -z "$verbose" ] || echo "$test passed"
-    fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+shell_tests cli_ out err
+shell_end

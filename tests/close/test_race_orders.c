@@ -39,6 +39,69 @@ TEST(race_io_cancel_irp_with_the_call, "K-CANCEL-08 K-CANCEL-03 D-01", TEST_TIME
     race(before_nothing, step_receive, step_cancel, after_both, &line);
 }
 
+/* ---- IoCancelIrp beside the end ----------------------------------------------------------------------- */
+
+static void before_two_receives(void *context)
+{
+    struct line *line = context;
+
+    before_nothing(line);
+    wt_receive(line->socket, &line->receive, &line->in.buf, 0);
+    wt_receive(line->socket, &line->extra, &line->out.buf, 0);
+}
+
+static void step_abort(void *context)
+{
+    struct line *line = context;
+
+    EXPECT(NT_SUCCESS(wt_disconnect(line->socket, &line->send, NULL, WSK_FLAG_ABORTIVE)));
+}
+
+static void check_first_before_second(struct line *line, NTSTATUS end)
+{
+    NTSTATUS status = wt_wait(&line->receive);
+
+    EXPECT(status == end || status == STATUS_CANCELLED);
+    EXPECT_STATUS(wt_wait(&line->extra), end);
+    EXPECT(line->receive.order < line->extra.order);
+}
+
+static void after_abort(void *context)
+{
+    struct line *line = context;
+
+    check_first_before_second(line, STATUS_CONNECTION_ABORTED);
+    EXPECT_STATUS(wt_wait(&line->send), STATUS_SUCCESS);
+    step_close(line);
+    line_end(line);
+}
+
+/* Two receives end together while IoCancelIrp is on its way to the first: that one keeps its place before the second. */
+TEST(race_io_cancel_irp_with_the_end_of_two_receives, "D-06 K-CANCEL-03 K-CANCEL-06", TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_two_receives, step_abort, step_cancel, after_abort, &line);
+}
+
+static void after_close(void *context)
+{
+    struct line *line = context;
+
+    check_first_before_second(line, STATUS_CANCELLED);
+    EXPECT_EQ(line->receive.information, 0);
+    line_end(line);
+    EXPECT(line->extra.order < line->close.order);
+}
+
+TEST(race_io_cancel_irp_with_the_close_of_two_receives, "D-06 C-CLOSE-13 C-CLOSE-14 K-CANCEL-03",
+     TEST_TIMEOUT(120))
+{
+    struct line line;
+
+    race(before_two_receives, step_close, step_cancel, after_close, &line);
+}
+
 /* ---- one direction waits for the other ---------------------------------------------------------------- */
 
 static void wait_for_the_send(struct wt_op *op)

@@ -26,9 +26,21 @@ static void observe_dead(void *context, int kind, const void *object)
         InterlockedDecrement(&sockets_alive);
 }
 
+static volatile LONG told[8]; /* by enum observe_socket_step */
+
+static void observe_socket(void *context, int step, const void *socket, const void *irp, const char *name)
+{
+    UNREFERENCED_PARAMETER(context);
+    UNREFERENCED_PARAMETER(socket);
+    UNREFERENCED_PARAMETER(irp);
+    UNREFERENCED_PARAMETER(name);
+    InterlockedIncrement(&told[step]);
+}
+
 static void setup(void)
 {
-    static const struct observe_hooks hooks = {.born = observe_born, .dead = observe_dead};
+    static const struct observe_hooks hooks = {
+        .born = observe_born, .dead = observe_dead, .socket = observe_socket};
 
     observe_hooks = &hooks; /* before the first thread looks */
     wt_setup();
@@ -600,4 +612,30 @@ TEST(reports_do_not_hinder_a_close, "C-CLOSE-19 C-CLOSE-45", TEST_TIMEOUT(60))
     InterlockedExchange(&reports_stop, 1);
     test_thread_join(thread);
     EXPECT(reports_seen > 0);
+}
+
+/* ---- C-CLOSE-37, C-DATA-11: what observers are told of a release that is refused ------------------------------------ */
+
+TEST(a_refused_release_is_told_for_what_it_is, "C-CLOSE-37 C-DATA-11 R-REL-05")
+{
+    const WSK_PROVIDER_CONNECTION_DISPATCH *table;
+    WSK_DATA_INDICATION foreign;
+    PWSK_SOCKET socket;
+    int peer;
+
+    RtlZeroMemory(&foreign, sizeof foreign);
+    socket = wt_connected(AF_INET, NULL, NULL, &peer);
+    table = wt_connection(socket);
+    EXPECT_STATUS(table->WskRelease(socket, &foreign), STATUS_INVALID_PARAMETER);
+    EXPECT_EQ(told[OBSERVE_SOCKET_UNKNOWN], 1);
+    EXPECT_STATUS(table->WskRelease(socket, NULL), STATUS_INVALID_PARAMETER); /* the socket is open */
+    EXPECT_EQ(told[OBSERVE_SOCKET_UNKNOWN], 2);
+    EXPECT_EQ(told[OBSERVE_SOCKET_REFUSED], 0);
+    wt_close_now(socket);
+    EXPECT_STATUS(table->WskRelease(socket, &foreign), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(table->WskRelease(socket, NULL), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(table->WskRelease(NULL, &foreign), STATUS_INVALID_PARAMETER);
+    EXPECT_EQ(told[OBSERVE_SOCKET_UNKNOWN], 2);
+    EXPECT_EQ(told[OBSERVE_SOCKET_REFUSED], 3);
+    peer_close(peer);
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh UWSK FOLDER [--only NAME]: what `uwsk explore` makes of the drivers of this folder.
+# run.sh UWSK FOLDER [--only PATTERN] [--verbose]: what `uwsk explore` makes of the drivers of this folder.
 #
 # FOLDER has <name>.so and <name>_fixed.so.  The first must be reported within a fixed range of seeds as its source
 # says (the line "Found:", a regular expression for the kind), again by the command that the report names, and by the
@@ -9,18 +9,14 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 uwsk=$1
 folder=$2
-only=${4:-}
+shift 2
+. "$here/../support/shell.sh"
+shell_options "$@"
+shell_work
 clean=300
 [ -z "${UWSK_TEST_FULL:-}" ] || clean=3000
 # A sanitizer takes the process down before the simulator can tell what it has seen, and needs its time.
 [ -z "${UWSK_SANITIZE:-}" ] || clean=40
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-
-fail() {
-    echo "$*" >>problems
-}
 
 # report STATUS OUTPUT KIND: does it tell of a violation of this kind?
 report() {
@@ -52,29 +48,14 @@ stays_silent() {
     grep -q "^explored $clean seeds from 1: .* 0 violations" fixed || fail "fixed: not $clean seeds in silence"
 }
 
-passed=0
-failed=0
 for source in "$here"/*.c; do
     name=$(basename "$source" .c)
     [ "$name" != defect ] || continue
-    [ -z "$only" ] || [ "$name" = "$only" ] || continue
+    is_wanted "$name" || continue
     rm -f problems first second third fixed
     # Thousands of seeds would take ThreadSanitizer minutes, and memory is not watched there.
     [[ ${UWSK_SANITIZE:-} = *thread* ]] || finds "$name"
     stays_silent "$name"
-    if [ -s problems ]; then
-        failed=$((failed + 1))
-        result=fail
-        echo "$name failed:"
-        sed 's/^/    /' problems
-        for output in first second third fixed; do
-            sed "s/^/    $output: /" $output 2>/dev/null | head -n 40
-        done
-    else
-        passed=$((passed + 1))
-        result=pass
-    fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf 'defects_%s\t-\t%s\n' "$name" "$result" >>"$UWSK_TEST_RESULTS"
+    verdict "defects_$name" first second third fixed
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" != 0 ]
+shell_end

@@ -9,20 +9,13 @@ set -u
 uwsk=$1
 gate=$2
 shift 2
-only="*"
-verbose=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --only) only=$2 && shift ;;
-    --verbose) verbose=1 ;;
-    *) echo "test_ioctl.sh: $1?" >&2 && exit 2 ;;
-    esac
-    shift
-done
-work=$(mktemp -d)
+. "$(dirname "$0")/../support/shell.sh"
+shell_options "$@"
 runner=
-trap '[ -z "$runner" ] || kill "$runner" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 2
+clean_up() {
+    [ -z "$runner" ] || kill "$runner" 2>/dev/null
+}
+shell_work
 
 # Codes of gate.h: CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + n, method, 0).
 code() { # N METHOD
@@ -33,15 +26,6 @@ counts=$(code 10 0) direct_out=$(code 2 2)
 
 # ---- what tests are written with
 
-fail() {
-    echo "$*" >>problems
-}
-has() { # FILE PATTERN
-    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
-}
-one_line() { # FILE
-    [ "$(wc -l <"$1")" = 1 ] || fail "$1 has $(wc -l <"$1") lines instead of 1"
-}
 soon() { # COMMAND...: it succeeds within 20 s
     local tries=400
     until "$@"; do
@@ -205,32 +189,9 @@ ioctl_usage() {
 
 # ---- all of them
 
-passed=0
-failed=0
-for test in $(declare -F | awk '{ print $3 }' | grep '^ioctl_'); do
-    # shellcheck disable=SC2254
-    case $test in
-    $only) ;;
-    *) continue ;;
-    esac
-    rm -f problems out err run.out run.err control
-    "$test"
-    if [ -n "$runner" ]; then
-        kill -KILL "$runner" 2>/dev/null
-        runner=
-    fi
-    if [ -s problems ]; then
-        failed=$((failed + 1))
-        result=fail
-        echo "$test failed:"
-        sed 's/^/    /' problems
-        sed 's/^/    err: /' err 2>/dev/null
-    else
-        passed=$((passed + 1))
-        result=pass
-        [ -z "$verbose" ] || echo "$test passed"
-    fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+after_test() {
+    [ -z "$runner" ] || kill -KILL "$runner" 2>/dev/null
+    runner=
+}
+shell_tests ioctl_ err out run.out run.err control
+shell_end

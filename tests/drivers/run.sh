@@ -10,24 +10,22 @@ compiler=(${4:+--compiler "$4"})
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 . "$tree/tools/drivers.sh"
+. "$tree/tests/support/shell.sh"
 trap 'end_driver; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-passed=0
-failed=0
 
 # check NAME COMMAND…: one test; what it and the driver printed is shown when it fails.
 check() {
-    local name=$1 result
+    local name=$1
     shift
     if "$@" >"$work/output" 2>&1; then
-        result=pass passed=$((passed + 1))
+        result "$name" "$mode" pass
     else
-        result=fail failed=$((failed + 1))
+        result "$name" "$mode" fail
         echo "FAIL $name ($mode)"
         cat "$work/output"
         [ ! -f "$work/$driver.log" ] || tail -n 40 "$work/$driver.log"
     fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t%s\t%s\n' "$name" "$mode" "$result" >>"$UWSK_TEST_RESULTS"
 }
 
 # load NAME MACRO…: compiles it with a free port for each macro and loads it.  A port may be taken in between by a
@@ -221,5 +219,4 @@ check drivers_workqueue_reset echo_reset "$port"
 check drivers_workqueue_many_clients workqueue_many
 check drivers_workqueue_unloads_with_clients echo_unload
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+shell_end

@@ -10,24 +10,18 @@ uwsk=$1
 folder=$2
 drivers=$3
 shift 3
-only=*
-verbose=
-while [ $# -gt 0 ]; do
-    case $1 in
-    --only) only=$2 && shift ;;
-    --verbose) verbose=1 ;;
-    *) echo "test_explore.sh: $1?" >&2 && exit 2 ;;
-    esac
-    shift
-done
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
+. "$tree/tests/support/shell.sh"
+shell_options "$@"
+shell_work
 cp "$folder"/explore_closers.so closers.so
 cp "$folder"/explore_closers_fixed.so fixed.so
 cp "$folder"/explore_turns.so turns.so
 cp "$folder"/explore_turns_race.so race.so
+cp "$folder"/explore_turns_late.so late.so
 cp "$folder"/explore_never.so never.so
+cp "$folder"/explore_exits.so exits.so
+cp "$folder"/explore_kinds.so kinds.so
+cp "$folder"/explore_leaks.so leaks.so
 
 # ThreadSanitizer makes each run a hundred times as slow.
 case ${UWSK_SANITIZE:-} in
@@ -36,10 +30,6 @@ case ${UWSK_SANITIZE:-} in
 esac
 
 # ---- what tests are written with
-
-fail() {
-    echo "$*" >>problems
-}
 
 # explore STATUS ARGUMENT...: ends with this status; output in out and err.
 explore() {
@@ -50,24 +40,19 @@ explore() {
     [ "$status" = "$expected" ] || fail "uwsk explore $*: status $status instead of $expected"
 }
 
-has() {
-    grep -qE -e "$2" "$1" || fail "no line of $1 matches $2"
-}
-lacks() {
-    ! grep -qE -e "$2" "$1" || fail "a line of $1 matches $2"
-}
-
 usage_error() { # PATTERN ARGUMENT...
     local pattern=$1
     shift
     explore 2 "$@"
     has err "$pattern"
-    [ "$(wc -l <err)" = 1 ] || fail "uwsk explore $*: $(wc -l <err) lines instead of 1"
+    one_line err
     [ ! -s out ] || fail "uwsk explore $*: something on standard output"
 }
 
-json() { # FILE: is JSON
+json() { # FILE [EXPRESSION]: is JSON, and the expression of it (report) is true
     python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" 2>/dev/null || fail "$1 is no JSON"
+    [ -z "${2:-}" ] || python3 -c 'import json, sys; report = json.load(open(sys.argv[1]))
+sys.exit(not eval(sys.argv[2]))' "$1" "$2" 2>/dev/null || fail "$1: not true: $2"
 }
 
 # The client leaves when the driver is unloaded.
@@ -92,6 +77,8 @@ explore_clean_drivers() {
     explore 0 --seeds $few --faults all "$drivers/echo/echo.so"
     explore 0 --seeds $few --scheduler pct:3 "$drivers/rundown/rundown.so"
     has out '^pct: n = [0-9]+ threads, k = [0-9]+ steps: .* 1/\(n\*k\^2\) = '
+    explore 0 --seeds 5 --scheduler pct:65 "$drivers/rundown/rundown.so"
+    has out '1/\(n\*k\^64\) = '
     explore 0 --seeds $((2 * few)) --scenario leaves.scn fixed.so
 }
 
@@ -116,6 +103,25 @@ explore_planted_bug() {
     has out "^violation: $kind "
     explore 1 --replay found.trace closers.so
     has out "^violation: $kind "
+}
+
+# Names with all that a shell looks at: what is printed can be run as it stands.
+explore_quoted_commands() {
+    local driver="it's a \"driver\" \$(false) *.so" again shrunk
+    cp never.so "$driver"
+    explore 1 --seed 3 --trace 'the trace & more' --json 'its report.json' "$driver"
+    again=$(sed -n 's/^run it again: *uwsk //p' out)
+    shrunk=$(sed -n 's/^shrunk: *uwsk //p' out)
+    json 'its report.json' "report['analyses'][0]['trace'] == 'the trace & more'"
+    for command in "$again" "$shrunk"; do
+        [ -n "$command" ] || fail "a command is missing"
+        eval "timeout 120 \"$uwsk\" $command" >again 2>&1
+        [ $? = 1 ] || fail "\"uwsk $command\" does not find it again"
+        has again '^violation: unload-hangs seed 3: '
+    done
+    command -v gdb >/dev/null || return
+    eval "timeout 120 \"$uwsk\" $again --gdb" >again 2>&1 <<<'kill'
+    has again 'received signal SIGTRAP'
 }
 
 # Two workers: what one finds stops the other at the end of its seed, and the first seed is told.
@@ -168,19 +174,51 @@ explore_every_schedule() {
     explore 0 --scheduler dfs:1 --processors 1 turns.so
     has out '^dfs:1: [0-9]{3,} schedules: [0-9]+ with 0 preemptions, [0-9]+ with 1 preemption; complete'
     explore 1 --scheduler dfs:1 --processors 1 --json race.json race.so
-    json race.json
+    json race.json 'report["violations"] == len(report["found"]) == len(report["analyses"]) == 1'
+    json race.json 'report["found"][0]["kind"] == "unload-hangs" and report["runs"] > 1 == report["seeds"]'
     has out '^violation: unload-hangs seed 1: '
     has out 'who waits for what'
+    lacks out '^in a debugger:' # which would make all of these runs
     explore 1 --replay uwsk-explore-1.trace
+    explore 1 --scheduler dfs:1 --processors 1 late.so
+    has out '^violation: unload-hangs seed 1: '
     explore 0 --scheduler dfs:2 --seeds 50 turns.so
     has out '^dfs:2: 50 schedules: .*; not complete'
 }
 
+# SEED JOBS: the last output tells of a sweep of this seed that has made every call fail, once and from there on; each
+# worker counts the calls in a run of its own.
+swept() {
+    local points runs
+    read -r points runs < <(sed -n "s/^swept seed $1: \\([0-9]*\\) fault points, \\([0-9]*\\) runs: .*/\\1 \\2/p" out)
+    [ "${points:-0}" -gt 5 ] || fail "${points:-no} fault points of seed $1"
+    [ "${runs:-0}" = $((2 * ${points:-0} + $2)) ] || fail "${runs:-no} runs for ${points:-no} fault points"
+}
+
 explore_sweep() {
-    explore 0 --sweep "$drivers/echo/echo.so"
-    has out '^swept seed 1: [0-9]+ fault points, [0-9]+ runs: .* 0 violations'
-    explore 0 --sweep --seed 4 --jobs 1 "$drivers/rundown/rundown.so"
-    has out '^swept seed 4: '
+    local driver again shrunk
+    for driver in echo rundown; do
+        explore 0 --sweep --jobs 1 "$drivers/$driver/$driver.so"
+        swept 1 1
+        has out ' 0 violations'
+    done
+    explore 0 --sweep --seed 4 --jobs 2 "$drivers/rundown/rundown.so"
+    swept 4 2
+    explore 1 --sweep --jobs 1 leaks.so
+    has out '^violation: left-behind seed 1: leaks left behind: 1 pool block'
+    again=$(sed -n 's/^run it again: *uwsk //p' out)
+    shrunk=$(sed -n 's/^shrunk: *uwsk //p' out)
+    [[ $again = *'--seed 1 --fail once:'* ]] || fail "how to run it again: $again"
+    [[ $shrunk = *'--replay uwsk-explore-1-once-'*.trace ]] || fail "the trace: $shrunk"
+    # shellcheck disable=SC2086
+    explore 1 ${again#explore }
+    has out '^violation: left-behind seed 1: '
+    # shellcheck disable=SC2086
+    explore 1 ${shrunk#explore }
+    has out '^violation: left-behind seed 1: '
+    explore 1 --sweep --keep-going --json sweep.json leaks.so
+    json sweep.json '["once:" in report["found"][0]["command"], "from:" in report["found"][1]["command"]] == [True] * 2'
+    json sweep.json 'report["violations"] == len(report["found"]) == 2 and len(report["analyses"]) == 1'
     explore 0 --seed 1 --fail once:3 "$drivers/echo/echo.so"
     explore 0 --seed 1 --fail from:3 "$drivers/echo/echo.so"
 }
@@ -195,6 +233,47 @@ explore_never_quiet() {
     [ "$(grep -c '^violation: unload-hangs' out)" = 20 ] || fail "not 20 violations"
     has out '^explored 20 seeds from 1: .* 20 violations'
     json never.json
+}
+
+# A driver that takes the process with it: found and counted by every kind of campaign.
+explore_process_crashed() {
+    local how
+    for how in '--seeds 1' '--seed 1' '--seed 1 --scheduler pct:2' '--scheduler dfs:0'; do
+        # shellcheck disable=SC2086
+        explore 1 $how --json crashed.json exits.so
+        has out '^violation: process-crashed seed 1: the process ends with status 77$'
+        json crashed.json 'report["violations"] == report["runs"] == report["seeds"] == 1'
+        json crashed.json '[(one["kind"], one["seed"]) for one in report["found"]] == [("process-crashed", "1")]'
+    done
+    explore 1 --seeds 10 --jobs 2 --keep-going --json crashed.json exits.so
+    has out '^explored 10 seeds from 1: .* 10 violations'
+    json crashed.json 'report["violations"] == report["runs"] == report["seeds"] == len(report["found"]) == 10'
+    json crashed.json 'report["analyses"] == []'
+}
+
+# However many kinds there are, the first of each is looked at.
+explore_many_kinds() {
+    local kinds
+    explore 1 --seeds 150 --keep-going --json kinds.json kinds.so
+    kinds=$(sed -n 's/^violation: \([^ ]*\) .*/\1/p' out | sort -u | wc -l)
+    [ "$kinds" -gt 20 ] || fail "$kinds kinds"
+    [ "$(grep -c '^violation' out)" = 150 ] || fail "not 150 violations"
+    [ "$(grep -c '^run it again:' out)" = "$kinds" ] || fail "not all of $kinds kinds are analysed"
+    json kinds.json 'report["violations"] == len(report["found"]) == 150'
+    json kinds.json "len(report['analyses']) == $kinds == len({one['kind'] for one in report['found']})"
+}
+
+# Nothing is left out in silence.
+explore_many_violations() {
+    explore 1 --seeds 1005 --keep-going --json many.json exits.so
+    [ "$(grep -c '^violation' out)" = 1000 ] || fail "not 1000 violations are listed"
+    has out '^5 more violations of these kinds are not listed$'
+    has out '^explored 1005 seeds from 1: .* 1005 violations'
+    json many.json 'report["violations"] == 1005 and len(report["found"]) == 1000'
+    mkdir many && mv many.json many/1.json
+    explore 1 --merge many
+    has out '^5 more violations of these kinds are not listed$'
+    has out '^merged 1 reports: .* 1005 violations'
 }
 
 explore_shards() {
@@ -267,12 +346,22 @@ explore_bad_input() {
     usage_error '--seed 99999999999999999999: expected a seed' --seed 99999999999999999999 turns.so
     usage_error '--seeds 0: expected how many seeds' --seeds 0 turns.so
     usage_error '--scheduler pct: expected random, pct:D .* or dfs:B' --scheduler pct turns.so
+    usage_error '--scheduler pct:66: expected .* \(a depth from 1 to 65, ' --scheduler pct:66 turns.so
+    usage_error '--scheduler dfs:17: expected .* \(preemptions from 0 to 16, ' --scheduler dfs:17 turns.so
     usage_error '--scheduler dfs:x: expected' --scheduler dfs:x turns.so
     usage_error '--shard 3/2: expected I/N' --shard 3/2 turns.so
     usage_error '--fail 3: expected once:K or from:K' --fail 3 turns.so
-    usage_error '--jobs 0: expected' --jobs 0 turns.so
+    usage_error '--jobs 0: expected a number from 1 to 256' --jobs 0 turns.so
+    usage_error '--jobs 257: expected a number from 1 to 256' --jobs 257 turns.so
+    usage_error '--processors 65: expected a number from 1 to 64' --processors 65 turns.so
     usage_error 'faults' --faults sometimes turns.so
     usage_error '--gdb needs --seed' --gdb turns.so
+    usage_error '--gdb .* cannot be given with --replay' --gdb --replay some.trace
+    usage_error '--gdb makes one run, --sweep many' --gdb --seed 1 --sweep turns.so
+    usage_error '--gdb makes one run, --scheduler dfs many' --gdb --seed 1 --scheduler dfs:1 turns.so
+    usage_error '--shard splits seeds' --shard 1/2 --sweep turns.so
+    usage_error '--shard splits seeds' --shard 2/2 --seed 5 turns.so
+    usage_error '--shard splits seeds' --shard 2/2 --scheduler dfs:1 turns.so
     usage_error '--sweep' --sweep --faults all turns.so
     usage_error 'no value such as Port=dword:5007' --registry Port turns.so
     usage_error 'turns.so: is loaded already' turns.so turns.so
@@ -298,31 +387,31 @@ explore_manual() {
     done
 }
 
+# docs/simulator.md says that test_world.c uses all of the API.
+explore_api_is_used() {
+    local name
+    grep -oE 'uwsk_(world|peer)_[a-z_]+\(' "$tree/include/uwsk/sim.h" | sort -u >names
+    [ "$(wc -l <names)" -gt 30 ] || fail "$(wc -l <names) functions in sim.h"
+    while read -r name; do
+        grep -qF "$name" "$tree/tests/explore/test_world.c" || fail "test_world.c does not use $name)"
+    done <names
+}
+
+# Each kind of violation is explained, and those of invariants.c are provoked.
+explore_kinds_are_told() {
+    local kind
+    cat "$tree"/src/explore/*.c | tr '\n' ' ' |
+        grep -oE '(world_violation|world_violation_begin|begin_violation|hang|irp_gone)\([^,]*,( *object,)? *"[a-z-]+"' |
+        sed 's/.*"\(.*\)"/\1/' | sort -u >kinds
+    [ "$(wc -l <kinds)" -gt 20 ] || fail "$(wc -l <kinds) kinds in src/explore"
+    while read -r kind; do
+        grep -qF -- "${kind//-/\\-}" "$tree/man/uwsk-explore.1" || fail "uwsk-explore.1 does not tell about $kind"
+        ! grep -qF "\"$kind\"" "$tree/src/explore/invariants.c" ||
+            grep -qF "\"$kind\"" "$tree/tests/explore/test_invariants.c" || fail "test_invariants.c does not provoke $kind"
+    done <kinds
+}
+
 # ---- all of them
 
-passed=0
-failed=0
-for test in $(declare -F | awk '{ print $3 }' | grep '^explore_'); do
-    # shellcheck disable=SC2254
-    case $test in
-    $only) ;;
-    *) continue ;;
-    esac
-    rm -f problems out err
-    "$test"
-    if [ -s problems ]; then
-        failed=$((failed + 1))
-        result=fail
-        echo "$test failed:"
-        sed 's/^/    /' problems
-        sed 's/^/    out: /' out 2>/dev/null | head -60
-        sed 's/^/    err: /' err 2>/dev/null | head -20
-    else
-        passed=$((passed + 1))
-        result=pass
-        [ -z "$verbose" ] || echo "$test passed"
-    fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t-\t%s\n' "$test" "$result" >>"$UWSK_TEST_RESULTS"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+shell_tests explore_ out err
+shell_end

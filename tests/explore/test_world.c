@@ -266,6 +266,78 @@ TEST(world_peers_in_c, "")
     uwsk_world_destroy(world);
 }
 
+static void drains(struct uwsk_peer *peer, void *context)
+{
+    long *drained = context;
+
+    EXPECT_EQ(uwsk_peer_connect(peer, "127.0.0.1", 5007), 0);
+    EXPECT_EQ(uwsk_peer_send(peer, 100), 0);
+    EXPECT_EQ(uwsk_peer_shutdown(peer), 0);
+    *drained = uwsk_peer_drain(peer);
+}
+
+static void waits_for_the_end(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    EXPECT_EQ(uwsk_peer_connect(peer, "127.0.0.1", 5007), 0);
+    uwsk_peer_send(peer, 3);
+    uwsk_peer_expect_echo(peer);
+    uwsk_peer_shutdown(peer);
+    uwsk_peer_expect_end(peer);
+}
+
+/* What comes back to it is not acknowledged: nobody hears of it any more. */
+static void vanishes(struct uwsk_peer *peer, void *context)
+{
+    char data[8];
+
+    (void)context;
+    uwsk_peer_patience(peer, 10 * MILLISECOND);
+    EXPECT_EQ(uwsk_peer_connect(peer, "127.0.0.1", 5007), 0);
+    EXPECT_EQ(uwsk_peer_send(peer, 3), 0);
+    uwsk_peer_vanish(peer);
+    EXPECT_EQ(uwsk_peer_receive(peer, data, sizeof data), -1);
+}
+
+static void resets_its_guest(struct uwsk_peer *peer, void *context)
+{
+    EXPECT_EQ(uwsk_peer_host(peer, *(int *)context), 0);
+    EXPECT_EQ(uwsk_peer_listen(peer, "10.0.0.7", 80), 0);
+    EXPECT_EQ(uwsk_peer_accept(peer), 0);
+    EXPECT_EQ(uwsk_peer_reset(peer), 0);
+}
+
+static void is_reset(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    EXPECT_EQ(uwsk_peer_connect(peer, "10.0.0.7", 80), 0);
+    uwsk_peer_expect_rst(peer);
+}
+
+TEST(world_ends_of_peers_in_c, "")
+{
+    struct uwsk_world_result result;
+    long drained;
+    int host;
+
+    create_echo(1, 0);
+    EXPECT_STATUS(uwsk_world_host(world, "10.0.0.7", &host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", "unload after-peers\nweather calm\n", &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "drains", 0, drains, &drained, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "waits", 0, waits_for_the_end, NULL, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "vanishes", 0, vanishes, NULL, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "resets", 0, resets_its_guest, &host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "is reset", MILLISECOND, is_reset, NULL, &problem), 0);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        drained = 0;
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        EXPECT_EQ(drained, 100);
+    }
+    uwsk_world_destroy(world);
+}
+
 TEST(world_expectation_that_fails, "")
 {
     struct uwsk_world_result result;
@@ -360,6 +432,100 @@ TEST(world_faults, "", TEST_TIMEOUT(240))
             result = run(NULL, NULL);
             expect_clean(&result);
         }
+    uwsk_world_destroy(world);
+}
+
+/* A guest of echo that says how it fared; and one that takes nothing but the right answer. */
+static void tries(struct uwsk_peer *peer, void *context)
+{
+    unsigned *fared = context;
+    char data[4];
+
+    uwsk_peer_patience(peer, 50 * MILLISECOND);
+    fared[0]++;
+    if (uwsk_peer_connect(peer, "127.0.0.1", 5007) == 0 && uwsk_peer_send(peer, 4) == 0 &&
+        uwsk_peer_receive(peer, data, sizeof data) > 0)
+        fared[1]++;
+}
+
+static void insists(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    EXPECT_EQ(uwsk_peer_connect(peer, "127.0.0.1", 5007), 0);
+    uwsk_peer_send(peer, 100);
+    uwsk_peer_expect_echo(peer);
+}
+
+/* A listener that has found no memory for a connection tries again when a socket is given back: there is one. */
+static void stays(struct uwsk_peer *peer, void *context)
+{
+    insists(peer, context);
+    uwsk_peer_wait(peer, 500 * MILLISECOND);
+}
+
+static void insists_in_vain(struct uwsk_peer *peer, void *context)
+{
+    (void)context;
+    uwsk_peer_patience(peer, MILLISECOND);
+    uwsk_peer_connect(peer, "127.0.0.1", 5007);
+    uwsk_peer_expect(peer, 1);
+}
+
+struct weather_plan {
+    int faults;
+    uint64_t from, to; /* virtual time after the load */
+};
+
+static void faults_for_a_while(struct uwsk_world *directed, void *context)
+{
+    const struct weather_plan *plan = context;
+
+    EXPECT_EQ(uwsk_world_load(directed), 0);
+    EXPECT_EQ(uwsk_world_start_peers(directed), 0);
+    uwsk_world_wait(directed, plan->from);
+    uwsk_world_faults(directed, plan->faults);
+    uwsk_world_wait(directed, plan->to - plan->from);
+    uwsk_world_faults(directed, UWSK_FAULTS_NONE);
+    uwsk_world_wait_peers(directed);
+}
+
+/* The director turns faults on and off: of each kind some guests meet some, and none of those who come before or
+ * after. */
+TEST(world_faults_for_a_while, "", TEST_TIMEOUT(240))
+{
+    static const int kinds[] = {UWSK_FAULTS_NETWORK, UWSK_FAULTS_MEMORY, UWSK_FAULTS_ALL};
+    struct weather_plan plan = {0, 200 * MILLISECOND, 400 * MILLISECOND};
+    struct uwsk_world_result result;
+    unsigned fared[3][2];
+
+    create_echo(1, 0);
+    EXPECT_STATUS(uwsk_world_script(world, "inline", "unload after-peers\nweather calm\n", &problem), 0);
+    for (uint64_t i = 0; i < 4; i++) {
+        EXPECT_STATUS(uwsk_world_peer(world, "before", i * MILLISECOND, tries, fared[0], &problem), 0);
+        EXPECT_STATUS(uwsk_world_peer(world, "during", (210 + i) * MILLISECOND, tries, fared[1], &problem),
+                      0);
+        EXPECT_STATUS(uwsk_world_peer(world, "after", (600 + i) * MILLISECOND, tries, fared[2], &problem), 0);
+    }
+    EXPECT_STATUS(uwsk_world_peer(world, "stays", 0, stays, NULL, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "insists", 600 * MILLISECOND, insists, NULL, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "in vain", 220 * MILLISECOND, insists_in_vain, NULL, &problem), 0);
+    for (size_t kind = 0; kind < 3; kind++) {
+        memset(fared, 0, sizeof fared);
+        plan.faults = kinds[kind];
+        for (uint64_t seed = 1; seed <= 25; seed++) {
+            uwsk_world_reseed(world, seed);
+            result = run(faults_for_a_while, &plan);
+            expect_clean(&result);
+        }
+        TEST_NOTE("faults %d: %u of %u, %u of %u, %u of %u", plan.faults, fared[0][1], fared[0][0],
+                  fared[1][1], fared[1][0], fared[2][1], fared[2][0]);
+        EXPECT_EQ(fared[0][0], 100);
+        EXPECT_EQ(fared[0][1], 100);
+        EXPECT_EQ(fared[1][0], 100);
+        EXPECT(fared[1][1] < 100);
+        EXPECT_EQ(fared[2][0], 100);
+        EXPECT_EQ(fared[2][1], 100);
+    }
     uwsk_world_destroy(world);
 }
 
@@ -505,6 +671,15 @@ TEST(world_bad_input, "")
 
     options.scheduler = 77;
     EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    options.scheduler = UWSK_SCHEDULER_PCT;
+    options.depth = 0;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    options.depth = 66;
+    EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, &problem), 0xC000000Du);
+    EXPECT_STR(problem.text, "a depth that is not from 1 to 65");
+    options.depth = 65;
+    create(&options);
+    uwsk_world_destroy(world);
     options.scheduler = UWSK_SCHEDULER_RANDOM;
     options.size = 8;
     EXPECT_EQ((unsigned)uwsk_world_create(&options, &world, NULL), 0xC000000Du);

@@ -332,6 +332,18 @@ TEST(fs_folders_are_made, "")
 
 /* ---- sharing -------------------------------------------------------------------------------------------- */
 
+/* Also for a handle that neither reads nor writes. */
+TEST(fs_nothing_is_made_where_nobody_may, "")
+{
+    disk_folder("locked");
+    disk_file("locked/there", "");
+    disk_lock("locked");
+    EXPECT_STATUS(tried(L"\\??\\C:\\locked\\new", FILE_READ_ATTRIBUTES | SYNCHRONIZE, FILE_CREATE, SYNC),
+                  STATUS_ACCESS_DENIED);
+    EXPECT_STATUS(tried(L"\\??\\C:\\locked\\there", FILE_READ_ATTRIBUTES | SYNCHRONIZE, FILE_OPEN, SYNC),
+                  STATUS_SUCCESS);
+}
+
 TEST(fs_sharing, "")
 {
     static const struct {
@@ -449,6 +461,33 @@ TEST(fs_other_files_have_none, "")
     EXPECT_EQ(KeReadStateEvent(event), 1);
     EXPECT_STATUS(ZwClose(event_handle), STATUS_SUCCESS);
     ObDereferenceObject(event);
+    EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
+}
+
+static VOID set_positions(PVOID file)
+{
+    for (int i = 0; i < 200; i++) {
+        FILE_POSITION_INFORMATION position = {.CurrentByteOffset = {.QuadPart = i}};
+        IO_STATUS_BLOCK out;
+
+        EXPECT_STATUS(ZwSetInformationFile(file, &out, &position, sizeof position, FilePositionInformation),
+                      STATUS_SUCCESS);
+    }
+}
+
+/* A file that is not synchronous, too, has its position's value in one piece (ThreadSanitizer sees if not). */
+TEST(fs_positions_are_set_by_several_threads, "")
+{
+    HANDLE file = opened(L"\\??\\C:\\x", BOTH, FILE_CREATE, 0);
+    struct ke_thread *threads[2];
+
+    for (unsigned i = 0; i < ARRAYSIZE(threads); i++)
+        threads[i] = start_thread(set_positions, file);
+    for (int i = 0; i < 200; i++)
+        EXPECT(position_of(file) < 200);
+    for (unsigned i = 0; i < ARRAYSIZE(threads); i++)
+        join_thread(threads[i]);
+    EXPECT_EQ(position_of(file), 199);
     EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
 }
 
@@ -694,6 +733,37 @@ TEST(fs_delete_on_close, "")
     EXPECT(!disk_has("x", NULL));
 }
 
+/* What was not opened is not removed, and its state is told. */
+TEST(fs_delete_on_close_spares_what_was_not_opened, "")
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\??\\C:\\x");
+    OBJECT_ATTRIBUTES attributes;
+    HANDLE file;
+
+    disk_file("x", "text");
+    disk_refuse_resize(1);
+    EXPECT_STATUS(create(L"\\??\\C:\\x", WRITE | DELETE, FILE_OVERWRITE, SYNC | FILE_DELETE_ON_CLOSE, &file),
+                  STATUS_DISK_FULL);
+    EXPECT_EQ(io.Information, FILE_EXISTS);
+    EXPECT(disk_has("x", "text"));
+    disk_refuse_resize(0);
+
+    InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE, NULL, NULL);
+    EXPECT_STATUS(
+        ZwOpenFile((PHANDLE)0x10, READ | DELETE, &attributes, &io, SHARE_ALL, SYNC | FILE_DELETE_ON_CLOSE),
+        STATUS_ACCESS_VIOLATION);
+    EXPECT(disk_has("x", "text"));
+
+    disk_refuse_mode(1);
+    EXPECT_STATUS(ZwCreateFile(&file, WRITE, &attributes, &io, NULL, FILE_ATTRIBUTE_READONLY, SHARE_ALL,
+                               FILE_OVERWRITE, SYNC, NULL, 0),
+                  STATUS_ACCESS_DENIED);
+    disk_refuse_mode(0);
+    EXPECT_STATUS(tried(L"\\??\\C:\\x", WRITE | DELETE, FILE_OPEN, SYNC | FILE_DELETE_ON_CLOSE),
+                  STATUS_SUCCESS);
+    EXPECT(!disk_has("x", NULL));
+}
+
 /* Another program has put another file in its place: that one stays. */
 TEST(fs_deletes_no_other_file, "")
 {
@@ -784,6 +854,38 @@ TEST(fs_rename, "")
     EXPECT_STATUS(dispose(file, TRUE), STATUS_SUCCESS);
     EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
     EXPECT(!disk_has("back", NULL));
+    EXPECT_STATUS(ZwClose(folder), STATUS_SUCCESS);
+}
+
+/* No memory for the new name: then the host has renamed nothing either. */
+TEST(fs_rename_without_memory, "")
+{
+    HANDLE file, folder = NULL;
+    WCHAR name[201] = {0};
+
+    for (unsigned i = 0; i < 200; i++)
+        name[i] = 'd';
+    disk_file("x", "ours");
+    EXPECT_STATUS(create(L"\\??\\C:\\top", READ, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE, &folder),
+                  STATUS_SUCCESS);
+    for (unsigned depth = 0; depth < 11; depth++) { /* a path that takes a block of 4096 bytes */
+        HANDLE above = folder;
+
+        EXPECT_STATUS(
+            create_at(above, name, READ, SHARE_ALL, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE, &folder),
+            STATUS_SUCCESS);
+        EXPECT_STATUS(ZwClose(above), STATUS_SUCCESS);
+    }
+    file = opened(L"\\??\\C:\\x", READ | DELETE, FILE_OPEN, SYNC);
+    disk_refuse_memory(1);
+    while (ke_allocate(4096))
+        ;
+    EXPECT_STATUS(rename(file, folder, L"y", FALSE), STATUS_INSUFFICIENT_RESOURCES);
+    EXPECT(disk_has("x", "ours"));
+    disk_refuse_memory(0);
+    EXPECT_STATUS(rename(file, folder, L"y", FALSE), STATUS_SUCCESS);
+    EXPECT(!disk_has("x", NULL));
+    EXPECT_STATUS(ZwClose(file), STATUS_SUCCESS);
     EXPECT_STATUS(ZwClose(folder), STATUS_SUCCESS);
 }
 

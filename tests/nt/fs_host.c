@@ -1,12 +1,15 @@
 /* fs_host.c - the host's side of the tests of files: a folder in /tmp. */
 #include "fs_host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -51,6 +54,8 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
 
 void disk_remove(void)
 {
+    if (getuid() == 0)
+        EXPECT_EQ(seteuid(0), 0);
     fs_set_root(-1);
     EXPECT_EQ(nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
@@ -79,6 +84,13 @@ void disk_pipe(const char *path)
     EXPECT_EQ(mkfifo(full(path), 0666), 0);
 }
 
+void disk_lock(const char *path)
+{
+    EXPECT_EQ(chmod(full(path), 0555), 0);
+    if (getuid() == 0) /* it may everything */
+        EXPECT_EQ(seteuid(65534), 0);
+}
+
 void disk_rename(const char *from, const char *to)
 {
     EXPECT_EQ(rename(full(from), full(to)), 0);
@@ -99,6 +111,48 @@ int disk_has(const char *path, const char *text)
     bytes = fread(found, 1, sizeof found, file);
     fclose(file);
     return bytes == strlen(text) && memcmp(found, text, bytes) == 0;
+}
+
+static int no_resize, no_mode, no_memory;
+
+void disk_refuse_resize(int refuse)
+{
+    no_resize = refuse;
+}
+
+void disk_refuse_mode(int refuse)
+{
+    no_mode = refuse;
+}
+
+void disk_refuse_memory(int refuse)
+{
+    no_memory = refuse;
+}
+
+/* In the place of the C library's. */
+void *mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset)
+{
+    if (!no_memory)
+        return (void *)syscall(SYS_mmap, address, bytes, protection, flags, file, offset);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
+int ftruncate(int file, off_t bytes)
+{
+    if (!no_resize)
+        return (int)syscall(SYS_ftruncate, file, bytes);
+    errno = ENOSPC;
+    return -1;
+}
+
+int fchmod(int file, mode_t mode)
+{
+    if (!no_mode)
+        return (int)syscall(SYS_fchmod, file, mode);
+    errno = EPERM;
+    return -1;
 }
 
 const char *disk_outside(void)

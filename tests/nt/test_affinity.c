@@ -130,6 +130,50 @@ TEST(affinity_in_a_crowd, "D-22 K-IRQL-07", TEST_TIMEOUT(120))
     ke_stop();
 }
 
+static uint32_t held; /* 1: processor 0 is taken; 2: give it back */
+
+static VOID hold_the_first(PVOID context)
+{
+    KIRQL old;
+
+    (void)context;
+    KeSetSystemAffinityThreadEx(1);
+    old = KeRaiseIrqlToDpcLevel();
+    __atomic_store_n(&held, 1, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) == 1)
+        host_yield();
+    KeLowerIrql(old);
+}
+
+static VOID want_the_first(PVOID context)
+{
+    (void)context;
+    KeSetSystemAffinityThreadEx(1);
+    EXPECT_EQ(number_at_dispatch(), 0);
+}
+
+/* Who starves for one processor bars nobody from the others: processor 0 comes back only after this thread has had
+ * processor 1 many times, long after the thread that waits for it has begun to starve. */
+TEST(affinity_starving_bars_its_own_processors, "D-22 K-IRQL-07")
+{
+    struct ke_thread *holder, *waiter;
+    uint64_t until;
+
+    start_processors(2);
+    holder = start_thread(hold_the_first, NULL);
+    while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) == 0)
+        host_yield();
+    waiter = start_thread(want_the_first, NULL);
+    for (until = host_now() + 50000000; host_now() < until;) {
+        EXPECT_EQ(number_at_dispatch(), 1);
+        host_yield();
+    }
+    __atomic_store_n(&held, 2, __ATOMIC_RELEASE);
+    join_thread(holder);
+    join_thread(waiter);
+    ke_stop();
+}
+
 /* ---- what has no file of its own ------------------------------------------------------------------------ */
 
 TEST(floating_point_needs_no_care, "")

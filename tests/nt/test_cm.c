@@ -3,6 +3,7 @@
  */
 #include <ntifs.h>
 
+#include "nt/ob/ob.h"
 #include "uwsk_test.h"
 
 static UNICODE_STRING text_of(PCWSTR text)
@@ -312,4 +313,36 @@ TEST(cm_tables_are_looked_up, "")
     EXPECT_STATUS(query(L"Table", RTL_QUERY_REGISTRY_REQUIRED, L"s", NULL, 0, &seen),
                   STATUS_OBJECT_NAME_NOT_FOUND);
     EXPECT_EQ(seen.calls, 6u);
+}
+
+TEST(cm_bad_memory_leaves_nothing_held, "")
+{
+    UNICODE_STRING name = text_of(L"v"), bad = {8, 8, (PWSTR)0x10};
+    PVOID nowhere = (PVOID)0x10;
+    OBJECT_ATTRIBUTES attributes;
+    ULONG number = 3, needed;
+    UCHAR out[64];
+    HANDLE key, again;
+
+    EXPECT_STATUS(create_key(NULL, SERVICES L"\\Bad", NULL, &key, NULL), STATUS_SUCCESS);
+    InitializeObjectAttributes(&attributes, &bad, OBJ_KERNEL_HANDLE, key, NULL);
+    EXPECT_STATUS(ZwOpenKey(&again, KEY_READ, &attributes), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwSetValueKey(key, &bad, 0, REG_DWORD, &number, sizeof number), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwSetValueKey(key, &name, 0, REG_DWORD, nowhere, 4), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwSetValueKey(key, &name, 0, REG_DWORD, &number, sizeof number), STATUS_SUCCESS);
+    EXPECT_STATUS(ZwQueryValueKey(key, &bad, KeyValueFullInformation, out, sizeof out, &needed),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryValueKey(key, &name, KeyValueFullInformation, nowhere, 64, &needed),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryValueKey(key, &name, KeyValueFullInformation, out, sizeof out, nowhere),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwEnumerateValueKey(key, 0, KeyValueFullInformation, nowhere, 64, &needed),
+                  STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryKey(key, KeyFullInformation, nowhere, 64, &needed), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwDeleteValueKey(key, &bad), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(open_key(NULL, SERVICES L"\\Bad", nowhere), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ZwQueryValueKey(key, &name, KeyValueFullInformation, out, sizeof out, &needed),
+                  STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(key), STATUS_SUCCESS);
+    EXPECT_EQ(ob_handle_count(), 0);
 }

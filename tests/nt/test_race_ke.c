@@ -470,6 +470,56 @@ TEST(fault_in_a_sequenced_list_is_not_caught, "K-LIST-05")
     expect_not_caught(pop_the_list, &list);
 }
 
+static VOID register_a_provider(PVOID handle)
+{
+    static const GUID id = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
+
+    EXPECT_STATUS(EtwRegister(&id, NULL, NULL, handle), STATUS_SUCCESS);
+}
+
+static VOID end_at_once(PVOID context)
+{
+    (void)context;
+}
+
+static VOID create_a_thread(PVOID handle)
+{
+    EXPECT_STATUS(PsCreateSystemThread(handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, end_at_once, NULL),
+                  STATUS_SUCCESS);
+}
+
+/* An exception leaves nothing held: the same call works afterwards. */
+TEST(fault_that_is_caught_leaves_nothing_held, "")
+{
+    PVOID nowhere = host_pages_allocate(PAGE_SIZE, PAGE_SIZE, HOST_PAGE_NONE);
+    PVOID object = ob_create_object(&ob_event_type, sizeof(KEVENT));
+    REGHANDLE provider = 0;
+    HANDLE handle;
+
+    host_set_exception_handler(on_exception);
+    faulty.argument = nowhere;
+    faulty.function = register_a_provider;
+    call_in_a_try(NULL);
+    EXPECT_EQ(fault_caught, 1);
+    register_a_provider(&provider);
+    EXPECT_STATUS(EtwUnregister(provider), STATUS_SUCCESS);
+    EXPECT_EQ(provider, 1); /* and the first attempt has made none */
+
+    fault_caught = 0;
+    faulty.function = create_a_thread;
+    call_in_a_try(NULL);
+    EXPECT_EQ(fault_caught, 1);
+    EXPECT_EQ(ob_handle_count(), 0);
+    create_a_thread(&handle);
+    EXPECT_STATUS(ZwWaitForSingleObject(handle, FALSE, NULL), STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(handle), STATUS_SUCCESS);
+
+    EXPECT_STATUS(ob_open_handle(object, nowhere), STATUS_ACCESS_VIOLATION);
+    EXPECT_STATUS(ob_open_handle(object, &handle), STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(handle), STATUS_SUCCESS);
+    EXPECT_EQ(ob_dereference_object(object), 0);
+}
+
 /* ---- threads that end while others look at all of them ------------------------------------------------ */
 
 static uint32_t looking_ends;

@@ -29,16 +29,17 @@ static void first_fiber(void *argument)
     net_stop();
 }
 
-struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void (*body)(void))
+static struct sim_result run(const struct net_weather *weather, const struct sim_plan *plan,
+                             void (*body)(void))
 {
-    struct sim_plan plan = {.seed = seed, .scheduler = SIM_RANDOM};
     struct sim_result result;
+    uint64_t seed = plan->seed;
     seed_now = seed;
     body_now = body;
     weather_now = weather;
     running = 0;
     memset(&now, 0, sizeof(now));
-    EXPECT_EQ(sim_run(&plan, first_fiber, NULL, NULL, &result), 0);
+    EXPECT_EQ(sim_run(plan, first_fiber, NULL, NULL, &result), 0);
     sim_restore();
     if (result.end != SIM_DONE)
         uwsk_test_fail(__FILE__, __LINE__, "seed %llu ends as %d after %llu steps, %llu ms",
@@ -49,14 +50,41 @@ struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void
     return result;
 }
 
+struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void (*body)(void))
+{
+    struct sim_plan plan = {.seed = seed, .scheduler = SIM_RANDOM};
+    return run(weather, &plan, body);
+}
+
+/* The schedule that a run has recorded, as a plan of its own. */
+static void replay(const struct net_weather *weather, uint64_t seed, const struct sim_result *result,
+                   void (*body)(void))
+{
+    size_t bytes = result->choice_count * sizeof(*result->choices);
+    struct sim_choice *choices = malloc(bytes + 1);
+    EXPECT(choices);
+    memcpy(choices, result->choices, bytes);
+    struct sim_plan plan = {
+        .seed = seed, .scheduler = SIM_REPLAY, .choices = choices, .choice_count = result->choice_count};
+    run(weather, &plan, body);
+    free(choices);
+}
+
 unsigned net_run_seeds(const struct net_weather *weather, void (*body)(void))
 {
     static uint64_t numbers[SEEDS_MOST];
     unsigned different = 0;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        net_run(weather, seed, body);
+        struct sim_plan plan = {.seed = seed,
+                                .scheduler = seed % 4 < 2 ? SIM_PCT : SIM_RANDOM,
+                                .depth = 3,
+                                .expected_steps = now.steps};
+        struct sim_result result = run(weather, &plan, body);
         struct said once = now;
-        net_run(weather, seed, body);
+        if (seed % 2)
+            replay(weather, seed, &result, body);
+        else
+            run(weather, &plan, body);
         if (once.number != now.number || once.steps != now.steps || once.hash != now.hash)
             uwsk_test_fail(__FILE__, __LINE__, "seed %llu is not the same twice: %llu and %llu steps",
                            (unsigned long long)seed, (unsigned long long)once.steps,

@@ -23,7 +23,8 @@ enum { SEEDS_MOST = 200 };
 
 /* Runs body() as the first fiber of a run, between net_start() and net_stop(), under a random schedule. */
 struct sim_result net_run(const struct net_weather *weather, uint64_t seed, void (*body)(void));
-/* The same for 200 seeds, each twice: both runs must have the same steps and what net_say() said must be the same.
+/* The same for 200 seeds, each twice, at random or by priorities: odd seeds replay the schedule that they have recorded.
+ * Both runs must have the same steps and what net_say() said must be the same.
  * The seeds that a body said different things in are counted: the answer is how many there were. */
 unsigned net_run_seeds(const struct net_weather *weather, void (*body)(void));
 /* Adds a number to what this run has said. */

@@ -253,6 +253,7 @@ TEST(search_visits_every_schedule, "", TEST_TIMEOUT(120))
 
         EXPECT_EQ(result.end, SIM_DONE);
         EXPECT(result.decision_count < 64);
+        EXPECT_EQ(result.decisions[0].first, 0);
         lost += word == 1;
         EXPECT(++runs < 100000);
         for (size_t i = 0; i < result.decision_count; i++)
@@ -279,8 +280,48 @@ TEST(search_visits_every_schedule, "", TEST_TIMEOUT(120))
         if (depth == 0)
             break;
     }
-    EXPECT(lost > 0 && lost < runs);
-    EXPECT(runs > 20);
+    EXPECT_EQ(runs, 2536);
+    EXPECT_EQ(lost, 1404);
+}
+
+static void come_and_go(void *argument)
+{
+    ++*(uint32_t *)argument;
+    host_unpark(argument, 1);
+}
+
+/* Numbers 66 and 67, and main's among them, where there is a choice. */
+static void increment_late(void *argument)
+{
+    uint32_t gone = 0;
+
+    for (uint32_t i = 0; i < 64; i++) {
+        EXPECT_EQ(host_thread_start(come_and_go, &gone, "short", 0), 0);
+        while (gone == i)
+            host_park(&gone, i, HOST_FOREVER);
+    }
+    increment_twice(argument);
+}
+
+TEST(search_tells_of_fibers_of_every_number, "")
+{
+    struct sim_plan plan = {.scheduler = SIM_SEARCH};
+    struct sim_result result = run(&plan, increment_late, NULL);
+    unsigned both = 0, with_main = 0;
+
+    EXPECT_EQ(result.end, SIM_DONE);
+    EXPECT_EQ(result.fibers, 67);
+    for (size_t i = 0; i < result.decision_count; i++) {
+        const struct sim_decision *at = &result.decisions[i];
+
+        EXPECT_EQ(at->first % 64, 0);
+        EXPECT(at->runnable != 0);
+        both += at->first == 64 && at->runnable == (1u << 2 | 1u << 3);
+        with_main += at->first == 64 && i > 0 && at[-1].step == at->step && at[-1].first == 0 &&
+                     at[-1].runnable == 1u << 1 && at[-1].chosen == at->chosen;
+    }
+    EXPECT(both > 0);
+    EXPECT(with_main > 0);
 }
 
 TEST(choice_of_a_fiber_that_cannot_run_is_told, "")
@@ -365,6 +406,68 @@ TEST(on_step_sees_every_step_and_changes_nothing, "")
     watched = run(&plan, program, NULL);
     EXPECT_EQ(watched.hash, plain.hash);
     EXPECT_EQ(seen.steps, plain.steps);
+}
+
+static void never(struct sim_timer *timer)
+{
+    (void)timer;
+    EXPECT(0);
+}
+
+/* Relaxes until a moment comes; what is nearer than that is taken back, or put off by progress, over and over. */
+static void relax_for_long(void *argument)
+{
+    struct sim_timer timer = {.fire = never};
+    uint64_t end = host_now() + 20 * MS;
+
+    (void)argument;
+    EXPECT_EQ(host_thread_start(increment, NULL, "one", 0), 0);
+    while (host_now() < end) {
+        sim_timer_set(&timer, host_now() + MS / 2);
+        host_cpu_relax();
+        sim_progress();
+        EXPECT_EQ(sim_timer_cancel(&timer), 1);
+        for (int i = 0; i < 100; i++)
+            host_cpu_relax();
+    }
+}
+
+TEST(relaxing_is_the_same_traced_and_replayed, "")
+{
+    static const int schedulers[] = {SIM_RANDOM, SIM_PCT};
+
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct seen seen = {0};
+        struct sim_choice choices[200];
+        struct sim_plan plan = {.seed = seed,
+                                .scheduler = schedulers[seed % 2],
+                                .depth = 3,
+                                .idle_limit_ns = seed % 4 < 2 ? 0 : 2 * MS};
+        struct sim_result plain = run(&plan, relax_for_long, NULL), again;
+
+        EXPECT_EQ(plain.end, SIM_DONE);
+        EXPECT(plain.choice_count < sizeof choices / sizeof choices[0]);
+        memcpy(choices, plain.choices, plain.choice_count * sizeof *choices);
+        for (int traced = 0; traced < 2; traced++) {
+            for (int replayed = !traced; replayed < 2; replayed++) {
+                struct sim_plan other = plan;
+
+                if (replayed) {
+                    other.scheduler = SIM_REPLAY;
+                    other.choices = choices;
+                    other.choice_count = plain.choice_count;
+                }
+                seen = (struct seen){0};
+                other.on_step = traced ? on_step : NULL;
+                other.context = &seen;
+                again = run(&other, relax_for_long, NULL);
+                EXPECT_EQ(again.end, SIM_DONE);
+                EXPECT_EQ(again.steps, plain.steps);
+                EXPECT_EQ(again.virtual_ns, plain.virtual_ns);
+                EXPECT_EQ(again.hash, plain.hash);
+            }
+        }
+    }
 }
 
 static void on_trap(int signal)
@@ -895,6 +998,44 @@ TEST(fibers_come_and_go, "", TEST_TIMEOUT(120))
         EXPECT_EQ(result.end, SIM_DONE);
         EXPECT_EQ(result.fibers, 301);
     }
+}
+
+/* Frames that come and go between two points, with something in them. */
+static __attribute__((noinline)) char leave_traces(unsigned depth)
+{
+    volatile char room[4096];
+
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = (char)0xA5;
+    return depth ? (char)(leave_traces(depth - 1) ^ room[depth]) : room[0];
+}
+
+static void use_stack(void *argument)
+{
+    *(volatile char *)argument = leave_traces(40);
+}
+
+/* Whatever is below a fiber's first frames: nobody has been there. */
+static void find_traces(void *argument)
+{
+    const char *here = __builtin_frame_address(0);
+    const uint64_t *at = (const uint64_t *)host_self()->stack_low;
+    uint64_t found = 0;
+
+    for (; (const char *)at < here - 16 * 1024; at++)
+        found |= *at;
+    *(uint64_t *)argument = found;
+}
+
+TEST(stack_is_as_new_in_every_run, "")
+{
+    struct sim_plan plan = {.scheduler = SIM_RANDOM};
+    uint64_t found = 1;
+    char last;
+
+    EXPECT_EQ(run(&plan, use_stack, &last).end, SIM_DONE);
+    EXPECT_EQ(run(&plan, find_traces, &found).end, SIM_DONE);
+    EXPECT_EQ(found, 0);
 }
 
 static void note_exit(struct host_thread *thread)

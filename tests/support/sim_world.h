@@ -5,7 +5,7 @@
  *
  * Such a test runs once for each of several seeds, each in a process of its own: 2 in make check, 20 in make
  * check-full; with the part "races" 50 and 1,000.  Odd seeds are scheduled at random, even ones by priorities
- * (PCT, depth 2 to 4, expecting as many steps as the seed before took).  Part "sim" alone: calm weather.  Part
+ * (PCT, depth 2 to 4, expecting as many steps as seed 1 took).  Part "sim" alone: calm weather.  Part
  * "windy" beside it: small segments, held acknowledgements and FINs, no fault.
  *
  * UWSK_SIM_SEED runs one seed only, UWSK_SIM_SEEDS that many; UWSK_SIM_SCHEDULE is random, pct, or default: switches

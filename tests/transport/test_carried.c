@@ -168,6 +168,151 @@ TEST(reset_with_transfers_in_both_directions, "", TEST_TIMEOUT(90))
     }
 }
 
+/* The loops' waits, in which the kernel carries out what is in the ring, without the steps that look at the results.
+ * Until then a transfer in the ring may have taken the reason of the connection's end, and only it can tell. */
+static void wait_without_steps(void)
+{
+    for (int i = 0; i < 3; i++)
+        net->wait(transport, 0, host_now() + 20000000);
+}
+
+/* A connection whose peer has fallen silent, up to the moment when the kernel gives it up. */
+static void await_the_end(struct transport_socket *socket)
+{
+    enum { CLOSED = 7 }; /* TCP_CLOSE */
+    EXPECT(net_state_of(socket) != CLOSED);
+    while (net_state_of(socket) != CLOSED)
+        net->wait(transport, 0, host_now() + 20000000);
+    wait_without_steps();
+}
+
+static struct transport_socket *connected_to_silence(int *peer)
+{
+    struct io send;
+    struct transport_socket *socket = net_connected(PEER_INET, peer);
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_USER_TIMEOUT, 300), STATUS_SUCCESS);
+    peer_drop_incoming(*peer);
+    io_init(&send, TRANSPORT_SEND, "x", 1);
+    EXPECT_STATUS(io_run(socket, &send), STATUS_SUCCESS);
+    return socket;
+}
+
+/* A receive is tried while a send that has taken the reset waits for its step: no FIN has come. */
+TEST(reset_taken_by_a_send_is_no_fin, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 4; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io send, more, receive, fin;
+        net_fill(socket, &send, big, big_length());
+        if (round % 2) { /* one that has not handed over anything */
+            io_cancel(socket, &send);
+            io_init(&more, TRANSPORT_SEND, big, big_length());
+            EXPECT_STATUS(io_start(socket, &more), STATUS_PENDING);
+            io_expect_pending(&more, 5);
+        }
+        peer_reset(peer);
+        wait_without_steps();
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        if (round / 2)
+            receive.op.flags |= TRANSPORT_PROVIDE;
+        io_start(socket, &receive);
+        EXPECT_STATUS(io_wait(&receive), STATUS_CONNECTION_RESET);
+        EXPECT_STATUS(io_wait(round % 2 ? &more : &send), STATUS_CONNECTION_RESET);
+        io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+        EXPECT_STATUS(io_run(socket, &fin), STATUS_CONNECTION_RESET);
+        net->close(socket);
+    }
+}
+
+/* The kernel keeps the reason to itself when the send that met it has bytes to tell, and then that one is taken back. */
+TEST(reset_lost_with_a_cancelled_send, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    static char in[20000];
+    int peer;
+    struct transport_socket *socket = net_connected_narrow(&peer);
+    struct io send, watch;
+    net_fill(socket, &send, big, big_length());
+    for (size_t got = 0; got < sizeof(in);) {
+        long part = peer_receive(peer, in, sizeof(in), 1);
+        EXPECT(part > 0 || part == -2);
+        got += part > 0 ? (size_t)part : 0;
+        net_pump(0);
+    }
+    io_expect_pending(&send, 20);
+    peer_reset(peer);
+    wait_without_steps();
+    if (!net->cancel(socket, &send.op))
+        EXPECT(io_wait(&send) != STATUS_SUCCESS);
+    io_init(&watch, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &watch), STATUS_CONNECTION_RESET);
+    io_init(&watch, TRANSPORT_WATCH_RESET, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &watch), STATUS_CONNECTION_RESET);
+    net->close(socket);
+}
+
+/* A send is tried, or the FIN is sent, while a receive that has taken the reason waits for its step. */
+TEST(reason_taken_by_a_receive, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 2; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = connected_to_silence(&peer);
+        struct io receive, late;
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+        io_expect_pending(&receive, 5);
+        await_the_end(socket);
+        if (round == 0) {
+            io_init(&late, TRANSPORT_SEND, "y", 1);
+            io_start(socket, &late);
+            EXPECT_STATUS(io_wait(&late), STATUS_IO_TIMEOUT);
+        } else {
+            int32_t status = net->shutdown(socket);
+            if (status == STATUS_SUCCESS) {
+                io_init(&late, TRANSPORT_WATCH_FIN_ACKED, NULL, 0);
+                status = io_run(socket, &late);
+            }
+            EXPECT_STATUS(status, STATUS_IO_TIMEOUT);
+        }
+        EXPECT_STATUS(io_wait(&receive), STATUS_IO_TIMEOUT);
+        net->close(socket);
+        peer_close(peer);
+    }
+}
+
+/* A receive and a send are over in one step: one has the reason, the other only that there is no connection. */
+TEST(the_reason_counts_whoever_has_it, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 2; round++) {
+        int peer;
+        char byte;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io ios[2];
+        net_fill(socket, &ios[0], big, big_length());
+        io_cancel(socket, &ios[0]);
+        for (int i = 0; i < 2; i++) { /* whose turn comes first depends on the order */
+            if (i == round)
+                io_init(&ios[i], TRANSPORT_SEND, big, big_length());
+            else
+                io_init(&ios[i], TRANSPORT_RECEIVE, &byte, 1);
+            EXPECT_STATUS(io_start(socket, &ios[i]), STATUS_PENDING);
+            io_expect_pending(&ios[i], 5);
+        }
+        EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_USER_TIMEOUT, 300), STATUS_SUCCESS);
+        peer_drop_incoming(peer);
+        await_the_end(socket);
+        for (int i = 0; i < 2; i++)
+            EXPECT_STATUS(io_wait(&ios[i]), STATUS_IO_TIMEOUT);
+        net->close(socket);
+        peer_close(peer);
+    }
+}
+
 /* The peer's FIN ends the receive and leaves the send alone. */
 TEST(fin_with_transfers_in_both_directions, "")
 {

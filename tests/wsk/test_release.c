@@ -83,6 +83,41 @@ TEST(lists_are_kept_and_released_in_any_order,
     line_close(&line);
 }
 
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+int __asan_address_is_poisoned(const volatile void *address);
+#define HOLDS_NOTHING(list) __asan_address_is_poisoned(list)
+#else
+#define HOLDS_NOTHING(list) ((list)->Buffer.Mdl == NULL)
+#endif
+
+/* A driver that looks at a list after its release has none: no MDL, and under a sanitizer no list. */
+TEST(a_released_list_holds_nothing, "R-REL-02 C-DATA-10", TEST_MODES(WT_CALM_MODES))
+{
+    PWSK_DATA_INDICATION list;
+    struct line line;
+
+    open_keeping(&line);
+    peer_send(line.peer, "x", 1);
+    EXPECT_SOON(line_read(&line.receives) == 1);
+    line_disable(line.socket, WSK_EVENT_RECEIVE); /* the callback is out: the list is kept */
+    EXPECT(!HOLDS_NOTHING(kept.lists[0]));
+    EXPECT_STATUS(wt_release(line.socket, kept.lists[0]), STATUS_SUCCESS);
+    EXPECT(HOLDS_NOTHING(kept.lists[0]));
+    EXPECT_STATUS(wt_events(line.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
+    peer_send(line.peer, "y", 1);
+    EXPECT_SOON(kept_bytes() == 2);
+    line_disable(line.socket, WSK_EVENT_RECEIVE);
+    list = kept.lists[1];
+    EXPECT_EQ(
+        *((UCHAR *)MmGetSystemAddressForMdlSafe(list->Buffer.Mdl, NormalPagePriority) + list->Buffer.Offset),
+        'y');
+    EXPECT_STATUS(wt_release(line.socket, list), STATUS_SUCCESS);
+    line_close(&line);
+}
+
 TEST(release_refuses_what_is_wrong, "R-REL-02 R-REL-03 R-REL-04 R-REL-05")
 {
     WSK_DATA_INDICATION foreign;

@@ -200,7 +200,7 @@ int host_file_open(int root, const char *path, int how)
     if (how & HOST_FILE_THROUGH)
         flags |= O_DSYNC;
     file = beneath(root, path, flags, how & HOST_FILE_CREATE ? (how & HOST_FILE_LOCKED ? 0444 : 0666) : 0);
-    if (file < 0 && errno == EACCES && !(how & (HOST_FILE_READ | HOST_FILE_WRITE)))
+    if (file < 0 && errno == EACCES && !(how & (HOST_FILE_READ | HOST_FILE_WRITE | HOST_FILE_CREATE)))
         file = beneath(root, path, O_PATH, 0); /* enough to be asked what it is */
     if (file < 0)
         return error_of(errno);

@@ -1,8 +1,8 @@
 /*
  * fiber.c - fibers: their records, their stacks, and the way from one to another.
  *
- * Stacks and records are kept from run to run.  A stack is taken again in the order of first use and what was used
- * of it is zeroed, so that a run does not meet an earlier one's leftovers, nor addresses that depend on it.
+ * Stacks and records are kept from run to run.  A stack is taken again in the order of first use and all of it is
+ * zero again, so that a run does not meet an earlier one's leftovers, nor addresses that depend on it.
  */
 #include "internal.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, STACKS_MAX = SIM_FIBERS_MAX };
+enum { PAGE = 4096, STACKS_MAX = SIM_FIBERS_MAX, MOSTLY_USED = 4 * PAGE };
 
 #if defined(SIM_ASAN) || defined(SIM_TSAN)
 #define STACK_BYTES ((size_t)4 << 20)
@@ -63,8 +63,19 @@ static struct sim_stack *new_stack(size_t bytes)
     struct sim_stack *stack = &sim->stacks[sim->stack_count++];
 
     stack->low = memory + LINUX_GUARD_BYTES;
-    stack->high = stack->deepest = memory + mapped;
+    stack->high = memory + mapped;
     return stack;
+}
+
+/* All of it is zero again.  How deep it was used nobody knows: frames come and go between points.  What is mostly used
+ * is cleared by hand, the rest given back, which costs little where there was nothing. */
+static void clear(const struct sim_stack *stack)
+{
+    char *mostly_used = stack->high - MOSTLY_USED;
+
+    if (madvise(stack->low, (size_t)(mostly_used - stack->low), MADV_DONTNEED) != 0)
+        memset(stack->low, 0, (size_t)(mostly_used - stack->low));
+    memset(mostly_used, 0, MOSTLY_USED);
 }
 
 static struct sim_stack *take_stack(size_t bytes)
@@ -73,30 +84,20 @@ static struct sim_stack *take_stack(size_t bytes)
 
     bytes = bytes <= STACK_BYTES ? STACK_BYTES : (bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
     for (uint32_t i = 0; i < sim->stack_count && !stack; i++)
-        if (!sim->stacks[i].used && (size_t)(sim->stacks[i].high - sim->stacks[i].low) == bytes)
+        if (!sim->stacks[i].taken && (size_t)(sim->stacks[i].high - sim->stacks[i].low) == bytes)
             stack = &sim->stacks[i];
     if (!stack)
         stack = new_stack(bytes);
     if (!stack)
         return NULL;
-    stack->used = 1;
+    stack->taken = 1;
 #ifdef SIM_ASAN
     __asan_unpoison_memory_region(stack->low, bytes);
 #endif
-    memset(stack->deepest, 0, (size_t)(stack->high - stack->deepest));
-    stack->deepest = stack->high;
+    if (stack->used)
+        clear(stack);
+    stack->used = 1;
     return stack;
-}
-
-/* The stack was seen in use down to `sp`; frames that came and went below it are guessed at. */
-static void note_depth(struct sim_stack *stack, const void *sp)
-{
-    enum { BELOW = 8 * 1024 };
-    char *at = (char *)sp;
-
-    at = (size_t)(at - stack->low) > BELOW ? at - BELOW : stack->low;
-    if (at < stack->deepest)
-        stack->deepest = at;
 }
 
 /* ---- birth and end ------------------------------------------------------------------------------------ */
@@ -136,7 +137,6 @@ struct sim_fiber *sim_fiber_create(void (*main)(void *argument), void *argument,
     top[-1] = (void *)sim_fiber_entry;
     fiber->sp = top - 8;
     memcpy(fiber->sp, words, sizeof words);
-    note_depth(stack, fiber->sp);
 #ifdef SIM_TSAN
     fiber->tsan = __tsan_create_fiber(0);
     __tsan_set_fiber_name(fiber->tsan, fiber->thread.public.name);
@@ -150,7 +150,7 @@ static void free_fiber(struct sim_fiber *fiber)
 #ifdef SIM_TSAN
     __tsan_destroy_fiber(fiber->tsan);
 #endif
-    fiber->stack->used = 0;
+    fiber->stack->taken = 0;
     fiber->stack = NULL;
     fiber->next_free = sim->free_fibers;
     sim->free_fibers = fiber;
@@ -225,7 +225,6 @@ void sim_fiber_enter(struct sim_fiber *fiber)
     struct sim_fiber *self = sim->current;
     void **fake_stack = self == sim->corpse ? NULL : FAKE_STACK(self); /* NULL: it does not come back */
 
-    note_depth(self->stack, __builtin_frame_address(0));
     sim->current = fiber;
     host_linux_become(&fiber->thread.public);
     leave_for(fiber, fake_stack);
@@ -261,8 +260,6 @@ void sim_fiber_back(void)
 {
     struct sim_fiber *self = sim->current;
 
-    if (sim_fiber_is_on_own_stack())
-        note_depth(self->stack, __builtin_frame_address(0));
     leave_for(NULL, NULL);
     sim_switch(&self->sp, sim->os_sp);
     __builtin_unreachable();

@@ -63,8 +63,8 @@ struct sim_fiber {
 
 struct sim_stack {
     char *low, *high; /* without the guard */
-    char *deepest;    /* everything below is as new */
-    int used;
+    int taken;
+    int used; /* has been taken before: is to be cleared */
 };
 
 /* A deadline of a fiber or a timer. */
@@ -131,7 +131,7 @@ struct sim {
     struct {
         uint64_t step;
         int64_t priority;
-    } changes[64]; /* pct: ordered by step */
+    } changes[SIM_DEPTH_MAX - 1]; /* pct: ordered by step */
     unsigned change_count, next_change;
     int64_t lowest; /* priority of who relaxed last */
 

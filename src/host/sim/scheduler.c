@@ -59,9 +59,17 @@ static struct sim_fiber *next_in_turn(const struct sim_fiber *fiber)
 
 /* ---- steps -------------------------------------------------------------------------------------------- */
 
+/* When time by itself brings something, as things stand: attention_ns may be of earlier. */
+static uint64_t next_news(void)
+{
+    uint64_t event = sim_event_next(), idle = sim->progress_ns + sim->idle_limit_ns;
+
+    return event < idle ? event : idle;
+}
+
 void sim_attention_update(void)
 {
-    uint64_t step = sim->step_limit + 1, idle = sim->progress_ns + sim->idle_limit_ns;
+    uint64_t step = sim->step_limit + 1;
 
     if (sim->turn_start + SIM_TURN < step)
         step = sim->turn_start + SIM_TURN;
@@ -70,7 +78,7 @@ void sim_attention_update(void)
     if (sim->plan.break_at_step > sim->steps && sim->plan.break_at_step < step)
         step = sim->plan.break_at_step;
     sim->attention_step = sim->plan.on_step ? 0 : step;
-    sim->attention_ns = sim_event_next() < idle ? sim_event_next() : idle;
+    sim->attention_ns = next_news();
 }
 
 static void end_if_stuck(uint64_t now)
@@ -146,15 +154,25 @@ static void record_choice(const struct sim_fiber *chosen, int preemption)
 
 static void record_decision(const struct sim_fiber *chosen, const struct sim_fiber *apart, int can_go_on)
 {
-    uint64_t runnable = 0;
+    struct sim_decision *last = NULL;
 
-    for (size_t i = 0; i < sim->runnable_count; i++)
-        if (sim->runnable[i] != apart && sim->runnable[i]->number < 64)
-            runnable |= 1ull << sim->runnable[i]->number;
-    if (sim->decision_count == sim->decision_room)
-        sim->decisions = grown(sim->decisions, &sim->decision_room, sizeof *sim->decisions);
-    sim->decisions[sim->decision_count++] = (struct sim_decision){sim->steps, runnable, chosen->number,
-                                                                  sim->current->number, (uint32_t)can_go_on};
+    for (size_t i = 0; i < sim->runnable_count; i++) {
+        uint32_t number = sim->runnable[i]->number;
+
+        if (sim->runnable[i] == apart)
+            continue;
+        if (!last || number - last->first >= 64) {
+            if (sim->decision_count == sim->decision_room)
+                sim->decisions = grown(sim->decisions, &sim->decision_room, sizeof *sim->decisions);
+            last = &sim->decisions[sim->decision_count++];
+            *last = (struct sim_decision){.step = sim->steps,
+                                          .first = number / 64 * 64,
+                                          .chosen = chosen->number,
+                                          .current = sim->current->number,
+                                          .current_runnable = (uint32_t)can_go_on};
+        }
+        last->runnable |= 1ull << number % 64;
+    }
 }
 
 static struct sim_fiber *choose_random(const struct sim_fiber *apart)
@@ -270,7 +288,7 @@ void sim_relax(int kind)
     if (++sim->patience > SIM_PATIENT) { /* everybody seems to wait for time */
         unsigned doublings = (sim->patience - SIM_PATIENT) / 64;
         uint64_t more = doublings < 8 ? (uint64_t)SIM_STEP_NS << doublings : SIM_HURRY_NS;
-        uint64_t left = sim->attention_ns > sim->now ? sim->attention_ns - sim->now : 0;
+        uint64_t news = next_news(), left = news > sim->now ? news - sim->now : 0;
 
         sim->now += more < left ? more : left;
     }

@@ -283,12 +283,13 @@ int sim_run(const struct sim_plan *plan, void (*main)(void *argument), void *arg
         return -1;
     sim->result.fibers = 1;
     sim_scheduler_born(first);
-    /* Under a debugger a fiber may stand still as long as its reader. */
-    sim_watchdog_start(plan->break_at_step ? 0 : plan->watchdog_ms ? plan->watchdog_ms : 10000);
     host_backend = &backend;
     uwsk_points_enabled = 1;
     sim->between = 0;
     sim->running = 1;
+    /* Now that a tick finds a run: between two of them it would disarm the timer.  Under a debugger a fiber may stand
+     * still as long as its reader. */
+    sim_watchdog_start(plan->break_at_step ? 0 : plan->watchdog_ms ? plan->watchdog_ms : 10000);
     sim_fiber_first(first);
 
     uwsk_points_enabled = 0;

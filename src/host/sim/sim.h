@@ -64,20 +64,24 @@ struct sim_choice {
     uint32_t preemption; /* the fiber that ran could have gone on */
 };
 
-/* A decision of a SIM_SEARCH run: what else could have been chosen there. */
+/* A decision of a SIM_SEARCH run: what else could have been chosen there.  Runnable fibers whose numbers are far apart
+ * take more than one record of the same step. */
 struct sim_decision {
     uint64_t step;
-    uint64_t runnable; /* bit per fiber number below 64 */
+    uint64_t runnable; /* bit per fiber number from `first` on */
+    uint32_t first;    /* a multiple of 64 */
     uint32_t chosen;
     uint32_t current; /* the fiber that ran before */
     uint32_t current_runnable;
 };
 
+enum { SIM_DEPTH_MAX = 65 };
+
 struct sim_plan {
     uint64_t seed;
     int scheduler;
     unsigned switch_one_in;           /* random; 0 = drawn from the seed, 1 to 64 */
-    unsigned depth;                   /* pct */
+    unsigned depth;                   /* pct: up to SIM_DEPTH_MAX */
     uint64_t expected_steps;          /* pct: k, from an earlier run */
     const struct sim_choice *choices; /* replay, search: ordered by step */
     size_t choice_count;

@@ -22,14 +22,15 @@ struct cm_key {
     int deleted;
 };
 
-/* Guards the tree.  Nothing is called under it. */
+/* Guards the tree.  Nothing is called under it, and nothing of a driver's is touched there that was not tried before. */
 void cm_lock(void);
 void cm_unlock(void);
 
 /* The key with this path below `from`, or from the root for "\Registry\...".  create: its last part, too, or
  * (create > 1) every part.  With a reference; *fresh: it was made.  Not under the lock.
  * STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND (not in the registry),
- * STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_KEY_DELETED, STATUS_INSUFFICIENT_RESOURCES. */
+ * STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_KEY_DELETED, STATUS_INSUFFICIENT_RESOURCES, STATUS_ACCESS_VIOLATION (as the
+ * following, when memory of the driver's is not there). */
 NTSTATUS cm_find_key(struct cm_key *from, PCUNICODE_STRING path, int create, struct cm_key **key, int *fresh);
 void cm_release_key(struct cm_key *key);
 NTSTATUS cm_delete_key(struct cm_key *key);

@@ -83,11 +83,12 @@ NTSTATUS NTAPI RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR Value
 {
     UNICODE_STRING name;
     struct cm_key *key;
-    NTSTATUS status = find_key(RelativeTo, Path, 1, &key);
+    NTSTATUS status;
 
+    rtl_init_unicode_string(&name, ValueName); /* first: an exception leaves nothing held */
+    status = find_key(RelativeTo, Path, 1, &key);
     if (!NT_SUCCESS(status))
         return status;
-    rtl_init_unicode_string(&name, ValueName);
     status = cm_set_value(key, &name, ValueType, ValueData, ValueLength);
     cm_release_key(key);
     return status;
@@ -99,11 +100,12 @@ NTSTATUS NTAPI RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR Valu
 {
     UNICODE_STRING name;
     struct cm_key *key;
-    NTSTATUS status = find_key(RelativeTo, Path, 0, &key);
+    NTSTATUS status;
 
+    rtl_init_unicode_string(&name, ValueName);
+    status = find_key(RelativeTo, Path, 0, &key);
     if (!NT_SUCCESS(status))
         return status;
-    rtl_init_unicode_string(&name, ValueName);
     status = cm_delete_value(key, &name);
     cm_release_key(key);
     return status;

@@ -9,15 +9,16 @@
 
 static struct ke_lock lock;
 static struct cm_key root = {.references = 1}; /* what lies above \Registry */
+static BOOLEAN planted;                        /* all of plant() is there; under the lock */
 
 void cm_lock(void)
 {
-    ke_raw_acquire(&lock);
+    ke_lock_acquire(&lock);
 }
 
 void cm_unlock(void)
 {
-    ke_raw_release(&lock);
+    ke_lock_release(&lock);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
@@ -155,7 +156,7 @@ static NTSTATUS walk(struct cm_key *from, UNICODE_STRING path, int create, struc
     return STATUS_SUCCESS;
 }
 
-/* The keys that every machine has.  Under the lock. */
+/* The keys that every machine has; what could not be made is made by the next attempt.  Under the lock. */
 static NTSTATUS plant(void)
 {
     static const WCHAR *const paths[] = {
@@ -177,6 +178,7 @@ static NTSTATUS plant(void)
         if (NT_SUCCESS(status))
             dereference(key);
     }
+    planted = NT_SUCCESS(status);
     return status;
 }
 
@@ -190,6 +192,8 @@ NTSTATUS cm_find_key(struct cm_key *from, PCUNICODE_STRING path, int create, str
     *key = NULL;
     if (!rtl_valid_unicode_string(path))
         return STATUS_OBJECT_NAME_INVALID;
+    if (rtl_is_bad_memory(rest.Buffer, rest.Length, FALSE))
+        return STATUS_ACCESS_VIOLATION;
     if (!from) {
         if (rest.Length < sizeof(WCHAR) || rest.Buffer[0] != '\\')
             return STATUS_OBJECT_PATH_SYNTAX_BAD;
@@ -203,7 +207,7 @@ NTSTATUS cm_find_key(struct cm_key *from, PCUNICODE_STRING path, int create, str
         return STATUS_OBJECT_PATH_SYNTAX_BAD;
     }
     cm_lock();
-    if (!root.children)
+    if (!planted)
         status = plant();
     if (NT_SUCCESS(status) && from && from->deleted)
         status = STATUS_KEY_DELETED;
@@ -241,6 +245,8 @@ NTSTATUS cm_set_class(struct cm_key *key, PCUNICODE_STRING class_name)
 {
     UNICODE_STRING copy;
 
+    if (class_name && rtl_is_bad_memory(class_name->Buffer, class_name->Length, FALSE))
+        return STATUS_ACCESS_VIOLATION;
     if (!copy_name(&copy, class_name))
         return STATUS_INSUFFICIENT_RESOURCES;
     cm_lock();
@@ -277,9 +283,12 @@ struct cm_value *cm_value_at(struct cm_key *key, ULONG index)
 
 NTSTATUS cm_set_value(struct cm_key *key, PCUNICODE_STRING name, ULONG type, const void *data, ULONG length)
 {
-    struct cm_value *value = ke_allocate(sizeof *value), **link, *old = NULL;
+    struct cm_value *value, **link, *old = NULL;
     NTSTATUS status = STATUS_SUCCESS;
 
+    if (rtl_is_bad_memory(name->Buffer, name->Length, FALSE) || rtl_is_bad_memory(data, length, FALSE))
+        return STATUS_ACCESS_VIOLATION;
+    value = ke_allocate(sizeof *value);
     if (!value)
         return STATUS_INSUFFICIENT_RESOURCES;
     if (!copy_name(&value->name, name) || (length && !(value->data = ke_allocate(length)))) {
@@ -312,6 +321,8 @@ NTSTATUS cm_delete_value(struct cm_key *key, PCUNICODE_STRING name)
     struct cm_value **link, *gone = NULL;
     NTSTATUS status = STATUS_SUCCESS;
 
+    if (rtl_is_bad_memory(name->Buffer, name->Length, FALSE))
+        return STATUS_ACCESS_VIOLATION;
     cm_lock();
     if (key->deleted) {
         status = STATUS_KEY_DELETED;

@@ -83,24 +83,27 @@ static NTSTATUS with_key(HANDLE handle, NTSTATUS (*fn)(struct cm_key *key, const
 static NTSTATUS open_or_create(PHANDLE handle, POBJECT_ATTRIBUTES attributes, int create, int *fresh,
                                PUNICODE_STRING class_name)
 {
-    static const UNICODE_STRING nothing;
     struct key_object *parent = NULL;
+    UNICODE_STRING path = {0, 0, NULL}, class_copy = {0, 0, NULL};
     struct cm_key *key;
     NTSTATUS status;
 
     if (!attributes || attributes->Length != sizeof *attributes)
         return STATUS_INVALID_PARAMETER;
+    if (attributes->ObjectName)
+        path = *attributes->ObjectName;
+    if (class_name)
+        class_copy = *class_name;
     if (attributes->RootDirectory) {
         status = key_of(attributes->RootDirectory, &parent);
         if (!NT_SUCCESS(status))
             return status;
     }
-    status = cm_find_key(parent ? parent->key : NULL,
-                         attributes->ObjectName ? attributes->ObjectName : &nothing, create, &key, fresh);
+    status = cm_find_key(parent ? parent->key : NULL, &path, create, &key, fresh);
     if (parent)
         ob_dereference_object(parent);
     if (NT_SUCCESS(status) && *fresh && class_name)
-        status = cm_set_class(key, class_name);
+        status = cm_set_class(key, &class_copy);
     if (!NT_SUCCESS(status)) {
         if (key)
             cm_release_key(key);
@@ -109,7 +112,8 @@ static NTSTATUS open_or_create(PHANDLE handle, POBJECT_ATTRIBUTES attributes, in
     return open_handle(key, handle);
 }
 
-/* Opens a key.  PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND,
+/* Opens a key.  PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_ACCESS_VIOLATION (here and in what follows: memory of the
+ * caller's is not there), STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND,
  * STATUS_OBJECT_PATH_SYNTAX_BAD, STATUS_OBJECT_NAME_INVALID, STATUS_INVALID_HANDLE, STATUS_KEY_DELETED,
  * STATUS_INVALID_PARAMETER.  (wdm ZwOpenKey) */
 NTSTATUS NTAPI ZwOpenKey(PHANDLE KeyHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes)
@@ -212,7 +216,7 @@ struct query {
     (const struct cm_key *key, const struct query *query, struct out *out); /* under the lock */
     int class;
     ULONG index;
-    PCUNICODE_STRING name;
+    UNICODE_STRING name;
     struct out out;
     PULONG needed;
 };
@@ -223,6 +227,10 @@ static NTSTATUS answer(struct cm_key *key, const void *context)
     struct out out = query->out;
     NTSTATUS status = STATUS_KEY_DELETED;
 
+    if (rtl_is_bad_memory(query->name.Buffer, query->name.Length, FALSE) ||
+        rtl_is_bad_memory(out.to, out.room, TRUE) ||
+        (query->needed && rtl_is_bad_memory(query->needed, sizeof *query->needed, TRUE)))
+        return STATUS_ACCESS_VIOLATION;
     cm_lock();
     if (!key->deleted)
         status = query->tell(key, query, &out);
@@ -348,8 +356,10 @@ static NTSTATUS tell_child(const struct cm_key *key, const struct query *query, 
 NTSTATUS NTAPI ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformationClass, PVOID KeyInformation,
                           ULONG Length, PULONG ResultLength)
 {
-    const struct query query = {tell_itself, KeyInformationClass,         0,
-                                NULL,        {KeyInformation, Length, 0}, ResultLength};
+    const struct query query = {.tell = tell_itself,
+                                .class = KeyInformationClass,
+                                .out = {KeyInformation, Length, 0},
+                                .needed = ResultLength};
 
     return with_key(KeyHandle, answer, &query);
 }
@@ -359,8 +369,11 @@ NTSTATUS NTAPI ZwQueryKey(HANDLE KeyHandle, KEY_INFORMATION_CLASS KeyInformation
 NTSTATUS NTAPI ZwEnumerateKey(HANDLE KeyHandle, ULONG Index, KEY_INFORMATION_CLASS KeyInformationClass,
                               PVOID KeyInformation, ULONG Length, PULONG ResultLength)
 {
-    const struct query query = {tell_child, KeyInformationClass,         Index,
-                                NULL,       {KeyInformation, Length, 0}, ResultLength};
+    const struct query query = {.tell = tell_child,
+                                .class = KeyInformationClass,
+                                .index = Index,
+                                .out = {KeyInformation, Length, 0},
+                                .needed = ResultLength};
 
     return with_key(KeyHandle, answer, &query);
 }
@@ -440,7 +453,7 @@ static NTSTATUS tell_value(const struct cm_value *value, KEY_VALUE_INFORMATION_C
 
 static NTSTATUS tell_named(const struct cm_key *key, const struct query *query, struct out *out)
 {
-    const struct cm_value *value = cm_find_value((struct cm_key *)key, query->name);
+    const struct cm_value *value = cm_find_value((struct cm_key *)key, &query->name);
 
     return value ? tell_value(value, (KEY_VALUE_INFORMATION_CLASS)query->class, out)
                  : STATUS_OBJECT_NAME_NOT_FOUND;
@@ -460,8 +473,11 @@ NTSTATUS NTAPI ZwQueryValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName,
                                KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
                                PVOID KeyValueInformation, ULONG Length, PULONG ResultLength)
 {
-    const struct query query = {tell_named, KeyValueInformationClass,         0,
-                                ValueName,  {KeyValueInformation, Length, 0}, ResultLength};
+    const struct query query = {.tell = tell_named,
+                                .class = KeyValueInformationClass,
+                                .name = *ValueName,
+                                .out = {KeyValueInformation, Length, 0},
+                                .needed = ResultLength};
 
     return with_key(KeyHandle, answer, &query);
 }
@@ -472,14 +488,17 @@ NTSTATUS NTAPI ZwEnumerateValueKey(HANDLE KeyHandle, ULONG Index,
                                    KEY_VALUE_INFORMATION_CLASS KeyValueInformationClass,
                                    PVOID KeyValueInformation, ULONG Length, PULONG ResultLength)
 {
-    const struct query query = {tell_numbered, KeyValueInformationClass,         Index,
-                                NULL,          {KeyValueInformation, Length, 0}, ResultLength};
+    const struct query query = {.tell = tell_numbered,
+                                .class = KeyValueInformationClass,
+                                .index = Index,
+                                .out = {KeyValueInformation, Length, 0},
+                                .needed = ResultLength};
 
     return with_key(KeyHandle, answer, &query);
 }
 
 struct new_value {
-    PCUNICODE_STRING name;
+    UNICODE_STRING name;
     ULONG type;
     const void *data;
     ULONG length;
@@ -489,7 +508,7 @@ static NTSTATUS set_value(struct cm_key *key, const void *context)
 {
     const struct new_value *value = context;
 
-    return cm_set_value(key, value->name, value->type, value->data, value->length);
+    return cm_set_value(key, &value->name, value->type, value->data, value->length);
 }
 
 /* Writes a value, of any type; `Data` is copied.  PASSIVE_LEVEL.  STATUS_SUCCESS, STATUS_INVALID_HANDLE,
@@ -497,7 +516,7 @@ static NTSTATUS set_value(struct cm_key *key, const void *context)
 NTSTATUS NTAPI ZwSetValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName, ULONG TitleIndex, ULONG Type,
                              PVOID Data, ULONG DataSize)
 {
-    const struct new_value value = {ValueName, Type, Data, DataSize};
+    const struct new_value value = {*ValueName, Type, Data, DataSize};
 
     (void)TitleIndex;
     return with_key(KeyHandle, set_value, &value);
@@ -511,5 +530,7 @@ static NTSTATUS delete_value(struct cm_key *key, const void *name)
 /* Removes a value.  As ZwSetValueKey, with STATUS_OBJECT_NAME_NOT_FOUND.  (wdm ZwDeleteValueKey) */
 NTSTATUS NTAPI ZwDeleteValueKey(HANDLE KeyHandle, PUNICODE_STRING ValueName)
 {
-    return with_key(KeyHandle, delete_value, ValueName);
+    const UNICODE_STRING name = *ValueName;
+
+    return with_key(KeyHandle, delete_value, &name);
 }

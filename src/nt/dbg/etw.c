@@ -88,19 +88,23 @@ NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback
                            PREGHANDLE RegHandle)
 {
     struct registration *fresh;
+    REGHANDLE handle;
+    GUID id;
 
     if (!ProviderId || !RegHandle)
         return STATUS_INVALID_PARAMETER;
+    id = *ProviderId;
+    *RegHandle = 0; /* an exception comes here, where nothing is held */
     fresh = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *fresh, ETW_TAG);
     if (!fresh)
         return STATUS_NO_MEMORY;
-    fresh->id = *ProviderId;
+    fresh->id = id;
     ke_raw_acquire(&etw.lock);
-    fresh->handle = ++etw.last;
+    handle = fresh->handle = ++etw.last;
     fresh->next = etw.first;
     etw.first = fresh;
-    *RegHandle = fresh->handle;
     ke_raw_release(&etw.lock);
+    *RegHandle = handle;
     OBSERVE(born, OBSERVE_PROVIDER, fresh, 0, sizeof *fresh, __builtin_return_address(0));
     if (EnableCallback)
         EnableCallback(ProviderId, EVENT_CONTROL_CODE_ENABLE_PROVIDER, EVERY_LEVEL, ~0ull, 0, NULL,

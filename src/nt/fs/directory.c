@@ -254,8 +254,8 @@ NTSTATUS NTAPI ZwQueryDirectoryFile(HANDLE FileHandle, HANDLE Event, PIO_APC_ROU
         return STATUS_INVALID_INFO_CLASS;
     if (Length < ((layout->name + (ULONG)sizeof(WCHAR) + 7) & ~7u))
         return STATUS_INFO_LENGTH_MISMATCH;
-    if (fs_is_bad(FileInformation, Length, TRUE) ||
-        (FileName && fs_is_bad(FileName->Buffer, FileName->Length, FALSE)))
+    if (rtl_is_bad_memory(FileInformation, Length, TRUE) ||
+        (FileName && rtl_is_bad_memory(FileName->Buffer, FileName->Length, FALSE)))
         return STATUS_ACCESS_VIOLATION;
     status = fs_begin(&request, FileHandle, Event, ApcRoutine, TRUE);
     if (!NT_SUCCESS(status))

@@ -101,7 +101,10 @@ void fs_share(struct fs_node *node, ACCESS_MASK access, ULONG share, LONG one); 
 /* Is this one open, or anything below it?  And its node, or NULL. */
 struct fs_node *fs_node_of(const struct host_file_about *about, const struct fs_path *path);
 BOOLEAN fs_open_below(const char *path);
-BOOLEAN fs_move_node(struct fs_node *node, const struct fs_path *path);
+/* A path of its own, NULL = no memory; the node takes it over. */
+char *fs_copy_path(const struct fs_path *path);
+void fs_free_path(char *text);
+void fs_move_node(struct fs_node *node, char *text);
 
 /* The file with a reference.  STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH. */
 NTSTATUS fs_reference(HANDLE handle, struct fs_file **file);
@@ -119,12 +122,6 @@ NTSTATUS fs_end(struct fs_request *request, PIO_STATUS_BLOCK out, NTSTATUS statu
 
 void fs_free_entries(struct fs_file *file);
 int fs_has_entries(const char *path); /* 1, 0 or an enum host_file_error (directory.c) */
-
-/* Can so much be read or written there?  Asked before a lock is taken: an exception under it would leave it held. */
-static inline BOOLEAN fs_is_bad(const void *memory, size_t bytes, BOOLEAN write)
-{
-    return bytes > 0 && host_memory_probe(memory, bytes, write) != 0;
-}
 
 /* Bug check 0x0A unless at PASSIVE_LEVEL: `function` is what the driver has called. */
 void fs_check_level(const void *function, void *caller);

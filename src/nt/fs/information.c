@@ -315,6 +315,7 @@ static NTSTATUS rename_to(struct fs_file *file, const FILE_RENAME_INFORMATION *r
                           const struct fs_file *folder)
 {
     struct fs_found to = {0};
+    char *path = NULL; /* made first: a rename that was done does not fail */
     NTSTATUS status;
 
     if (!*file->node->path || file->link || file->node->delete_pending)
@@ -324,10 +325,14 @@ static NTSTATUS rename_to(struct fs_file *file, const FILE_RENAME_INFORMATION *r
         status = check_target(file, &to, rename->ReplaceIfExists);
     if (NT_SUCCESS(status) && file->folder && fs_open_below(file->node->path))
         status = STATUS_ACCESS_DENIED;
+    if (NT_SUCCESS(status) && !(path = fs_copy_path(&to.path)))
+        status = STATUS_INSUFFICIENT_RESOURCES;
     if (NT_SUCCESS(status))
         status = fs_status(host_file_rename(fs_root(), file->node->path, to.path.text, to.exists));
-    if (NT_SUCCESS(status) && !fs_move_node(file->node, &to.path))
-        status = STATUS_INSUFFICIENT_RESOURCES;
+    if (NT_SUCCESS(status))
+        fs_move_node(file->node, path);
+    else if (path)
+        fs_free_path(path);
     return status;
 }
 
@@ -403,9 +408,11 @@ static NTSTATUS begin(HANDLE handle, FILE_INFORMATION_CLASS wanted, const void *
         return STATUS_INVALID_INFO_CLASS;
     if (length < (*class)->bytes)
         return STATUS_INFO_LENGTH_MISMATCH;
-    if (fs_is_bad(buffer, length, !set))
+    if (rtl_is_bad_memory(buffer, length, !set))
         return STATUS_ACCESS_VIOLATION;
-    status = fs_begin(request, handle, NULL, NULL, FALSE);
+    /* Any file's position is read and set under its lock, half of it is never seen. */
+    status = fs_begin(request, handle, NULL, NULL,
+                      wanted == FilePositionInformation || wanted == FileAllInformation);
     if (!NT_SUCCESS(status))
         return status;
     access = set ? (*class)->set_access : (*class)->tell_access;

@@ -24,32 +24,43 @@ struct fs_node *fs_node_of(const struct host_file_about *about, const struct fs_
     return node;
 }
 
-BOOLEAN fs_move_node(struct fs_node *node, const struct fs_path *path)
+char *fs_copy_path(const struct fs_path *path)
 {
     char *text = ke_allocate(path->length + 1);
 
-    if (!text)
-        return FALSE;
+    if (text)
+        memcpy(text, path->text, path->length + 1);
+    return text;
+}
+
+void fs_free_path(char *text)
+{
+    ke_free(text, strlen(text) + 1);
+}
+
+void fs_move_node(struct fs_node *node, char *text)
+{
     if (node->path)
-        ke_free(node->path, node->path_bytes);
+        fs_free_path(node->path);
     node->path = text;
-    node->path_bytes = path->length + 1;
-    memcpy(text, path->text, path->length + 1);
-    return TRUE;
+    node->path_bytes = strlen(text) + 1;
 }
 
 struct fs_node *fs_open_node(const struct host_file_about *about, const struct fs_path *path)
 {
     struct fs_node *node = fs_node_of(about, path);
+    char *text;
 
     if (!node) {
-        node = ke_allocate(sizeof *node);
-        if (!node)
+        text = fs_copy_path(path);
+        if (!text)
             return NULL;
-        if (!fs_move_node(node, path)) {
-            ke_free(node, sizeof *node);
+        node = ke_allocate(sizeof *node);
+        if (!node) {
+            fs_free_path(text);
             return NULL;
         }
+        fs_move_node(node, text);
         node->device = about->device;
         node->number = about->number;
         node->next = nodes;
@@ -70,7 +81,7 @@ void fs_close_node(struct fs_node *node)
     while (*link != node)
         link = &(*link)->next;
     *link = node->next;
-    ke_free(node->path, node->path_bytes);
+    fs_free_path(node->path);
     ke_free(node, sizeof *node);
 }
 

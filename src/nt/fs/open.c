@@ -8,6 +8,7 @@
 #include "nt/ke/shared.h"
 #include "nt/ob/ob.h"
 #include "nt/observe.h"
+#include "nt/rtl/rtl.h"
 
 #include <string.h>
 
@@ -231,12 +232,13 @@ static NTSTATUS open_existing(const struct wanted *what, struct fs_found *found,
         host_file_close(file->host);
         return status;
     }
-    *information = done[what->disposition];
-    if (!replace)
-        return STATUS_SUCCESS;
-    if (what->attributes & FILE_ATTRIBUTE_READONLY)
-        host_file_set_read_only(file->host, 1);
-    return fs_status(host_file_resize(file->host, 0));
+    if (replace)
+        status = fs_status(host_file_resize(file->host, 0));
+    if (NT_SUCCESS(status) && replace && what->attributes & FILE_ATTRIBUTE_READONLY)
+        status = fs_status(host_file_set_read_only(file->host, 1));
+    if (NT_SUCCESS(status))
+        *information = done[what->disposition];
+    return status;
 }
 
 static NTSTATUS make(const struct wanted *what, struct fs_found *found, struct fs_file *file,
@@ -275,6 +277,12 @@ static NTSTATUS make(const struct wanted *what, struct fs_found *found, struct f
     return STATUS_SUCCESS;
 }
 
+/* What was there before is not removed because it could not be opened. */
+static void keep(struct fs_file *file)
+{
+    file->options &= ~(ULONG)FILE_DELETE_ON_CLOSE;
+}
+
 /* The file with a reference, which is the caller's. */
 static NTSTATUS open_file(const struct wanted *what, POBJECT_ATTRIBUTES attributes, struct fs_file **out,
                           ULONG_PTR *information)
@@ -287,7 +295,7 @@ static NTSTATUS open_file(const struct wanted *what, POBJECT_ATTRIBUTES attribut
     *out = NULL;
     if (!attributes || attributes->Length != sizeof *attributes || !attributes->ObjectName)
         return STATUS_INVALID_PARAMETER;
-    if (fs_is_bad(attributes->ObjectName->Buffer, attributes->ObjectName->Length, FALSE))
+    if (rtl_is_bad_memory(attributes->ObjectName->Buffer, attributes->ObjectName->Length, FALSE))
         return STATUS_ACCESS_VIOLATION;
     if (attributes->RootDirectory) {
         status = fs_reference(attributes->RootDirectory, &folder);
@@ -311,6 +319,7 @@ static NTSTATUS open_file(const struct wanted *what, POBJECT_ATTRIBUTES attribut
     if (folder)
         ob_dereference_object(folder);
     if (!NT_SUCCESS(status) && file) {
+        keep(file);
         ob_dereference_object(file);
         file = NULL;
     }
@@ -383,6 +392,8 @@ static NTSTATUS create(PHANDLE handle, const struct wanted *asked, POBJECT_ATTRI
         status = open_file(&what, attributes, &file, &out->Information);
     if (NT_SUCCESS(status)) {
         status = ob_open_handle(file, handle);
+        if (!NT_SUCCESS(status) && out->Information != FILE_CREATED)
+            keep(file);
         ob_dereference_object(file);
     }
     out->Status = status;

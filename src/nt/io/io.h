@@ -34,7 +34,8 @@ PIO_STACK_LOCATION io_prepare_lower(PIRP irp);
 
 /* IoMarkIrpPending with its observation.  Call it before the IRP can be seen by whoever may complete it. */
 void io_mark_irp_pending(PIRP irp);
-/* When that was, in host_ticks(); 0 = not known, or no live IRP of IoAllocateIrp. */
+/* When that was, in host_ticks(); 0 = it was not, or the IRP is none of IoAllocateIrp.  The caller sees to it that the
+ * IRP does not end meanwhile. */
 uint64_t io_irp_pending_since(const IRP *irp);
 
 /* Sets IoStatus and unwinds the completion routines upwards from the current location (K-COMPL-03..13).  The

@@ -147,12 +147,9 @@ void io_mark_irp_pending(PIRP irp)
 
 uint64_t io_irp_pending_since(const IRP *irp)
 {
-    struct ex_pool_block block;
-
-    if (!ex_pool_query(irp, &block) || block.address != irp || block.kind != EX_POOL_IRP)
+    if (!(irp->AllocationFlags & IRP_FROM_RUNTIME))
         return 0;
-    return __atomic_load_n((const uint64_t *)((const UCHAR *)irp + block.bytes - sizeof(uint64_t)),
-                           __ATOMIC_RELAXED);
+    return __atomic_load_n(&tail_of((PIRP)irp)->pending_since, __ATOMIC_RELAXED);
 }
 
 /* ---- what a driver calls ------------------------------------------------------------------------------ */

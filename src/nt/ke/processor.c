@@ -7,7 +7,7 @@
  *
  * Fairness.  A processor that its own thread wants is left alone by the others, so DPCs are not starved; a
  * thread that has waited for more than a millisecond is "starving": until it got a processor nobody else may
- * start to take one, but for a processor's own thread that has given way for as long.
+ * start to take one of those that it may take, but for a processor's own thread that has given way for as long.
  */
 #include "nt/ke/internal.h"
 
@@ -18,6 +18,7 @@ struct ke_processor {
     uint32_t wanted;         /* its own thread waits for it */
     uint32_t returned;       /* counts hand-backs while wanted: parking word of the own thread */
     uint32_t signalled;      /* the own thread is to go round once more: parking word without a poller */
+    uint32_t starving;       /* threads that starve and may take this one: it is left to them */
 } __attribute__((aligned(64)));
 
 static struct ke_processor processors[KE_MAX_PROCESSORS];
@@ -28,8 +29,8 @@ int ke_spins = KE_SPINS_MAX;
 static struct {
     uint32_t generation; /* counts hand-backs: parking word of everybody else */
     uint32_t waiters;
-    uint32_t starving;
-    uint32_t bound; /* those of them that may not take each processor (affinity.c) */
+    uint32_t starving; /* how many of them: for whoever gives a processor back, see there */
+    uint32_t bound;    /* those of them that may not take each processor (affinity.c) */
 } queue;
 
 static struct {
@@ -42,6 +43,13 @@ static struct {
 
 /* ---- ownership ---------------------------------------------------------------------------------------- */
 
+static KAFFINITY all_processors(void)
+{
+    unsigned count = ke_query_active_processor_count();
+
+    return count < 64 ? ((KAFFINITY)1 << count) - 1 : ~(KAFFINITY)0;
+}
+
 static int try_processor(struct ke_processor *processor, struct ke_thread *thread)
 {
     struct ke_thread *nobody = NULL;
@@ -51,7 +59,8 @@ static int try_processor(struct ke_processor *processor, struct ke_thread *threa
                                        __ATOMIC_SEQ_CST);
 }
 
-static int try_any(struct ke_thread *thread)
+/* starving: one that others who starve may take, too. */
+static int try_any(struct ke_thread *thread, int starving)
 {
     unsigned count = __atomic_load_n(&processor_count, __ATOMIC_RELAXED);
 
@@ -60,6 +69,7 @@ static int try_any(struct ke_thread *thread)
 
         if (thread->affinity >> number & 1 &&
             !__atomic_load_n(&processors[number].wanted, __ATOMIC_SEQ_CST) &&
+            (starving || !__atomic_load_n(&processors[number].starving, __ATOMIC_SEQ_CST)) &&
             try_processor(&processors[number], thread)) {
             thread->processor = (int)number;
             thread->last_processor = number;
@@ -69,39 +79,59 @@ static int try_any(struct ke_thread *thread)
     return 0;
 }
 
+/* Bars the processors of this mask for those who do not starve. */
+static void claim(KAFFINITY mask)
+{
+    __atomic_fetch_add(&queue.starving, 1, __ATOMIC_SEQ_CST);
+    for (; mask; mask &= mask - 1)
+        __atomic_fetch_add(&processors[__builtin_ctzll(mask)].starving, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Undoes a claim; who was barred by it tries again. */
+static void disclaim(KAFFINITY mask)
+{
+    int opened = 0;
+
+    for (; mask; mask &= mask - 1)
+        opened |= __atomic_sub_fetch(&processors[__builtin_ctzll(mask)].starving, 1, __ATOMIC_SEQ_CST) == 0;
+    __atomic_fetch_sub(&queue.starving, 1, __ATOMIC_SEQ_CST);
+    if (opened) {
+        __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
+        host_unpark(&queue.generation, INT32_MAX);
+    }
+}
+
 /* The slow way: parks until a processor comes back. */
 static void wait_for_any(struct ke_thread *thread)
 {
     const uint32_t bound = thread->affinity != ~(KAFFINITY)0;
     uint64_t since = host_now();
-    int starving = 0;
+    KAFFINITY claimed = 0; /* not 0: it starves */
 
     __atomic_fetch_add(&queue.bound, bound, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&queue.waiters, 1, __ATOMIC_SEQ_CST);
     for (;;) {
         uint32_t generation = __atomic_load_n(&queue.generation, __ATOMIC_SEQ_CST);
 
-        if ((starving || !__atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST)) && try_any(thread))
+        if (try_any(thread, claimed != 0))
             break;
         host_park(&queue.generation, generation, HOST_FOREVER);
-        if (!starving && host_now() - since > STARVING_AFTER) {
-            starving = 1;
-            __atomic_fetch_add(&queue.starving, 1, __ATOMIC_SEQ_CST);
+        if (!claimed && host_now() - since > STARVING_AFTER) {
+            claimed = thread->affinity & all_processors();
+            claim(claimed);
         }
     }
     __atomic_fetch_sub(&queue.waiters, 1, __ATOMIC_SEQ_CST);
     __atomic_fetch_sub(&queue.bound, bound, __ATOMIC_SEQ_CST);
-    if (starving && __atomic_sub_fetch(&queue.starving, 1, __ATOMIC_SEQ_CST) == 0) {
-        __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
-        host_unpark(&queue.generation, INT32_MAX);
-    }
+    if (claimed)
+        disclaim(claimed);
 }
 
 void ke_take_processor(struct ke_thread *thread)
 {
     host_point(HOST_POINT_LOCK, &queue);
     for (int i = 0; i < KE_SPINS; i++) {
-        if (!__atomic_load_n(&queue.starving, __ATOMIC_RELAXED) && try_any(thread))
+        if (try_any(thread, 0))
             return;
         host_cpu_relax();
     }
@@ -113,10 +143,10 @@ static void take_own(struct ke_processor *processor, struct ke_thread *thread)
 {
     uint64_t patient_until = 0;
 
-    for (;;) { /* whoever starves goes first; its last one wakes everybody */
+    for (;;) { /* whoever starves for it goes first; the last one wakes everybody */
         uint32_t generation = __atomic_load_n(&queue.generation, __ATOMIC_SEQ_CST);
 
-        if (!__atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST))
+        if (!__atomic_load_n(&processor->starving, __ATOMIC_SEQ_CST))
             break;
         /* In a crowd there is always somebody who starves: then this thread has waited as long as they. */
         if (patient_until && host_now() >= patient_until)
@@ -363,13 +393,6 @@ ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber)
     if (ProcNumber)
         fill_number(ProcNumber, index);
     return index;
-}
-
-static KAFFINITY all_processors(void)
-{
-    unsigned count = ke_query_active_processor_count();
-
-    return count < 64 ? ((KAFFINITY)1 << count) - 1 : ~(KAFFINITY)0;
 }
 
 /* How many processors there are; there is one group, and none is added later.  Any IRQL.

@@ -7,6 +7,7 @@
 #include "nt/ob/ob.h"
 #include "nt/ps/ps.h"
 #include "nt/ke/internal.h"
+#include "nt/rtl/rtl.h"
 
 #include <string.h>
 
@@ -57,8 +58,10 @@ static int grow(void)
 NTSTATUS ob_open_handle(PVOID object, PHANDLE handle)
 {
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
-    unsigned index;
+    unsigned index = 0;
 
+    if (rtl_is_bad_memory(handle, sizeof *handle, TRUE))
+        return STATUS_ACCESS_VIOLATION;
     ob_reference_object(object);
     ke_raw_acquire(&table.lock);
     if (table.count + 1 < table.size || grow()) {
@@ -67,11 +70,12 @@ NTSTATUS ob_open_handle(PVOID object, PHANDLE handle)
         table.objects[index] = object;
         table.next = (index + 1) % table.size;
         table.count++;
-        *handle = handle_of(index);
         status = STATUS_SUCCESS;
     }
     ke_raw_release(&table.lock);
-    if (!NT_SUCCESS(status))
+    if (NT_SUCCESS(status))
+        *handle = handle_of(index);
+    else
         ob_dereference_object(object);
     return status;
 }

@@ -35,7 +35,7 @@ const struct ob_type *ob_object_type(PVOID object);
 LONG_PTR ob_reference_count(PVOID object);
 
 /* Handles: the table holds one reference for each.  IRQL <= DISPATCH_LEVEL.
- * STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES. */
+ * STATUS_SUCCESS, STATUS_INSUFFICIENT_RESOURCES, STATUS_ACCESS_VIOLATION (*handle cannot be written). */
 NTSTATUS ob_open_handle(PVOID object, PHANDLE handle);
 /* STATUS_SUCCESS, STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH (type NULL = any, D-23). */
 NTSTATUS ob_reference_object_by_handle(HANDLE handle, ACCESS_MASK access, const struct ob_type *type,

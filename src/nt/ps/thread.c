@@ -82,9 +82,13 @@ static struct ke_thread *prepare(const char *name, PKSTART_ROUTINE routine, PVOI
 static NTSTATUS create(PHANDLE handle, PCLIENT_ID client_id, PKSTART_ROUTINE routine, PVOID context,
                        void *caller)
 {
-    struct ke_thread *thread = prepare("system thread", routine, context);
+    struct ke_thread *thread;
     NTSTATUS status;
 
+    *handle = NULL; /* an exception comes here, where nothing is held */
+    if (client_id)
+        *client_id = (CLIENT_ID){NULL, NULL};
+    thread = prepare("system thread", routine, context);
     if (!thread)
         return STATUS_INSUFFICIENT_RESOURCES;
     thread->is_system = 1;
@@ -99,9 +103,9 @@ static NTSTATUS create(PHANDLE handle, PCLIENT_ID client_id, PKSTART_ROUTINE rou
             goto out;
         OBSERVE(dead, OBSERVE_THREAD, thread);
         ob_close_handle(*handle);
+        *handle = NULL;
         status = STATUS_INSUFFICIENT_RESOURCES;
     }
-    *handle = NULL;
     ob_dereference_object(thread); /* the thread's own */
 out:
     ob_dereference_object(thread);

@@ -16,6 +16,11 @@ int uwsk_memcmp(const void *left, const void *right, size_t bytes);
 void *uwsk_memchr(const void *memory, int value, size_t bytes);
 size_t uwsk_strlen(const char *text);
 
+BOOLEAN rtl_is_bad_memory(const void *memory, size_t bytes, BOOLEAN write)
+{
+    return bytes > 0 && host_memory_probe(memory, bytes, write) != 0;
+}
+
 void *uwsk_memcpy(void *target, const void *source, size_t bytes)
 {
     host_access(source, bytes, 0);

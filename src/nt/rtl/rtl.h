@@ -21,6 +21,10 @@ NTSTATUS rtl_append_units(PUNICODE_STRING target, const WCHAR *units, size_t byt
 /* K-STR-03: even lengths, Length within MaximumLength, a buffer unless empty. */
 BOOLEAN rtl_valid_unicode_string(PCUNICODE_STRING string);
 
+/* Can so much not be read, or written, there?  Asked before a lock is taken or a reference held: an exception under
+ * it, which a driver's __try may catch, would leave it held.  PASSIVE_LEVEL. */
+BOOLEAN rtl_is_bad_memory(const void *memory, size_t bytes, BOOLEAN write);
+
 /* What became of a conversion, in units of the target. */
 struct rtl_conversion {
     size_t needed;    /* for the whole source */

@@ -183,11 +183,10 @@ int32_t socket_finish_sending(struct transport_socket *socket)
     if (shutdown(socket->fd, SHUT_WR) == 0)
         return STATUS_SUCCESS;
     int error = errno;
-    socket_poll(socket); /* ENOTCONN: a reset was quicker, its reason is more telling */
-    if (socket->fatal)
-        return socket->fatal;
-    /* No reason is left: a transfer in the kernel has taken it, and its result will latch it. */
-    return error == ENOTCONN ? STATUS_CONNECTION_RESET : transport_errno_status(error);
+    /* ENOTCONN: the connection's end was quicker, its reason is more telling. */
+    if (socket_reason_is_coming(socket, socket_poll(socket)))
+        return STATUS_SUCCESS; /* WATCH_FIN_ACKED will know */
+    return socket->fatal ? socket->fatal : transport_errno_status(error);
 }
 
 int32_t common_shutdown(struct transport_socket *socket)

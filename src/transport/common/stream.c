@@ -242,6 +242,15 @@ static void set_nodelay(struct transport_socket *socket, bool on)
         socket->nodelay_set = on;
 }
 
+/* Why a send failed.  EPIPE says only that there is no connection: a receive that the kernel carries out may have
+ * taken the reason, and will tell. */
+static int32_t send_failed(struct transport_socket *socket, int error)
+{
+    if (would_block(error) || (error == EPIPE && socket_reason_is_coming(socket, socket_poll(socket))))
+        return STATUS_PENDING;
+    return stream_failed(socket, error);
+}
+
 static int32_t send_all(struct transport_socket *socket, struct transport_op *op)
 {
     bool one_byte = socket->transport->config.one_byte;
@@ -267,7 +276,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         if (sent < 0) {
             if (errno == EINTR)
                 continue;
-            return would_block(errno) ? STATUS_PENDING : stream_failed(socket, errno);
+            return send_failed(socket, errno);
         }
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
@@ -329,7 +338,11 @@ int32_t stream_received_nothing(struct transport_socket *socket, ssize_t receive
         int32_t status = stream_failed(socket, (int)-received);
         return socket->fatal ? socket->fatal : status;
     }
-    if (socket->fatal) /* its error was read before: the kernel now answers as if it were a FIN */
+    /* Its error was read before: the kernel now answers as if it were a FIN. */
+    if (!socket->fatal && (socket->in_ring & 1u << TRANSPORT_SEND) &&
+        socket_reason_is_coming(socket, socket_poll(socket)))
+        return STATUS_PENDING;
+    if (socket->fatal)
         return socket->fatal;
     socket->peer_fin = true;
     return STATUS_SUCCESS;

@@ -39,6 +39,8 @@ extern const struct net_weather net_rough; /* everything above at small rates */
  * and ::1, and 10.0.0.1 and fd00::1; loopback addresses reach only the same host. */
 int net_start(const struct net_weather *weather, uint64_t seed);
 void net_stop(void);
+/* From here on; a connection keeps the buffers and the fate that it was born with. */
+void net_weather_change(const struct net_weather *weather);
 
 /* Adds a host with an address of its own ("10.0.0.7", "fd00::7"); its number, or -1.  Host 0 is the runtime's. */
 int net_host_add(const char *address);

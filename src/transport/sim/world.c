@@ -41,21 +41,28 @@ const struct net_weather net_rough = {
 
 /* ---- start and end ----------------------------------------------------------------------------------------- */
 
+void net_weather_change(const struct net_weather *weather)
+{
+    struct net_weather *now = &net_world.weather;
+
+    *now = *weather;
+    if (now->segment_min == 0)
+        now->segment_min = 1;
+    if (now->segment_max < now->segment_min)
+        now->segment_max = now->segment_min;
+    if (now->send_buffer == 0)
+        now->send_buffer = NET_BUFFER_DEFAULT;
+    if (now->receive_buffer == 0)
+        now->receive_buffer = NET_BUFFER_DEFAULT;
+}
+
 int net_start(const struct net_weather *weather, uint64_t seed)
 {
     struct net_world *world = &net_world;
     /* What a run that was stopped has left is gone with its arena: nothing of it is touched. */
     memset(world, 0, sizeof(*world));
-    world->weather = *weather;
     world->seed = seed;
-    if (world->weather.segment_min == 0)
-        world->weather.segment_min = 1;
-    if (world->weather.segment_max < world->weather.segment_min)
-        world->weather.segment_max = world->weather.segment_min;
-    if (world->weather.send_buffer == 0)
-        world->weather.send_buffer = NET_BUFFER_DEFAULT;
-    if (world->weather.receive_buffer == 0)
-        world->weather.receive_buffer = NET_BUFFER_DEFAULT;
+    net_weather_change(weather);
     for (int i = 0; i < NET_BUCKETS; i++) {
         net_link_init(&world->binds[i]);
         net_link_init(&world->uses[i]);

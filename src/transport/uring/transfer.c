@@ -135,16 +135,30 @@ static void send_cancel(struct transport_socket *socket, int kind, struct slot *
 
 /* ---- out of the ring ---------------------------------------------------------------------------------- */
 
+/* Why the connection is over, if this result tells; else 0. */
+static int32_t reason_of(struct transport_socket *socket, int kind, const struct slot *slot)
+{
+    if (slot->result < 0)
+        return transport_errno_is_fatal(-slot->result) ? transport_errno_status(-slot->result) : 0;
+    /* A send that has handed over bytes keeps the error to itself that cut it short (MSG_WAITALL: nothing else does,
+     * but a cancel).  Our FIN comes after it, so nothing but the connection's end shuts both directions. */
+    bool cut_short = kind == TRANSPORT_SEND && slot->result > 0 && (uint32_t)slot->result < slot->asked;
+    return cut_short && !socket->fatal && (socket_poll(socket) & EPOLLHUP) ? STATUS_CONNECTION_RESET : 0;
+}
+
 uint32_t transfer_results(struct transport_socket *socket, uint32_t events)
 {
-    static const int kinds[] = {TRANSPORT_SEND, TRANSPORT_RECEIVE};
+    /* A send that comes second only knows that there is no connection; a receive that does tells no reason. */
+    static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_SEND};
     for (int i = 0; i < 2; i++) {
         struct slot *slot = slot_of(socket, kinds[i]);
-        if (!in_ring(socket, kinds[i]) || !slot->done || slot->result > 0 || says_nothing(slot->result))
+        if (!in_ring(socket, kinds[i]) || !slot->done || says_nothing(slot->result))
             continue;
-        if (slot->result < 0 && transport_errno_is_fatal(-slot->result))
-            socket_latch(socket, transport_errno_status(-slot->result));
-        events |= EVENT_TRY; /* what the others have seen of the connection may now be understood */
+        int32_t reason = reason_of(socket, kinds[i], slot);
+        if (reason)
+            socket_latch(socket, reason);
+        if (reason || slot->result <= 0)
+            events |= EVENT_TRY; /* what the others have seen of the connection may now be understood */
     }
     return events;
 }

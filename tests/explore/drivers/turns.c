@@ -1,7 +1,7 @@
 /*
  * turns.c - no network: two threads take turns in counting to two without a lock.  Small enough to try every
  * schedule of it.  With -DRACE each of them reads, then writes: with one preemption an increment is lost, and the
- * unload waits for ever.
+ * unload waits for ever.  With -DLATE 70 threads have come and gone before.
  */
 #include <ntddk.h>
 
@@ -29,6 +29,30 @@ static VOID TurnsThread(PVOID Context)
     }
 }
 
+static NTSTATUS TurnsStart(PKSTART_ROUTINE Routine, PVOID *Thread)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    HANDLE Handle;
+    NTSTATUS Status;
+
+    InitializeObjectAttributes(&Attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
+    Status = PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, &Attributes, NULL, NULL, Routine, NULL);
+    if (NT_SUCCESS(Status)) {
+        ObReferenceObjectByHandle(Handle, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, Thread, NULL);
+        ZwClose(Handle);
+    }
+    return Status;
+}
+
+#ifdef LATE
+static KSTART_ROUTINE TurnsNothing;
+
+static VOID TurnsNothing(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+}
+#endif
+
 static VOID TurnsUnload(PDRIVER_OBJECT DriverObject)
 {
     ULONG Index;
@@ -43,22 +67,25 @@ static VOID TurnsUnload(PDRIVER_OBJECT DriverObject)
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
-    OBJECT_ATTRIBUTES Attributes;
     ULONG Index;
 
     UNREFERENCED_PARAMETER(RegistryPath);
     KeInitializeEvent(&TurnsDone, NotificationEvent, FALSE);
-    InitializeObjectAttributes(&Attributes, NULL, OBJ_KERNEL_HANDLE, NULL, NULL);
-    for (Index = 0; Index < 2; Index++) {
-        HANDLE Handle;
+#ifdef LATE
+    for (Index = 0; Index < 70; Index++) {
+        PVOID Thread;
 
-        if (!NT_SUCCESS(PsCreateSystemThread(&Handle, THREAD_ALL_ACCESS, &Attributes, NULL, NULL, TurnsThread,
-                                             NULL))) {
+        if (!NT_SUCCESS(TurnsStart(TurnsNothing, &Thread))) {
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
+        KeWaitForSingleObject(Thread, Executive, KernelMode, FALSE, NULL);
+        ObDereferenceObject(Thread);
+    }
+#endif
+    for (Index = 0; Index < 2; Index++) {
+        if (!NT_SUCCESS(TurnsStart(TurnsThread, &TurnsThreads[Index]))) {
             return STATUS_INSUFFICIENT_RESOURCES; /* the test lets nothing fail */
         }
-        ObReferenceObjectByHandle(Handle, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, &TurnsThreads[Index],
-                                  NULL);
-        ZwClose(Handle);
     }
     DriverObject->DriverUnload = TurnsUnload;
     return STATUS_SUCCESS;
