@@ -176,6 +176,38 @@ workqueue_many() {
     done
 }
 
+# ---- udp-echo --------------------------------------------------------------------------------------------------
+
+udp_echo_socat() {
+    echo "from socat" | timeout 10 socat -t 2 - "UDP4:127.0.0.1:$1" | same_line "from socat" &&
+        echo "from socat 6" | timeout 10 socat -t 2 - "UDP6:[::1]:$1" | same_line "from socat 6"
+}
+
+udp_pattern() { # ADDRESS PORT
+    timeout 60 "$tree/tests/drivers/udp_pattern.py" "$1" "$2" 3000
+}
+
+# The driver goes while clients send: nothing of it is left, and what they then get is nothing.
+udp_echo_unload() {
+    local clients=() i
+    for i in 1 2 3 4; do
+        timeout 60 "$tree/tests/drivers/udp_pattern.py" --until-silent 127.0.0.1 "$1" 1000000 &
+        clients+=($!)
+    done
+    driver_echoes_udp "$1" || return 1
+    unload || return 1
+    for i in "${clients[@]}"; do
+        wait "$i" || return 1
+    done
+    driver_says | grep -Eq "^[0-9]+ datagrams echoed in [0-9]+ requests, [0-9]+ dropped$"
+}
+
+# So many were echoed that the clients are at it.
+driver_echoes_udp() {
+    timeout 30 "$tree/tests/drivers/udp_pattern.py" 127.0.0.1 "$1" 200
+}
+
+
 check drivers_close_loads load close CLOSE_PORT
 port=${ports[0]}
 for ((number = 1; number <= ${#close_case_ends[@]}; number++)); do
