@@ -29,9 +29,8 @@
 enum {
     SEND_BATCH = 64,      /* datagrams in one system call: what UDP_SEGMENT takes at most, too */
     SEND_PARTS = 128,     /* segments of all of them */
-    SEND_ROUNDS = 16,     /* system calls of one step, others' turn then */
+    SEND_ROUNDS = 16,     /* batches of one step, others' turn then */
     MERGED_MOST = 65507,  /* bytes of the datagrams that the kernel cuts */
-    MERGED_LEAST = 8,     /* datagrams for which it pays when others follow that do not fit to them */
     NO_ROOM_LEVEL = 3,    /* 0.8 ms: no event tells when the kernel has memory again */
     RECEIVE_BATCH = 32,   /* datagrams in one system call */
     RECEIVE_SMALL = 2048, /* what most datagrams fit into */
@@ -147,8 +146,6 @@ static int32_t add_wishes(struct transport_socket *socket, const struct transpor
 {
     int hops = (int)about->hops, traffic_class = (int)about->traffic_class;
     int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-    if (hops < 0 || traffic_class < 0)
-        return STATUS_INVALID_PARAMETER;
     if (about->known & (TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE)) {
         int32_t status = add_source(socket, about, v4, to);
         if (status)
@@ -221,6 +218,19 @@ static size_t piece_length(const struct destination *to, size_t left)
     return to->segment && left > to->segment ? to->segment : left;
 }
 
+static void append(struct batch *batch, const struct destination *to, struct iovec *parts, unsigned used,
+                   size_t length)
+{
+    batch->headers[batch->count].msg_hdr = (struct msghdr){.msg_name = (void *)&to->name,
+                                                           .msg_namelen = to->name_length,
+                                                           .msg_iov = parts,
+                                                           .msg_iovlen = used,
+                                                           .msg_control = (void *)to->control,
+                                                           .msg_controllen = to->control_length};
+    batch->length[batch->count++] = (uint32_t)length;
+    batch->used += used;
+}
+
 /* Fills a batch from op->done on, as far as it has room. */
 static int32_t gather(struct transport_datagram_op *op, const struct destination *to, struct batch *batch)
 {
@@ -229,20 +239,13 @@ static int32_t gather(struct transport_datagram_op *op, const struct destination
     batch->count = batch->used = 0;
     while (batch->count < SEND_BATCH) {
         size_t length = piece_length(to, whole - offset);
-        if (length > RECEIVE_LARGE)
+        if (length > PROVIDED_LARGE)
             return batch->count ? STATUS_SUCCESS : STATUS_INVALID_BUFFER_SIZE;
         struct iovec *parts = &batch->parts[batch->used];
         int used = collect(op, index, offset, length, parts, SEND_PARTS - batch->used);
         if (used < 0)
             return used == -1 || batch->count ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
-        batch->headers[batch->count].msg_hdr = (struct msghdr){.msg_name = (void *)&to->name,
-                                                               .msg_namelen = to->name_length,
-                                                               .msg_iov = parts,
-                                                               .msg_iovlen = (size_t)used,
-                                                               .msg_control = (void *)to->control,
-                                                               .msg_controllen = to->control_length};
-        batch->length[batch->count++] = (uint32_t)length;
-        batch->used += (unsigned)used;
+        append(batch, to, parts, (unsigned)used, length);
         offset += length;
         if (offset < whole)
             continue;
@@ -275,59 +278,59 @@ static int32_t gather_copied(struct transport_datagram_op *op, const struct dest
             return STATUS_INVALID_PARAMETER; /* less memory than the owner said */
     }
     batch->parts[0] = (struct iovec){.iov_base = buffer, .iov_len = length};
-    batch->headers[0].msg_hdr = (struct msghdr){.msg_name = (void *)&to->name,
-                                                .msg_namelen = to->name_length,
-                                                .msg_iov = batch->parts,
-                                                .msg_iovlen = 1,
-                                                .msg_control = (void *)to->control,
-                                                .msg_controllen = to->control_length};
-    batch->length[0] = (uint32_t)length;
-    batch->count = batch->used = 1;
+    append(batch, to, batch->parts, 1, length);
     return STATUS_SUCCESS;
 }
 
 /* ---- send: how ---------------------------------------------------------------------------------------- */
 
-/* How many datagrams the kernel can cut out of one: all of one length, the last may be shorter. */
-static unsigned mergeable(const struct transport_socket *socket, const struct batch *batch)
+/* How many datagrams from the first on the kernel can cut out of one: all of one length, the last may be shorter.
+ * It pays from two on: a tenth of the time for many short ones, if the receiver has them coalesced. */
+static unsigned mergeable(const struct transport_socket *socket, const struct batch *batch, unsigned first)
 {
-    uint32_t length = batch->length[0], sum = 0;
-    unsigned count = 0;
-    if (length == 0 || length > socket->merge_most)
-        return 0;
-    while (count < batch->count && batch->length[count] && batch->length[count] <= length &&
-           sum + batch->length[count] <= MERGED_MOST) {
-        sum += batch->length[count++];
-        if (batch->length[count - 1] < length)
-            break;
-    }
-    return count == batch->count || count >= MERGED_LEAST || sum + length > MERGED_MOST ? count : 0;
+    const uint32_t *length = &batch->length[first];
+    uint32_t sum = length[0];
+    unsigned count = 1, left = batch->count - first;
+    if (length[0] == 0 || length[0] > socket->merge_most)
+        return 1;
+    while (count < left && length[count - 1] == length[0] && length[count] && length[count] <= length[0] &&
+           sum + length[count] <= MERGED_MOST)
+        sum += length[count++];
+    return count;
 }
 
-/* Bytes, or -errno. */
-static int send_merged(struct transport_socket *socket, struct destination *to, struct batch *batch,
-                       unsigned count)
+/* How many from the first on must go as they are. */
+static unsigned unmergeable(const struct transport_socket *socket, const struct batch *batch, unsigned first)
 {
-    uint16_t segment = (uint16_t)batch->length[0];
-    struct msghdr message = batch->headers[0].msg_hdr;
-    size_t control_length = to->control_length;
-    message.msg_iovlen = 0;
-    for (unsigned i = 0; i < count; i++)
-        message.msg_iovlen += batch->headers[i].msg_hdr.msg_iovlen;
-    add_control(to, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
-    message.msg_controllen = to->control_length;
-    ssize_t sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    to->control_length = control_length;
-    return sent < 0 ? -errno : (int)sent;
+    unsigned count = 1;
+    while (first + count < batch->count && mergeable(socket, batch, first + count) == 1)
+        count++;
+    return count;
 }
 
 /* Datagrams that have gone, or -errno. */
-static int send_each(struct transport_socket *socket, struct batch *batch)
+static int send_merged(struct transport_socket *socket, struct destination *to, struct batch *batch,
+                       unsigned first, unsigned count)
 {
-    int sent =
-        batch->count == 1
-            ? (sendmsg(socket->fd, &batch->headers[0].msg_hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 1)
-            : sendmmsg(socket->fd, batch->headers, batch->count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    uint16_t segment = (uint16_t)batch->length[first];
+    struct msghdr message = batch->headers[first].msg_hdr;
+    size_t control_length = to->control_length;
+    for (unsigned i = 1; i < count; i++)
+        message.msg_iovlen += batch->headers[first + i].msg_hdr.msg_iovlen;
+    add_control(to, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+    message.msg_control = to->control;
+    message.msg_controllen = to->control_length;
+    ssize_t sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    to->control_length = control_length;
+    return sent < 0 ? -errno : (int)count;
+}
+
+static int send_each(struct transport_socket *socket, struct batch *batch, unsigned first, unsigned count)
+{
+    struct mmsghdr *headers = &batch->headers[first];
+    if (count == 1)
+        return sendmsg(socket->fd, &headers->msg_hdr, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 1;
+    int sent = sendmmsg(socket->fd, headers, count, MSG_NOSIGNAL | MSG_DONTWAIT);
     return sent < 0 ? -errno : sent;
 }
 
@@ -338,28 +341,28 @@ static bool merging_refused(int error)
            error == ENOPROTOOPT;
 }
 
-static int send_batch(struct transport_socket *socket, struct destination *to, struct batch *batch)
+static int send_from(struct transport_socket *socket, struct destination *to, struct batch *batch,
+                     unsigned first)
 {
-    unsigned count = batch->count > 1 ? mergeable(socket, batch) : 0;
-    if (count < 2)
-        return send_each(socket, batch);
-    int sent = send_merged(socket, to, batch, count);
-    if (sent >= 0)
-        return (int)count;
-    if (!merging_refused(-sent))
+    unsigned count = mergeable(socket, batch, first);
+    if (count == 1)
+        return send_each(socket, batch, first, unmergeable(socket, batch, first));
+    int sent = send_merged(socket, to, batch, first, count);
+    if (sent >= 0 || !merging_refused(-sent))
         return sent;
-    sent = send_each(socket, batch);
+    sent = send_each(socket, batch, first, count);
     if (sent > 0) /* so that was the reason */
-        socket->merge_most = batch->length[0] - 1;
+        socket->merge_most = batch->length[first] - 1;
     return sent;
 }
 
 /* The same, not disturbed by signals and by what became of an earlier datagram. */
-static int send_undisturbed(struct transport_socket *socket, struct destination *to, struct batch *batch)
+static int send_undisturbed(struct transport_socket *socket, struct destination *to, struct batch *batch,
+                            unsigned first)
 {
     bool told = false;
     for (;;) {
-        int sent = send_batch(socket, to, batch);
+        int sent = send_from(socket, to, batch, first);
         if (sent < 0 && transport_errno_is_fatal(-sent) && !told)
             told = true;
         else if (sent != -EINTR)
@@ -367,11 +370,11 @@ static int send_undisturbed(struct transport_socket *socket, struct destination 
     }
 }
 
-static void have_gone(struct transport_datagram_op *op, const struct batch *batch, int count)
+static void have_gone(struct transport_datagram_op *op, const struct batch *batch, unsigned first, int count)
 {
     for (int i = 0; i < count; i++) {
         size_t length = op->length(op, op->done);
-        *offset_of(op) += batch->length[i];
+        *offset_of(op) += batch->length[first + (unsigned)i];
         if (*offset_of(op) < length)
             continue;
         op->op.bytes += length;
@@ -398,12 +401,14 @@ static int32_t send_some(struct transport_socket *socket, struct transport_datag
         buffer = buffer_get(socket->loop, true);
         status = buffer ? gather_copied(op, to, &batch, buffer) : STATUS_INSUFFICIENT_RESOURCES;
     }
-    if (status == STATUS_SUCCESS) {
-        int sent = send_undisturbed(socket, to, &batch);
-        if (sent >= 0)
-            have_gone(op, &batch, sent);
-        else
+    for (unsigned first = 0; status == STATUS_SUCCESS && first < batch.count;) {
+        int sent = send_undisturbed(socket, to, &batch, first);
+        if (sent < 0) {
             status = not_sent(socket, -sent);
+        } else {
+            have_gone(op, &batch, first, sent);
+            first += (unsigned)sent;
+        }
     }
     if (buffer)
         buffer_unget(buffer);
@@ -442,13 +447,12 @@ int32_t common_send_to(struct transport_socket *socket, struct transport_datagra
 static void local_from_v4(const struct transport_socket *socket, struct in_addr v4,
                           struct transport_address *out)
 {
-    *out = (struct transport_address){.length = socket->local.length, .family = (uint16_t)socket->family};
     if (socket->family == TRANSPORT_AF_INET) {
-        out->length = sizeof(struct sockaddr_in);
+        *out = (struct transport_address){.length = sizeof(struct sockaddr_in), .family = TRANSPORT_AF_INET};
         memcpy(out->bytes + 4, &v4, sizeof(v4));
         return;
     }
-    out->length = sizeof(struct sockaddr_in6);
+    *out = (struct transport_address){.length = sizeof(struct sockaddr_in6), .family = TRANSPORT_AF_INET6};
     out->bytes[18] = out->bytes[19] = 0xff;
     memcpy(out->bytes + 20, &v4, sizeof(v4));
 }
@@ -525,8 +529,6 @@ static void describe(struct transport_socket *socket, struct msghdr *message,
             told_number(control, about);
     }
     memcpy(about->local.bytes + 2, socket->local.bytes + 2, sizeof(uint16_t)); /* the port */
-    if (socket->type == TRANSPORT_RAW)
-        memset(about->remote.bytes + 2, 0, sizeof(uint16_t));
 }
 
 /* ---- receive: one ------------------------------------------------------------------------------------- */

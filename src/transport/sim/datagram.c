@@ -2,8 +2,8 @@
  * datagram.c - datagrams and the sockets that send and receive them, a peer's and the runtime's alike.
  *
  * What is handed over leaves the host in its order, one after the other, and until then takes its part of the send
- * buffer.  From there each datagram is a timer of its own, so that a late one is overtaken; the weather loses, doubles
- * and delays it, for each host that it goes to apart.  Whether somebody there wants it is seen when it arrives.
+ * buffer.  From there each datagram is a timer of its own: the weather loses, doubles and delays it, for each host that
+ * it goes to apart; what one socket sends is overtaken only where the weather reorders.  Whether somebody there wants it is seen when it arrives.
  */
 #include "transport/sim/internal.h"
 
@@ -423,13 +423,17 @@ static uint64_t queue_up(struct net_udp *udp, size_t bytes)
 static void put_on_the_wire(struct net_udp *udp, struct net_packet *packet, uint64_t due)
 {
     const struct net_weather *weather = &net_world.weather;
-    uint64_t delay = net_draw(&udp->rng, weather->latency_min_ns, weather->latency_max_ns);
+    uint64_t arrival = due + net_draw(&udp->rng, weather->latency_min_ns, weather->latency_max_ns);
+    if (arrival < udp->last_arrival)
+        arrival = udp->last_arrival;
     if (net_chance(&udp->rng, weather->reorder_percent))
-        delay += net_draw(&udp->rng, 0, 4 * weather->latency_max_ns);
+        arrival += net_draw(&udp->rng, 0, 4 * weather->latency_max_ns); /* others may come before it */
+    else
+        udp->last_arrival = arrival;
     net_link_append(&net_world.packets, &packet->link);
     packet->timer.fire = arrive;
     net_world.on_the_way++;
-    sim_timer_set(&packet->timer, due + delay);
+    sim_timer_set(&packet->timer, arrival);
 }
 
 /* A copy to one host, as the weather will have it. */
@@ -472,32 +476,19 @@ static size_t most_of(const struct net_letter *letter)
 }
 
 int32_t net_udp_send(struct net_udp *udp, const struct net_letter *letter, bool loop, size_t bytes,
-                     size_t segment, net_gather gather, void *context)
+                     net_gather gather, void *context)
 {
-    struct net_link pieces;
     int32_t status = STATUS_SUCCESS;
-    size_t done = 0;
     if (bytes > most_of(letter))
         return STATUS_INVALID_BUFFER_SIZE;
-    net_link_init(&pieces);
-    do {
-        size_t piece = segment && segment < bytes - done ? segment : bytes - done;
-        struct net_packet *packet = packet_new(letter, piece);
-        if (!packet)
-            status = STATUS_INSUFFICIENT_RESOURCES;
-        else {
-            net_link_append(&pieces, &packet->link);
-            if (piece && !gather(context, done, packet->data, piece))
-                status = STATUS_INVALID_PARAMETER; /* less memory than was said */
-        }
-        done += piece;
-    } while (done < bytes && status == STATUS_SUCCESS);
-    while (!net_link_empty(&pieces)) {
-        struct net_packet *packet = NET_OWNER(pieces.next, struct net_packet, link);
-        if (status == STATUS_SUCCESS)
-            send_packet(udp, packet, loop);
-        net_packet_free(packet);
-    }
+    struct net_packet *packet = packet_new(letter, bytes);
+    if (!packet)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (bytes == 0 || gather(context, packet->data, bytes))
+        send_packet(udp, packet, loop);
+    else
+        status = STATUS_INVALID_PARAMETER; /* less memory than was said */
+    net_packet_free(packet);
     return status;
 }
 

@@ -431,6 +431,7 @@ struct net_udp {          /* a datagram socket, a peer's or one of the runtime's
     struct net_link leaving;            /* what was handed over and has not left the host */
     size_t unsent, charged;             /* its bytes; what it takes of the send buffer */
     uint64_t busy_until;                /* the last of it leaves then */
+    uint64_t last_arrival;              /* of what was not reordered */
     struct sim_timer leave;             /* the first of it leaves */
     size_t send_buffer, receive_buffer; /* 0 = the weather's */
     void *owner;
@@ -447,12 +448,12 @@ int32_t net_udp_group(struct net_udp *udp, bool join, const struct net_where *gr
 /* The way of a datagram: all of *out but hops and class.  source NULL = where it is bound; interface 0 = any. */
 int32_t net_udp_way(const struct net_udp *udp, const struct net_where *to, const struct net_where *source,
                     uint32_t interface, struct net_letter *out);
-/* Copies so many bytes from there on; false when there are not as many. */
-typedef bool (*net_gather)(void *context, size_t offset, void *to, size_t bytes);
-/* Sends a datagram, cut in pieces of `segment` bytes if that is not 0, all of it or nothing.  It never waits:
- * whoever wants a limit asks net_udp_has_room() before.  loop: members of a group on this host get it, too. */
+/* Copies the bytes of a datagram; false when there are not as many. */
+typedef bool (*net_gather)(void *context, void *to, size_t bytes);
+/* Sends a datagram.  It never waits: whoever wants a limit asks net_udp_has_room() before.  loop: members of a group
+ * on this host get it, too. */
 int32_t net_udp_send(struct net_udp *udp, const struct net_letter *letter, bool loop, size_t bytes,
-                     size_t segment, net_gather gather, void *context);
+                     net_gather gather, void *context);
 bool net_udp_has_room(const struct net_udp *udp);
 /* The first that waits, or NULL; the caller's now.  With join != 0 some that follow it may be in it, up to so many
  * bytes. */

@@ -35,7 +35,7 @@ static const struct row {
     [TRANSPORT_OPTION_RECEIVE_HOPS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_CLASS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_COALESCED] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
-    [TRANSPORT_OPTION_SEND_SEGMENT] = {true, false, false, 0, UINT16_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_SEND_SEGMENT] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
 };
 
 void stack_options_init(struct transport_socket *socket)

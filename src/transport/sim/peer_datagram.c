@@ -56,9 +56,9 @@ struct net_datagram *net_datagram_open(int host, const struct transport_address 
     return socket;
 }
 
-static bool gather(void *context, size_t offset, void *to, size_t bytes)
+static bool gather(void *context, void *to, size_t bytes)
 {
-    memcpy(to, (const char *)context + offset, bytes);
+    memcpy(to, context, bytes);
     return true;
 }
 
@@ -81,8 +81,15 @@ int net_datagram_send(struct net_datagram *socket, const void *data, size_t byte
         letter.hops = (uint8_t)about->hops;
     if (known & TRANSPORT_KNOWS_CLASS)
         letter.traffic_class = (uint8_t)about->traffic_class;
-    size_t segment = known & TRANSPORT_KNOWS_SEGMENT ? about->segment : 0;
-    return result_of(net_udp_send(&socket->udp, &letter, true, bytes, segment, gather, (void *)data));
+    size_t segment = known & TRANSPORT_KNOWS_SEGMENT && about->segment ? about->segment : bytes;
+    const char *from = data;
+    do {
+        size_t piece = bytes < segment ? bytes : segment;
+        status = net_udp_send(&socket->udp, &letter, true, piece, gather, (void *)from);
+        from += piece;
+        bytes -= piece;
+    } while (bytes && status == STATUS_SUCCESS);
+    return result_of(status);
 }
 
 int net_datagram_send_to(struct net_datagram *socket, const void *data, size_t bytes,

@@ -192,7 +192,7 @@ int32_t stack_abort(struct transport_socket *socket)
 {
     net_enter(socket);
     if (socket->udp)
-        return STATUS_NOT_SUPPORTED;
+        return STATUS_INVALID_DEVICE_STATE;
     int32_t reason = stack_fatal(socket) ? stack_fatal(socket) : STATUS_CONNECTION_ABORTED;
     if (socket->end)
         net_end_abort(socket->end);
@@ -296,13 +296,6 @@ void stack_step(struct transport_socket *socket, unsigned events)
     }
 }
 
-/* What a socket of this type knows. */
-static bool knows(const struct transport_socket *socket, int kind)
-{
-    bool datagram = kind == TRANSPORT_SEND_TO || kind == TRANSPORT_RECEIVE_FROM;
-    return kind == TRANSPORT_WATCH_READABLE || datagram == (socket->udp != NULL);
-}
-
 int32_t stack_start(struct transport_socket *socket, struct transport_op *op, stack_try try_)
 {
     bool no_inline = op->flags & TRANSPORT_NO_INLINE ||
@@ -315,8 +308,6 @@ int32_t stack_start(struct transport_socket *socket, struct transport_op *op, st
     op->state.status = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
-    if (!knows(socket, op->kind))
-        return op->status = STATUS_NOT_SUPPORTED;
 
     assert(!(socket->held & 1u << op->kind) && "one operation of a kind at a time");
     socket->again = false;

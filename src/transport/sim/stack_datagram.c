@@ -6,23 +6,27 @@
 #include <string.h>
 #include <ntstatus.h>
 
-enum { BATCH_MOST = 32 };
+enum {
+    BATCH_MOST = 32,
+    SEND_ROUNDS = 256 /* datagrams of one step */
+};
 
 /* ---- send -------------------------------------------------------------------------------------------------- */
 
-struct source { /* of a datagram's bytes */
-    struct transport_datagram_op *op;
-    size_t index;
-};
-
-static bool gather(void *context, size_t offset, void *to, size_t bytes)
+/* The datagram that is being cut has gone so far. */
+static uint64_t *offset_of(struct transport_datagram_op *op)
 {
-    struct source *source = context;
+    return &op->op.inside.word[0];
+}
+
+static bool gather(void *context, void *to, size_t bytes)
+{
+    struct transport_datagram_op *op = context;
     struct transport_segment segments[STACK_SEGMENTS];
     size_t done = 0;
     while (done < bytes) {
         size_t before = done;
-        size_t count = source->op->parts(source->op, source->index, offset + done, segments, STACK_SEGMENTS);
+        size_t count = op->parts(op, op->done, *offset_of(op) + done, segments, STACK_SEGMENTS);
         for (size_t i = 0; i < count && done < bytes; i++) {
             size_t piece = segments[i].length < bytes - done ? segments[i].length : bytes - done;
             memcpy((char *)to + done, segments[i].base, piece);
@@ -74,7 +78,7 @@ static int32_t find_way(struct transport_socket *socket, const struct transport_
     if (about->remote.family != socket->family || !net_where_of(&about->remote, &to))
         return STATUS_INVALID_ADDRESS_COMPONENT;
     if (own && (about->local.family != socket->family || !net_where_of(&about->local, &source)))
-        return STATUS_INVALID_PARAMETER;
+        return STATUS_INVALID_ADDRESS_COMPONENT;
     if (!interface)
         interface = (uint32_t)options[TRANSPORT_OPTION_INTERFACE];
     bool group = net_where_is_multicast(&to);
@@ -91,45 +95,52 @@ static int32_t find_way(struct transport_socket *socket, const struct transport_
 }
 
 /* Longer than what the network carries in one packet, where it may not be cut. */
-static bool is_too_long(const struct transport_socket *socket, const struct net_letter *letter, size_t bytes,
-                        size_t segment)
+static bool is_too_long(const struct transport_socket *socket, const struct net_letter *letter, size_t bytes)
 {
     size_t headers = net_where_is_v4(&letter->to) ? 28 : 48;
-    size_t longest = segment && segment < bytes ? segment : bytes;
     return socket->options[TRANSPORT_OPTION_DONTFRAGMENT] && letter->interface == NET_WIRE &&
-           longest > NET_MTU - headers;
+           bytes > NET_MTU - headers;
+}
+
+/* A datagram, or a piece of one that is to be cut. */
+static int32_t send_piece(struct transport_socket *socket, struct transport_datagram_op *op,
+                          const struct net_letter *letter, size_t segment)
+{
+    size_t whole = op->length(op, op->done), left = whole - (size_t)*offset_of(op);
+    size_t piece = segment && segment < left ? segment : left;
+    bool loop = socket->options[TRANSPORT_OPTION_MULTICAST_LOOP] != 0;
+    if (is_too_long(socket, letter, piece))
+        return STATUS_INVALID_BUFFER_SIZE;
+    if (!net_udp_has_room(socket->udp))
+        return STATUS_PENDING;
+    int32_t status = net_udp_send(socket->udp, letter, loop, piece, gather, op);
+    if (status)
+        return status;
+    *offset_of(op) += piece;
+    if (*offset_of(op) == whole) {
+        *offset_of(op) = 0;
+        op->op.bytes += whole;
+        op->done++;
+    }
+    return STATUS_SUCCESS;
 }
 
 int32_t stack_try_send_to(struct transport_socket *socket, struct transport_op *op)
 {
     struct transport_datagram_op *send = (struct transport_datagram_op *)op;
-    struct source source = {.op = send};
     struct net_letter letter;
-    size_t slice = STACK_SEND_SLICE;
-    if (!socket->udp->bound)
+    if (!socket->udp || !socket->udp->bound)
         return STATUS_INVALID_DEVICE_STATE;
     int32_t status = find_way(socket, &send->about, &letter);
     size_t segment = send->about.known & TRANSPORT_KNOWS_SEGMENT
                          ? send->about.segment
                          : (size_t)socket->options[TRANSPORT_OPTION_SEND_SEGMENT];
-    bool loop = socket->options[TRANSPORT_OPTION_MULTICAST_LOOP] != 0;
-    while (status == STATUS_SUCCESS && send->done < send->count) {
-        size_t bytes = send->length(send, send->done);
-        if (is_too_long(socket, &letter, bytes, segment))
-            return STATUS_INVALID_BUFFER_SIZE;
-        if (!net_udp_has_room(socket->udp))
-            return STATUS_PENDING;
-        if (slice < bytes) {
+    for (int rounds = 0; status == STATUS_SUCCESS && send->done < send->count; rounds++) {
+        if (rounds == SEND_ROUNDS) {
             socket->again = true; /* others' turn */
             return STATUS_PENDING;
         }
-        slice -= bytes;
-        source.index = send->done;
-        status = net_udp_send(socket->udp, &letter, loop, bytes, segment, gather, &source);
-        if (status == STATUS_SUCCESS) {
-            send->done++;
-            op->bytes += bytes;
-        }
+        status = send_piece(socket, send, &letter, segment);
     }
     return status;
 }
@@ -139,6 +150,7 @@ int32_t stack_send_to(struct transport_socket *socket, struct transport_datagram
     assert(op->op.kind == TRANSPORT_SEND_TO);
     op->done = 0;
     op->received = NULL;
+    *offset_of(op) = 0;
     return stack_start(socket, &op->op, stack_try_send_to);
 }
 
@@ -216,7 +228,7 @@ static void scatter(struct transport_op *op, const struct net_packet *packet)
 int32_t stack_try_receive_from(struct transport_socket *socket, struct transport_op *op)
 {
     struct transport_datagram_op *receive = (struct transport_datagram_op *)op;
-    if (!socket->udp->bound)
+    if (!socket->udp)
         return STATUS_INVALID_DEVICE_STATE;
     if (net_udp_readable(socket->udp) < 0)
         return STATUS_PENDING;
@@ -253,9 +265,11 @@ int32_t stack_group(struct transport_socket *socket, int join, const struct tran
     if (host_fault(HOST_FAULT_TRANSPORT))
         return STATUS_INSUFFICIENT_RESOURCES;
     if (!socket->udp)
-        return STATUS_NOT_SUPPORTED;
+        return STATUS_INVALID_DEVICE_STATE;
+    if (source && source->length == 0)
+        source = NULL;
     if (group->family != socket->family || !net_where_of(group, &to) ||
         (source && (source->family != group->family || !net_where_of(source, &from))))
-        return STATUS_INVALID_PARAMETER;
+        return STATUS_INVALID_ADDRESS_COMPONENT;
     return net_udp_group(socket->udp, join != 0, &to, source ? &from : NULL, interface);
 }

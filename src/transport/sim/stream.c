@@ -11,11 +11,9 @@
 int32_t stack_listen(struct transport_socket *socket, int backlog)
 {
     net_enter(socket);
-    if (socket->udp)
-        return STATUS_NOT_SUPPORTED;
     if (stack_fatal(socket))
         return stack_fatal(socket);
-    if (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING)
+    if (socket->udp || (socket->phase != PHASE_NEW && socket->phase != PHASE_LISTENING))
         return STATUS_INVALID_DEVICE_STATE;
     if (backlog <= 0)
         backlog = 4096;
@@ -93,7 +91,7 @@ static int32_t try_connect(struct transport_socket *socket, struct transport_op 
     struct net_where to;
     if (stack_fatal(socket))
         return stack_fatal(socket);
-    if (socket->phase != PHASE_NEW)
+    if (socket->phase != PHASE_NEW || socket->udp)
         return socket->phase == PHASE_CONNECTED ? STATUS_CONNECTION_ACTIVE : STATUS_INVALID_DEVICE_STATE;
     if (op->address.family != socket->family || !net_where_of(&op->address, &to) || net_where_is_any(&to) ||
         to.port == 0)
@@ -301,7 +299,7 @@ int32_t stack_try_watch(struct transport_socket *socket, struct transport_op *op
 {
     int32_t fatal = stack_fatal(socket);
     struct net_end *end = socket->end;
-    if (socket->udp)
+    if (socket->udp && op->kind == TRANSPORT_WATCH_READABLE)
         return net_udp_readable(socket->udp) < 0 ? STATUS_PENDING : STATUS_SUCCESS;
     if (socket->phase != PHASE_CONNECTED)
         return fatal ? fatal : STATUS_CONNECTION_INVALID;
