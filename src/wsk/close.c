@@ -125,6 +125,7 @@ static void close_release(struct wsk_socket *socket)
     socket->transport = NULL;
     wsk_move(socket, WSK_EV_CLOSED);
     wsk_data_close(socket);
+    wsk_inspect_forget(socket);
     ke_release_spin_lock(&socket->lock, irql);
     close_orphan_indications(socket);
     if (transport != NULL) {

@@ -18,9 +18,12 @@ NTSTATUS wsk_bind_now(struct wsk_socket *socket, const struct transport_address 
     status = WSK_TRANSPORT_OPS->bind(socket->transport, local);
     if (status == STATUS_SUCCESS && socket->category == WSK_LISTEN)
         status = wsk_listen_start(socket); /* C-LISTEN-01 */
-    if (status == STATUS_SUCCESS)
-        wsk_move(socket, event);
-    return status;
+    if (status != STATUS_SUCCESS)
+        return status;
+    wsk_move(socket, event);
+    if (socket->option.conditional)
+        wsk_event_enable(socket, WSK_CALLBACK_INSPECT | WSK_CALLBACK_ABORT);
+    return STATUS_SUCCESS;
 }
 
 /* WskBind (nc-wsk-pfn_wsk_bind): fixes the local address; a listening socket listens from then on.

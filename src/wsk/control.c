@@ -62,6 +62,8 @@ static const struct option_row option_rows[] = {
      "IPV6_TCLASS"},
     {IPPROTO_IPV6, IPV6_UNICAST_IF, 4, ALL_BUT_BASIC, BOTH | OPTION_V6, TRANSPORT_OPTION_INTERFACE, 0,
      "IPV6_UNICAST_IF"},
+    {SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 4, ON(WSK_LISTEN),
+     BOTH | OPTION_IRP | OPTION_FLAG | OPTION_BEFORE_BIND, 0, SHADOW(conditional), "SO_CONDITIONAL_ACCEPT"},
     {SOL_SOCKET, SO_BROADCAST, 4, ON(WSK_DATAGRAM), BOTH | OPTION_IRP | OPTION_FLAG,
      TRANSPORT_OPTION_BROADCAST, SHADOW(broadcast), "SO_BROADCAST"},
     {IPPROTO_IP, IP_PKTINFO, 4, ON(WSK_DATAGRAM), BOTH | OPTION_FLAG, 0, SHADOW(packet_info), "IP_PKTINFO"},
@@ -100,6 +102,14 @@ static ULONG *option_shadow(struct wsk_socket *socket, const struct option_row *
     return row->shadow != 0 ? (ULONG *)((UCHAR *)socket + row->shadow) : NULL;
 }
 
+/* Conditional accept needs both callbacks. */
+static BOOLEAN can_inspect(const struct wsk_socket *socket)
+{
+    const WSK_CLIENT_LISTEN_DISPATCH *table = socket->client_dispatch;
+
+    return table != NULL && table->WskInspectEvent != NULL && table->WskAbortEvent != NULL;
+}
+
 /* What the transport has to do; two of the client's options ask for one of it. */
 static uint64_t transport_value(const struct wsk_socket *socket, const struct option_row *row, ULONG value)
 {
@@ -121,6 +131,8 @@ static NTSTATUS option_set(struct wsk_socket *socket, const struct option_row *r
         return STATUS_INVALID_PARAMETER;
     if ((row->flags & OPTION_BEFORE_BIND) && socket->state != WSK_STATE_OPEN)
         return STATUS_INVALID_DEVICE_STATE; /* C-OPT-11, 14 */
+    if (row->shadow == SHADOW(conditional) && value != 0 && !can_inspect(socket))
+        return STATUS_INVALID_PARAMETER; /* C-EVT-22 */
     if (row->transport != 0)
         status = socket->transport != NULL
                      ? WSK_TRANSPORT_OPS->set_option(socket->transport, row->transport,
@@ -217,6 +229,8 @@ static NTSTATUS fix_address(struct wsk_socket *socket, const struct control *con
 /* lock held. */
 static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
+    WSK_INSPECT_ID id;
+    NTSTATUS status;
     int64_t bytes;
     SIZE_T waiting;
 
@@ -236,8 +250,15 @@ static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *contro
     case SIO_WSK_SET_REMOTE_ADDRESS:
     case SIO_WSK_SET_SENDTO_ADDRESS:
         return fix_address(socket, control);
-    case SIO_WSK_QUERY_INSPECT_ID: /* C-IOCTL-22: no listening socket is in conditional mode */
-        return STATUS_INVALID_DEVICE_REQUEST;
+    case SIO_WSK_QUERY_INSPECT_ID:
+        if (control->output == NULL || control->output_size < sizeof id || control->have_irp)
+            return STATUS_INVALID_PARAMETER; /* C-IOCTL-21, 23 */
+        status = wsk_inspect_query(socket, &id);
+        if (status == STATUS_SUCCESS) {
+            RtlCopyMemory(control->output, &id, sizeof id);
+            *size = sizeof id;
+        }
+        return status;
     case SIO_WSK_REGISTER_EXTENSION: /* C-EXT-03: no extension is defined */
         return STATUS_NOT_SUPPORTED;
     default:

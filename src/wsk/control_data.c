@@ -133,7 +133,8 @@ NTSTATUS wsk_control_in(const struct wsk_socket *socket, const CMSGHDR *info, UL
     const UCHAR *at = (const UCHAR *)info;
     SIZE_T left = length;
 
-    RtlZeroMemory(&about->known, sizeof *about - FIELD_OFFSET(struct transport_datagram, known)); /* not remote */
+    RtlZeroMemory(&about->known,
+                  sizeof *about - FIELD_OFFSET(struct transport_datagram, known)); /* not remote */
     if (info == NULL)
         return length == 0 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER; /* R-SENDTO-05 */
     while (left >= sizeof(CMSGHDR)) {

@@ -85,6 +85,8 @@ enum wsk_callback wsk_event_look(struct wsk_socket *socket)
     if (socket->category == WSK_DATAGRAM)
         return (enabled & WSK_CALLBACK_RECEIVE_FROM) && wsk_datagram_waits(socket) ? WSK_CALLBACK_RECEIVE_FROM
                                                                                    : 0;
+    if (socket->category == WSK_LISTEN && wsk_inspect_due(socket) != 0)
+        return wsk_inspect_due(socket);
     if (socket->category != WSK_LISTEN || !(enabled & WSK_CALLBACK_ACCEPT))
         return 0;
     if (socket->latches & WSK_LATCH_RESET)
@@ -123,6 +125,12 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
     switch (kind) {
     case WSK_CALLBACK_RECEIVE:
         wsk_receive_indicate(socket, irql);
+        break;
+    case WSK_CALLBACK_INSPECT:
+        wsk_inspect_indicate(socket, irql);
+        break;
+    case WSK_CALLBACK_ABORT:
+        wsk_inspect_abort(socket, irql);
         break;
     case WSK_CALLBACK_RECEIVE_FROM:
         wsk_datagram_indicate(socket, irql);

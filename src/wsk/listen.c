@@ -18,14 +18,20 @@ static volatile LONG starved_count;               /* how many: looked at without
 /* lock held: makes the accepted connection a socket of its own. */
 static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_op *op, struct wsk_socket **out)
 {
-    NTSTATUS status = wsk_socket_create(listener->client, WSK_CONNECTION, listener->family, SOCK_STREAM,
-                                        IPPROTO_TCP, NULL, NULL, op->accepted, out);
+    struct wsk_inspect *inspect = listener->option.conditional ? wsk_inspect_new() : NULL;
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
 
+    if (inspect != NULL || !listener->option.conditional)
+        status = wsk_socket_create(listener->client, WSK_CONNECTION, listener->family, SOCK_STREAM,
+                                   IPPROTO_TCP, NULL, NULL, op->accepted, out);
     if (status != STATUS_SUCCESS) { /* nobody can ever close it: reset it now */
+        if (inspect != NULL)
+            ex_free_pool(inspect);
         WSK_TRANSPORT_OPS->abort(op->accepted);
         WSK_TRANSPORT_OPS->close(op->accepted);
         return status;
     }
+    (*out)->inspect = inspect;
     (*out)->peer = op->address;
     (*out)->local = op->local;
     (*out)->latches |= WSK_LATCH_HANDING_OVER; /* D-15: no callback before its context is known */
@@ -48,7 +54,9 @@ static void handed_over(struct wsk_socket *socket, PVOID context,
         __atomic_store_n(&socket->context, context, __ATOMIC_RELAXED); /* wsk_receive_ahead */
         socket->client_dispatch = dispatch;
         socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
-        wsk_receive_start(socket);
+        if (socket->inspect == NULL) /* else it has been started when it arrived */
+            wsk_receive_start(socket);
+        wsk_inspect_forget(socket);
         wsk_event_enable(socket, wsk_event_with_function(WSK_CONNECTION, dispatch, kinds));
     }
     wsk_unlock(socket, irql);
@@ -61,6 +69,7 @@ static struct wsk_socket *accept_first(struct wsk_socket *socket, const union ws
         CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
 
     socket->listen.waiting_count--;
+    wsk_inspect_taken(socket, accepted);
     if (arguments->accept.local != NULL)
         wsk_address_out(&accepted->local, arguments->accept.local); /* R-ACC-06 */
     if (arguments->accept.remote != NULL)
@@ -89,6 +98,10 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
 
     if (status == STATUS_SUCCESS)
         status = accepted_socket(socket, &socket->listen.op, &accepted);
+    if (status == STATUS_SUCCESS && accepted->inspect != NULL) {
+        wsk_inspect_arrived(socket, accepted); /* C-INSPECT-02 */
+        return;
+    }
     if (status == STATUS_SUCCESS) {
         InsertTailList(&socket->listen.waiting, &accepted->accept_link);
         socket->listen.waiting_count++;
@@ -125,6 +138,9 @@ static BOOLEAN accept_wanted(struct wsk_socket *socket)
 {
     if (socket->state != WSK_STATE_LISTENING || (socket->latches & WSK_LATCH_RESET) || socket->listen.armed)
         return FALSE;
+    if (socket->option.conditional)
+        return wsk_inspect_room(socket) &&
+               (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) != WSK_LATCH_STARVED;
     if (!IsListEmpty(&socket->listen.irps))
         return TRUE;
     return (wsk_enabled(socket) & WSK_CALLBACK_ACCEPT) && IsListEmpty(&socket->listen.waiting) &&
@@ -216,6 +232,7 @@ void wsk_listen_initialize(struct wsk_socket *socket)
 {
     InitializeListHead(&socket->listen.irps);
     InitializeListHead(&socket->listen.waiting);
+    wsk_inspect_initialize(socket);
     InitializeListHead(&socket->listen.starved_link);
     socket->listen.op.kind = TRANSPORT_ACCEPT;
     socket->listen.op.complete = accept_complete;
@@ -254,6 +271,7 @@ void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
     while (!IsListEmpty(&socket->listen.waiting))
         InsertTailList(dropped, RemoveHeadList(&socket->listen.waiting));
     socket->listen.waiting_count = 0;
+    wsk_inspect_close(socket, dropped);
 }
 
 /* lock held, listening: takes a connection that is there, or queues the IRP. */
@@ -351,6 +369,7 @@ void wsk_listen_indicate(struct wsk_socket *socket)
     } else {
         accepted = CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
         socket->listen.waiting_count--;
+        wsk_inspect_taken(socket, accepted);
         wsk_socket_reference(accepted); /* memory only: it may be closed inside the callback (C-CLOSE-22) */
     }
     ke_release_spin_lock(&socket->lock, irql);

@@ -18,15 +18,6 @@ static NTSTATUS refuse(PIRP Irp)
 
 /* Slots of the tables whose function is not built yet (docs/divergences.md): they refuse and complete the
  * IRP. */
-static NTSTATUS WSKAPI inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID InspectID,
-                                        WSK_INSPECT_ACTION Action, PIRP Irp)
-{
-    UNREFERENCED_PARAMETER(ListenSocket);
-    UNREFERENCED_PARAMETER(InspectID);
-    UNREFERENCED_PARAMETER(Action);
-    return refuse(Irp);
-}
-
 static NTSTATUS WSKAPI connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK_BUF Buffer, ULONG Flags,
                                   PIRP Irp)
 {
@@ -47,7 +38,7 @@ const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch = {
     .WskCloseSocket = wsk_close_socket,
     .WskBind = wsk_bind,
     .WskAccept = wsk_accept,
-    .WskInspectComplete = inspect_complete,
+    .WskInspectComplete = wsk_inspect_complete,
     .WskGetLocalAddress = wsk_get_local_address,
 };
 

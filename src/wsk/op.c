@@ -29,6 +29,7 @@ static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_CLOSE] = "WskCloseSocket",
     [WSK_OP_ADDRESS_INFO] = "WskGetAddressInfo",
     [WSK_OP_NAME_INFO] = "WskGetNameInfo",
+    [WSK_OP_INSPECT] = "WskInspectComplete",
     [WSK_OP_SEND_TO] = "WskSendTo",
     [WSK_OP_SEND_MESSAGES] = "WskSendMessages",
     [WSK_OP_RECEIVE_FROM] = "WskReceiveFrom",

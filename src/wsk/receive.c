@@ -338,6 +338,7 @@ static void peer_fin_complete(struct transport_op *op, int32_t status, size_t by
         socket->latches |= WSK_LATCH_PEER_FIN;
     wsk_receive_pump(socket);
     wsk_unlock_deliver(socket, irql);
+    wsk_inspect_look(socket); /* it may still wait for its inspection */
     wsk_gate_leave(socket);
 }
 
@@ -352,6 +353,7 @@ static void reset_complete(struct transport_op *op, int32_t status, size_t bytes
         wsk_connection_died(socket, status);
     wsk_receive_pump(socket);
     wsk_unlock_deliver(socket, irql);
+    wsk_inspect_look(socket); /* it may still wait for its inspection */
     wsk_gate_leave(socket);
 }
 

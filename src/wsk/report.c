@@ -119,7 +119,9 @@ static void add_callbacks(struct wsk_report_socket *report, const struct wsk_soc
                  {WSK_CALLBACK_DISCONNECT, "WskDisconnectEvent"},
                  {WSK_CALLBACK_BACKLOG, "WskSendBacklogEvent"},
                  {WSK_CALLBACK_ACCEPT, "WskAcceptEvent"},
-                 {WSK_CALLBACK_RECEIVE_FROM, "WskReceiveFromEvent"}};
+                 {WSK_CALLBACK_RECEIVE_FROM, "WskReceiveFromEvent"},
+                 {WSK_CALLBACK_INSPECT, "WskInspectEvent"},
+                 {WSK_CALLBACK_ABORT, "WskAbortEvent"}};
     ULONG running = wsk_running(socket);
     unsigned i;
 

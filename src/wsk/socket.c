@@ -68,6 +68,8 @@ static void socket_free(struct wsk_socket *socket)
     socket->magic = 0;
     if (socket->datagram != NULL)
         ex_free_pool(socket->datagram);
+    if (socket->inspect != NULL)
+        ex_free_pool(socket->inspect);
     ex_free_pool(socket);
 }
 

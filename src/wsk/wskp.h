@@ -137,6 +137,7 @@ enum wsk_op_kind {
     WSK_OP_CLOSE,
     WSK_OP_ADDRESS_INFO,
     WSK_OP_NAME_INFO,
+    WSK_OP_INSPECT,
     WSK_OP_SEND_TO,
     WSK_OP_SEND_MESSAGES,
     WSK_OP_RECEIVE_FROM,
@@ -267,7 +268,9 @@ enum wsk_callback { /* bit numbers inside the two 8-bit fields of the gate word 
                     WSK_CALLBACK_DISCONNECT = 2,
                     WSK_CALLBACK_BACKLOG = 4,
                     WSK_CALLBACK_ACCEPT = 8,
-                    WSK_CALLBACK_RECEIVE_FROM = 16
+                    WSK_CALLBACK_RECEIVE_FROM = 16,
+                    WSK_CALLBACK_INSPECT = 32,
+                    WSK_CALLBACK_ABORT = 64
 };
 
 enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
@@ -303,10 +306,12 @@ struct wsk_carrier {
 #define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
 #define WSK_LATCH_REJECTED      0x800  /* WskAcceptEvent said no: ours to close (C-LISTEN-07) */
 #define WSK_LATCH_STARVED       0x1000 /* listener: no descriptor left; retried when one is given back */
+#define WSK_LATCH_TOLD_INSPECT  0x4000 /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
 
 struct wsk_indication;
 struct wsk_datagram;
+struct wsk_inspect;
 
 /* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
  * Of the parts that follow, each has first what its fast path uses. */
@@ -378,6 +383,8 @@ struct wsk_socket {
         LIST_ENTRY irps;    /* pended WskAccept */
         LIST_ENTRY waiting; /* accepted sockets not yet handed to the client */
         ULONG waiting_count;
+        ULONG inspected;                /* conditional mode: requests not yet the client's (inspect.c) */
+        LIST_ENTRY fresh, pended, gone; /* those not in `waiting` */
         BOOLEAN armed;
         BOOLEAN dead_told;
         ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
@@ -394,6 +401,7 @@ struct wsk_socket {
     } connect;
 
     struct wsk_datagram *datagram; /* datagram sockets only (datagram.h) */
+    struct wsk_inspect *inspect;   /* from a listener in conditional mode only (inspect.c) */
 
     struct { /* options kept for the client (control.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
@@ -638,6 +646,26 @@ void wsk_datagram_fix(struct wsk_socket *socket, BOOLEAN receive_too,
 /* lock held: calls fn for each IRP that waits (report.c); returns the bytes that the client keeps. */
 SIZE_T wsk_datagram_report(const struct wsk_socket *socket, void (*fn)(void *context, PIRP irp),
                            void *context);
+
+/* inspect.c: a listener in conditional mode (its lock is held, unless it says otherwise) */
+NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID InspectID,
+                                     WSK_INSPECT_ACTION Action, PIRP Irp);
+void wsk_inspect_initialize(struct wsk_socket *listener);
+struct wsk_inspect *wsk_inspect_new(void); /* for a connection to be accepted; no lock.  NULL: no memory. */
+/* A new connection, with its struct wsk_inspect: WskInspectEvent is to be asked. */
+void wsk_inspect_arrived(struct wsk_socket *listener, struct wsk_socket *accepted);
+BOOLEAN wsk_inspect_room(const struct wsk_socket *listener); /* for one more request */
+enum wsk_callback wsk_inspect_due(const struct wsk_socket *listener);
+void wsk_inspect_indicate(struct wsk_socket *listener, PKIRQL irql); /* like wsk_receive_indicate */
+void wsk_inspect_abort(struct wsk_socket *listener, PKIRQL irql);
+/* It was taken out of the listener's lists. */
+void wsk_inspect_taken(struct wsk_socket *listener, struct wsk_socket *accepted);
+void wsk_inspect_close(struct wsk_socket *listener, PLIST_ENTRY dropped); /* like wsk_listen_close */
+/* The connection's lock is held: it is the client's now, or closed. */
+void wsk_inspect_forget(struct wsk_socket *accepted);
+/* No lock, connection's gate held: its end may have come before it was the client's. */
+void wsk_inspect_look(struct wsk_socket *accepted);
+NTSTATUS wsk_inspect_query(struct wsk_socket *socket, WSK_INSPECT_ID *id);
 
 /* address.c */
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
