@@ -1,5 +1,5 @@
 /* Datagrams: UDP and raw sockets, sent to, received from, in batches, with what is told about each. */
-#include "net.h"
+#include "datagrams.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -8,217 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DATAGRAM_WAYS(way) "epoll/" way " uring/" way
-#define DATAGRAM_PUMPED                                                                                      \
-    DATAGRAM_WAYS("pumped/natural") " " DATAGRAM_WAYS("pumped/no-inline") " " DATAGRAM_WAYS("pumped/"        \
-                                                                                            "one-byte")
-#define DATAGRAM_THREADS DATAGRAM_WAYS("threads/natural") " " DATAGRAM_WAYS("threads/no-inline")
+#define PUMPED  NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline") " " NET_LINUX("pumped/one-byte")
+#define THREADS NET_LINUX("threads/natural") " " NET_LINUX("threads/no-inline")
 
 TEST_FIXTURE(net_up, net_down);
-TEST_MATRIX(DATAGRAM_PUMPED " " DATAGRAM_THREADS);
+TEST_MATRIX(PUMPED " " THREADS);
 
-enum { UDP = 17, MOST = 65507, MANY = 512 };
-
-/* ---- operations --------------------------------------------------------------------------------------- */
-
-struct datagram { /* one to send, or one that came */
-    size_t length;
-    char *memory;
-    struct transport_datagram about;
-};
-
-struct dio {
-    struct transport_datagram_op op;
-    char *memory;
-    size_t piece;
-    const struct datagram *list; /* to send */
-    struct datagram *came;       /* copies of a batch */
-    _Atomic int completions, over;
-    int32_t status;
-    size_t last_index; /* asked for */
-    void (*then)(struct dio *io);
-    void *context;
-};
-
-static void complete(struct transport_op *op, int32_t status, size_t bytes)
-{
-    struct dio *io = (struct dio *)op;
-    EXPECT_EQ(atomic_fetch_add(&io->completions, 1), 0);
-    EXPECT_STATUS(op->status, status);
-    EXPECT_EQ(op->bytes, bytes);
-    io->status = status;
-    for (size_t i = 0; status == STATUS_SUCCESS && io->came && i < io->op.done; i++) {
-        io->came[i].length = io->op.received[i].bytes;
-        io->came[i].about = io->op.received[i].about;
-        io->came[i].memory = malloc(io->came[i].length + 1);
-        memcpy(io->came[i].memory, io->op.received[i].data, io->came[i].length);
-    }
-    if (io->then)
-        io->then(io);
-    else
-        atomic_store(&io->over, 1);
-}
-
-static size_t cut(char *memory, size_t length, size_t piece, size_t offset, struct transport_segment *out,
-                  size_t count)
-{
-    size_t used = 0;
-    while (used < count && offset < length) {
-        size_t bytes = piece - offset % piece;
-        if (bytes > length - offset)
-            bytes = length - offset;
-        out[used].base = memory + offset;
-        out[used++].length = bytes;
-        offset += bytes;
-    }
-    return used;
-}
-
-static size_t segments(struct transport_op *op, size_t offset, struct transport_segment *out, size_t count)
-{
-    struct dio *io = (struct dio *)op;
-    return cut(io->memory, op->length, io->piece, offset, out, count);
-}
-
-static void in_order(struct dio *io, size_t index)
-{
-    EXPECT(index >= io->op.done && index < io->op.count);
-}
-
-static size_t length_of(struct transport_datagram_op *op, size_t index)
-{
-    struct dio *io = (struct dio *)op;
-    in_order(io, index);
-    return io->list[index].length;
-}
-
-static size_t parts_of(struct transport_datagram_op *op, size_t index, size_t offset,
-                       struct transport_segment *out, size_t count)
-{
-    struct dio *io = (struct dio *)op;
-    in_order(io, index);
-    return cut(io->list[index].memory, io->list[index].length, io->piece, offset, out, count);
-}
-
-static void init(struct dio *io, int kind)
-{
-    memset(io, 0, sizeof(*io));
-    io->op.op.complete = complete;
-    io->op.op.kind = kind;
-    io->op.op.flags = test_mode_has("no-inline") ? TRANSPORT_NO_INLINE : 0;
-    io->op.op.segments = segments;
-    io->op.length = length_of;
-    io->op.parts = parts_of;
-    io->piece = 1 << 20;
-}
-
-static int32_t start(struct transport_socket *socket, struct dio *io)
-{
-    atomic_store(&io->completions, 0);
-    atomic_store(&io->over, 0);
-    int32_t status = io->op.op.kind == TRANSPORT_SEND_TO ? net->send_to(socket, &io->op)
-                                                         : net->receive_from(socket, &io->op);
-    if (status != STATUS_PENDING) {
-        EXPECT_STATUS(io->op.op.status, status);
-        EXPECT_EQ(atomic_load(&io->completions), 0);
-        io->status = status;
-        atomic_store(&io->over, 1);
-    }
-    return status;
-}
-
-static int32_t finish(struct dio *io)
-{
-    EXPECT_PUMPED(atomic_load(&io->over));
-    return io->status;
-}
-
-static void to(struct dio *io, const struct datagram *list, size_t count, struct transport_address remote)
-{
-    init(io, TRANSPORT_SEND_TO);
-    io->list = list;
-    io->op.count = count;
-    io->op.about.remote = remote;
-}
-
-static int32_t send_one(struct transport_socket *socket, struct transport_address remote, const void *data,
-                        size_t length)
-{
-    struct datagram one = {.length = length, .memory = (char *)data};
-    struct dio io;
-    to(&io, &one, 1, remote);
-    start(socket, &io);
-    int32_t status = finish(&io);
-    if (status == STATUS_SUCCESS) {
-        EXPECT_EQ(io.op.done, 1);
-        EXPECT_EQ(io.op.op.bytes, length);
-    }
-    return status;
-}
-
-static void into(struct dio *io, void *memory, size_t length)
-{
-    init(io, TRANSPORT_RECEIVE_FROM);
-    io->memory = memory;
-    io->op.op.length = length;
-    io->op.count = 1;
-}
-
-static void batch(struct dio *io, struct datagram *came, size_t count)
-{
-    init(io, TRANSPORT_RECEIVE_FROM);
-    io->op.op.flags |= TRANSPORT_PROVIDE;
-    io->op.count = count;
-    io->came = came;
-}
-
-/* ---- sockets ------------------------------------------------------------------------------------------ */
-
-static struct transport_socket *open_udp(int family)
-{
-    struct transport_socket *socket;
-    EXPECT_STATUS(net->open(transport, 0, family, TRANSPORT_DATAGRAM, UDP, &socket), STATUS_SUCCESS);
-    return socket;
-}
-
-static struct transport_address any(int family, int port)
-{
-    struct transport_address address = net_loopback(family, port);
-    memset(address.bytes + 4, 0, address.length - 4u);
-    return address;
-}
-
-static struct transport_address local_of(struct transport_socket *socket)
-{
-    struct transport_address address;
-    EXPECT_STATUS(net->address(socket, 0, &address), STATUS_SUCCESS);
-    return address;
-}
-
-/* Bound to loopback; where it is. */
-static struct transport_socket *udp(int family, struct transport_address *where)
-{
-    struct transport_socket *socket = open_udp(family);
-    struct transport_address address = net_loopback(family, 0);
-    EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
-    *where = local_of(socket);
-    EXPECT(net_port(where) != 0);
-    return socket;
-}
-
-static void expect_address(const struct transport_address *a, const struct transport_address *b)
-{
-    EXPECT_EQ(a->length, b->length);
-    EXPECT(memcmp(a->bytes, b->bytes, a->length) == 0);
-}
-
-static char *pattern(size_t length, unsigned seed)
-{
-    char *memory = malloc(length + 1);
-    for (size_t i = 0; i < length; i++)
-        memory[i] = (char)(i * 7 + i / 256 + seed);
-    return memory;
-}
+enum { MOST = 65507 }; /* bytes that fit into an IPv4 datagram */
 
 static const int families[] = {PEER_INET, PEER_INET6};
 
@@ -228,14 +24,14 @@ TEST(a_datagram_arrives_and_tells_from_where, "")
 {
     for (int f = 0; f < 2; f++) {
         struct transport_address here, there;
-        struct transport_socket *a = udp(families[f], &here), *b = udp(families[f], &there);
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
         struct dio io;
         char memory[64];
-        into(&io, memory, sizeof(memory));
-        EXPECT_STATUS(start(b, &io), STATUS_PENDING); /* first waiting, then not */
-        EXPECT_STATUS(send_one(a, there, "hello", 5), STATUS_SUCCESS);
+        dio_into(&io, memory, sizeof(memory));
+        EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING); /* first waiting, then not */
+        EXPECT_STATUS(dio_send_one(a, there, "hello", 5), STATUS_SUCCESS);
         for (int i = 0; i < 2; i++) {
-            EXPECT_STATUS(finish(&io), STATUS_SUCCESS);
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
             EXPECT_EQ(io.op.op.bytes, 5);
             EXPECT_EQ(io.op.done, 1);
             EXPECT(memcmp(memory, "hello", 5) == 0);
@@ -245,10 +41,11 @@ TEST(a_datagram_arrives_and_tells_from_where, "")
             EXPECT_EQ(io.op.about.interface, 1);
             EXPECT_EQ(io.op.about.flags, 0);
             if (i == 0) {
-                EXPECT_STATUS(send_one(a, there, "hello", 5), STATUS_SUCCESS);
+                EXPECT_STATUS(dio_send_one(a, there, "hello", 5), STATUS_SUCCESS);
                 EXPECT_PUMPED(net->query(b, TRANSPORT_READABLE) == 5);
-                into(&io, memory, sizeof(memory));
-                EXPECT_STATUS(start(b, &io), test_mode_has("no-inline") ? STATUS_PENDING : STATUS_SUCCESS);
+                dio_into(&io, memory, sizeof(memory));
+                EXPECT_STATUS(dio_start(b, &io),
+                              test_mode_has("no-inline") ? STATUS_PENDING : STATUS_SUCCESS);
             }
         }
         net->close(a);
@@ -260,25 +57,25 @@ TEST(a_batch_takes_what_is_there, "")
 {
     for (int f = 0; f < 2; f++) {
         struct transport_address here, there;
-        struct transport_socket *a = udp(families[f], &here), *b = udp(families[f], &there);
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
         struct datagram list[100], came[100];
         struct dio io;
         size_t bytes = 0, total = 0;
         for (int i = 0; i < 100; i++) {
             list[i].length = i % 10 == 0 ? 0 : (size_t)(i * 37 % 1400);
-            list[i].memory = pattern(list[i].length, (unsigned)i);
+            list[i].memory = net_pattern(list[i].length, (unsigned)i);
             bytes += list[i].length;
         }
-        EXPECT_STATUS(net->set_option(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 1 << 20), STATUS_SUCCESS);
-        to(&io, list, 100, there);
-        start(a, &io);
-        EXPECT_STATUS(finish(&io), STATUS_SUCCESS);
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 1 << 20);
+        dio_to(&io, list, 100, there);
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
         EXPECT_EQ(io.op.done, 100);
         EXPECT_EQ(io.op.op.bytes, bytes);
         for (size_t at = 0; at < 100; at += io.op.done) {
-            batch(&io, came, 100 - at);
-            EXPECT_STATUS(start(b, &io), STATUS_PENDING); /* never inline */
-            EXPECT_STATUS(finish(&io), STATUS_SUCCESS);
+            dio_batch(&io, came, 100 - at);
+            EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING); /* never inline */
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
             EXPECT(io.op.done >= 1 && io.op.done <= 100 - at);
             for (size_t i = 0; i < io.op.done; i++) {
                 EXPECT_EQ(came[i].length, list[at + i].length);
@@ -291,8 +88,8 @@ TEST(a_batch_takes_what_is_there, "")
             total += io.op.op.bytes;
         }
         EXPECT_EQ(total, bytes);
-        batch(&io, came, 100);
-        EXPECT_STATUS(start(b, &io), STATUS_PENDING);
+        dio_batch(&io, came, 100);
+        EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING);
         net_pump(5);
         EXPECT_EQ(atomic_load(&io.over), 0);
         EXPECT_EQ(net->cancel(b, &io.op.op), 1);
@@ -307,13 +104,823 @@ TEST(what_can_not_be_sent_to_is_refused, "D-18")
 {
     for (int f = 0; f < 2; f++) {
         struct transport_address here, wrong = {0};
-        struct transport_socket *a = udp(families[f], &here), *unbound = open_udp(families[f]);
-        EXPECT_STATUS(send_one(unbound, here, "x", 1), STATUS_INVALID_DEVICE_STATE);
-        EXPECT_STATUS(send_one(a, wrong, "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
-        EXPECT_STATUS(send_one(a, any(families[f], 7), "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
-        EXPECT_STATUS(send_one(a, net_loopback(families[f], 0), "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
-        EXPECT_STATUS(send_one(a, net_loopback(families[!f], 7), "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
+        struct transport_socket *a = net_udp(families[f], &here), *unbound = net_open_udp(families[f]);
+        EXPECT_STATUS(dio_send_one(unbound, here, "x", 1), STATUS_INVALID_DEVICE_STATE);
+        EXPECT_STATUS(dio_send_one(a, wrong, "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
+        EXPECT_STATUS(dio_send_one(a, net_any(families[f], 7), "x", 1), STATUS_INVALID_ADDRESS_COMPONENT);
+        EXPECT_STATUS(dio_send_one(a, net_loopback(families[f], 0), "x", 1),
+                      STATUS_INVALID_ADDRESS_COMPONENT);
+        EXPECT_STATUS(dio_send_one(a, net_loopback(families[!f], 7), "x", 1),
+                      STATUS_INVALID_ADDRESS_COMPONENT);
         net->close(a);
         net->close(unbound);
     }
+}
+
+static int is_v4_mapped(const struct transport_address *address)
+{
+    static const char prefix[12] = {[10] = (char)0xff, [11] = (char)0xff};
+    return address->family == PEER_INET6 && memcmp(address->bytes + 8, prefix, 12) == 0;
+}
+
+static struct transport_address mapped(const struct transport_address *v4)
+{
+    struct transport_address address = net_loopback(PEER_INET6, net_port(v4));
+    address.bytes[18] = address.bytes[19] = 0xff;
+    memcpy(address.bytes + 20, v4->bytes + 4, 4);
+    return address;
+}
+
+TEST(a_dual_mode_socket_has_both_families, "D-18")
+{
+    struct transport_address v4, v6, dual = net_any(PEER_INET6, 0);
+    struct transport_socket *a = net_udp(PEER_INET, &v4), *b = net_udp(PEER_INET6, &v6),
+                            *both = net_open_udp(PEER_INET6);
+    struct dio io;
+    char memory[64];
+    net_set(both, TRANSPORT_OPTION_V6ONLY, 0);
+    net_set(both, TRANSPORT_OPTION_RECEIVE_HOPS, 1);
+    EXPECT_STATUS(net->bind(both, &dual), STATUS_SUCCESS);
+    dual = net_local(both);
+    EXPECT_STATUS(dio_send_one(a, net_loopback(PEER_INET, net_port(&dual)), "four", 4), STATUS_SUCCESS);
+    dio_receive_one(both, &io, memory, sizeof(memory));
+    EXPECT_EQ(io.op.op.bytes, 4);
+    EXPECT(is_v4_mapped(&io.op.about.remote) && is_v4_mapped(&io.op.about.local));
+    EXPECT_EQ(io.op.about.local.bytes[20], 127);
+    EXPECT_EQ(net_port(&io.op.about.local), net_port(&dual));
+    EXPECT_EQ(net_port(&io.op.about.remote), net_port(&v4));
+    EXPECT_EQ(io.op.about.interface, 1);
+    EXPECT(io.op.about.known & TRANSPORT_KNOWS_HOPS);
+    EXPECT_EQ(io.op.about.hops, 64);
+    EXPECT_EQ(io.op.about.flags, 0);
+
+    EXPECT_STATUS(dio_send_one(b, net_loopback(PEER_INET6, net_port(&dual)), "sixsix", 6), STATUS_SUCCESS);
+    dio_receive_one(both, &io, memory, sizeof(memory));
+    EXPECT_EQ(io.op.op.bytes, 6);
+    expect_address(&io.op.about.remote, &v6);
+    EXPECT(!is_v4_mapped(&io.op.about.local));
+    EXPECT_EQ(io.op.about.local.bytes[8 + 15], 1);
+
+    EXPECT_STATUS(dio_send_one(both, mapped(&v4), "back", 4), STATUS_SUCCESS);
+    dio_receive_one(a, &io, memory, sizeof(memory));
+    EXPECT_EQ(net_port(&io.op.about.remote), net_port(&dual));
+    EXPECT_STATUS(dio_send_one(both, v6, "back", 4), STATUS_SUCCESS);
+    dio_receive_one(b, &io, memory, sizeof(memory));
+    EXPECT(dio_send_one(b, mapped(&v4), "no", 2) != STATUS_SUCCESS); /* IPv6 only, as Windows has it */
+    net->close(a);
+    net->close(b);
+    net->close(both);
+}
+
+TEST(what_has_no_room_is_cut_off, "")
+{
+    struct transport_address here, there;
+    struct transport_socket *a = net_udp(PEER_INET, &here), *b = net_udp(PEER_INET, &there);
+    struct dio io;
+    char memory[64] = "";
+    EXPECT_STATUS(dio_send_one(a, there, "longer than that", 16), STATUS_SUCCESS);
+    EXPECT_STATUS(dio_send_one(a, there, "again", 5), STATUS_SUCCESS);
+    EXPECT_STATUS(dio_send_one(a, there, "", 0), STATUS_SUCCESS);
+    EXPECT_STATUS(dio_send_one(a, there, "exact", 5), STATUS_SUCCESS);
+    dio_receive_one(b, &io, memory, 6);
+    EXPECT_EQ(io.op.op.bytes, 6);
+    EXPECT_EQ(io.op.about.flags, TRANSPORT_TRUNCATED);
+    EXPECT(memcmp(memory, "longer\0", 7) == 0);
+    dio_receive_one(b, &io, memory, 0); /* no room at all */
+    EXPECT_EQ(io.op.op.bytes, 0);
+    EXPECT_EQ(io.op.about.flags, TRANSPORT_TRUNCATED);
+    dio_receive_one(b, &io, memory, sizeof(memory)); /* a datagram of no bytes is one */
+    EXPECT_EQ(io.op.op.bytes, 0);
+    EXPECT_EQ(io.op.about.flags, 0);
+    expect_address(&io.op.about.remote, &here);
+    dio_receive_one(b, &io, memory, 5);
+    EXPECT_EQ(io.op.op.bytes, 5);
+    EXPECT_EQ(io.op.about.flags, 0);
+    net->close(a);
+    net->close(b);
+}
+
+static void send_and_take(struct transport_socket *a, struct transport_socket *b,
+                          struct transport_address there, size_t length, size_t out_piece, size_t in_piece)
+{
+    char *out = net_pattern(length, (unsigned)length), *in = calloc(1, length + 1);
+    struct datagram one = {.length = length, .memory = out};
+    struct datagram came;
+    struct dio io;
+    dio_to(&io, &one, 1, there);
+    io.piece = out_piece;
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+    EXPECT_EQ(io.op.op.bytes, length);
+    if (in_piece) {
+        dio_into(&io, in, length);
+        io.piece = in_piece;
+        dio_start(b, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        EXPECT_EQ(io.op.about.flags, 0);
+    } else {
+        dio_batch(&io, &came, 1);
+        dio_start(b, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        memcpy(in, came.memory, came.length);
+        free(came.memory);
+    }
+    EXPECT_EQ(io.op.op.bytes, length);
+    EXPECT(memcmp(in, out, length) == 0);
+    free(in);
+    free(out);
+}
+
+TEST(every_length_arrives_whole, "")
+{
+    for (int f = 0; f < 2; f++) {
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
+        /* IPv6 does not count its header. */
+        size_t most = families[f] == PEER_INET ? MOST : 65527;
+        const size_t lengths[] = {0, 1, 2047, 2048, 2049, 4095, 4096, 9000, 65000, most};
+        char *memory = net_pattern(most + 10, 0);
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 1 << 20);
+        for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+            send_and_take(a, b, there, lengths[i], 1 << 20, 1 << 20);
+            send_and_take(a, b, there, lengths[i], 1 << 20, 0); /* a batch of one */
+            send_and_take(a, b, there, lengths[i], 7, 1 << 20); /* more segments than the kernel takes */
+            send_and_take(a, b, there, lengths[i], 997, 13);
+        }
+        for (size_t beyond = 1; beyond < 10; beyond += 8) {
+            EXPECT_STATUS(dio_send_one(a, there, memory, most + beyond), STATUS_INVALID_BUFFER_SIZE);
+        }
+        free(memory);
+        net->close(a);
+        net->close(b);
+    }
+}
+
+TEST(an_error_ends_a_list_at_that_datagram, "")
+{
+    struct transport_address here, there;
+    struct transport_socket *a = net_udp(PEER_INET, &here), *b = net_udp(PEER_INET, &there);
+    char *memory = net_pattern(70000, 0);
+    struct datagram list[5];
+    struct dio io;
+    for (int i = 0; i < 5; i++)
+        list[i] = (struct datagram){.length = i == 3 ? 70000 : 10, .memory = memory};
+    dio_to(&io, list, 5, there);
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_INVALID_BUFFER_SIZE);
+    EXPECT_EQ(io.op.done, 3);
+    EXPECT_EQ(io.op.op.bytes, 30);
+    list[3].length = MOST + 1; /* one that only the kernel knows to be too long */
+    dio_to(&io, list, 5, there);
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_INVALID_BUFFER_SIZE);
+    EXPECT_EQ(io.op.done, 3);
+    EXPECT_EQ(io.op.op.bytes, 30);
+    for (int i = 0; i < 6; i++) {
+        dio_receive_one(b, &io, memory, 100);
+        EXPECT_EQ(io.op.op.bytes, 10);
+    }
+    EXPECT_EQ(net->query(b, TRANSPORT_READABLE), 0);
+    free(memory);
+    net->close(a);
+    net->close(b);
+}
+
+/* ---- in order ----------------------------------------------------------------------------------------- */
+
+struct counter { /* what the datagrams of a run say, in whatever batches they come */
+    struct transport_socket *socket;
+    struct datagram came[64];
+    size_t count;
+    _Atomic size_t next;
+    size_t last;
+    _Atomic int ended;
+};
+
+static void count_on(struct dio *io)
+{
+    struct counter *counter = io->context;
+    EXPECT_STATUS(io->status, STATUS_SUCCESS);
+    EXPECT(io->op.done >= 1 && io->op.done <= counter->count);
+    for (size_t i = 0; i < io->op.done; i++) {
+        uint32_t number;
+        EXPECT(counter->came[i].length >= sizeof(number));
+        memcpy(&number, counter->came[i].memory, sizeof(number));
+        EXPECT_EQ(number, atomic_fetch_add(&counter->next, 1));
+        free(counter->came[i].memory);
+    }
+    if (atomic_load(&counter->next) == counter->last) {
+        atomic_store(&counter->ended, 1);
+        return;
+    }
+    atomic_store(&io->completions, 0);
+    EXPECT_STATUS(net->receive_from(counter->socket, &io->op), STATUS_PENDING);
+}
+
+/* Receives that are started by the completion of one, which may have taken all that was there. */
+TEST(batch_after_batch_gets_all_in_order, "")
+{
+    static const unsigned runs[] = {1, 2, 31, 32, 33, 64, 100, 5, 33};
+    enum { RUNS = sizeof(runs) / sizeof(runs[0]), ALL = 301 };
+    for (size_t count = 1; count <= 64; count *= 4) {
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(PEER_INET, &here), *b = net_udp(PEER_INET, &there);
+        struct counter counter = {.socket = b, .count = count, .last = ALL};
+        struct dio receive, send;
+        uint32_t numbers[100], next = 0;
+        struct datagram list[100];
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 4 << 20);
+        dio_batch(&receive, counter.came, count);
+        receive.then = count_on;
+        receive.context = &counter;
+        EXPECT_STATUS(dio_start(b, &receive), STATUS_PENDING);
+        for (unsigned r = 0; r < RUNS; r++) {
+            for (unsigned i = 0; i < runs[r]; i++) {
+                numbers[i] = next++;
+                list[i] = (struct datagram){.length = 4, .memory = (char *)&numbers[i]};
+            }
+            dio_to(&send, list, runs[r], there);
+            dio_start(a, &send);
+            EXPECT_STATUS(dio_finish(&send), STATUS_SUCCESS);
+            if (r % 3) /* else the next ones meet it at work */
+                EXPECT_PUMPED(atomic_load(&counter.next) == next);
+        }
+        EXPECT_EQ(next, ALL);
+        EXPECT_PUMPED(atomic_load(&counter.ended));
+        net->close(a);
+        net->close(b);
+    }
+}
+
+/* ---- what is told and asked for ----------------------------------------------------------------------- */
+
+static uint64_t get(struct transport_socket *socket, int option)
+{
+    uint64_t value = ~0ull;
+    EXPECT_STATUS(net->get_option(socket, option, &value), STATUS_SUCCESS);
+    return value;
+}
+
+TEST(options_of_datagrams_read_as_they_were_set, "")
+{
+    static const int options[] = {TRANSPORT_OPTION_BROADCAST,         TRANSPORT_OPTION_MULTICAST_HOPS,
+                                  TRANSPORT_OPTION_MULTICAST_LOOP,    TRANSPORT_OPTION_MULTICAST_INTERFACE,
+                                  TRANSPORT_OPTION_RECEIVE_HOPS,      TRANSPORT_OPTION_RECEIVE_CLASS,
+                                  TRANSPORT_OPTION_RECEIVE_COALESCED, TRANSPORT_OPTION_SEND_SEGMENT};
+    static const uint64_t first[] = {0, 1, 1, 0, 0, 0, 0, 0};
+    for (int f = 0; f < 2; f++) {
+        struct transport_socket *socket = net_open_udp(families[f]), *stream = net_open(families[f]);
+        uint64_t value;
+        for (int i = 0; i < 8; i++) {
+            EXPECT_EQ(get(socket, options[i]), first[i]);
+            for (int value = 1; value >= 0; value--) {
+                net_set(socket, options[i], (uint64_t)value);
+                EXPECT_EQ(get(socket, options[i]), value);
+            }
+        }
+        net_set(socket, TRANSPORT_OPTION_RECEIVE_COALESCED, 65535);
+        EXPECT_EQ(get(socket, TRANSPORT_OPTION_RECEIVE_COALESCED), 65535);
+        net_set(socket, TRANSPORT_OPTION_SEND_SEGMENT, 1200);
+        EXPECT_EQ(get(socket, TRANSPORT_OPTION_SEND_SEGMENT), 1200);
+        EXPECT_STATUS(net->get_option(socket, TRANSPORT_OPTION_NODELAY, &value), STATUS_NOT_SUPPORTED);
+        EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_NODELAY, 1), STATUS_NOT_SUPPORTED);
+        EXPECT_STATUS(net->get_option(stream, TRANSPORT_OPTION_SEND_SEGMENT, &value), STATUS_NOT_SUPPORTED);
+        EXPECT_STATUS(net->set_option(stream, TRANSPORT_OPTION_RECEIVE_COALESCED, 1), STATUS_NOT_SUPPORTED);
+        net->close(socket);
+        net->close(stream);
+    }
+}
+
+TEST(hops_and_class_go_with_a_datagram, "")
+{
+    for (int f = 0; f < 2; f++) {
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
+        struct datagram one = {.length = 1, .memory = (char *)"x"}, came;
+        int v4 = families[f] == PEER_INET;
+        struct dio io;
+        char memory[4];
+        net_set(b, TRANSPORT_OPTION_RECEIVE_HOPS, 1);
+        net_set(b, TRANSPORT_OPTION_RECEIVE_CLASS, 1);
+        net_set(a, v4 ? TRANSPORT_OPTION_TTL : TRANSPORT_OPTION_HOPLIMIT, 33);
+        net_set(a, v4 ? TRANSPORT_OPTION_TOS : TRANSPORT_OPTION_TCLASS, 0x28);
+        for (int i = 0; i < 3; i++) { /* as the options say; both given; one given and taken in a batch */
+            dio_to(&io, &one, 1, there);
+            io.op.about.known = i == 0   ? 0
+                                : i == 1 ? TRANSPORT_KNOWS_HOPS | TRANSPORT_KNOWS_CLASS
+                                         : TRANSPORT_KNOWS_CLASS;
+            io.op.about.hops = 77;
+            io.op.about.traffic_class = 0x4a; /* with a bit of ECN */
+            dio_start(a, &io);
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+            if (i == 2) {
+                dio_batch(&io, &came, 1);
+                dio_start(b, &io);
+                EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+                io.op.about = came.about;
+                free(came.memory);
+            } else
+                dio_receive_one(b, &io, memory, sizeof(memory));
+            EXPECT_EQ(io.op.about.known & (TRANSPORT_KNOWS_HOPS | TRANSPORT_KNOWS_CLASS),
+                      TRANSPORT_KNOWS_HOPS | TRANSPORT_KNOWS_CLASS);
+            EXPECT_EQ(io.op.about.hops, i == 1 ? 77 : 33);
+            EXPECT_EQ(io.op.about.traffic_class, i == 0 ? 0x28 : 0x4a);
+        }
+        dio_to(&io, &one, 1, there);
+        io.op.about.known = TRANSPORT_KNOWS_HOPS;
+        io.op.about.hops = 256;
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_INVALID_PARAMETER);
+        net->close(a);
+        net->close(b);
+    }
+}
+
+TEST(the_source_can_be_chosen, "")
+{
+    struct transport_address everywhere = net_any(PEER_INET, 0), bound, there, second;
+    struct transport_socket *a = net_open_udp(PEER_INET), *b = net_udp(PEER_INET, &there),
+                            *c = net_open_udp(PEER_INET);
+    struct datagram one = {.length = 1, .memory = (char *)"x"};
+    struct dio io;
+    char memory[4];
+    EXPECT_STATUS(net->bind(a, &everywhere), STATUS_SUCCESS);
+    second = net_loopback(PEER_INET, 0);
+    second.bytes[7] = 2;
+    EXPECT_STATUS(net->bind(c, &second), STATUS_SUCCESS);
+    bound = net_local(c);
+    dio_to(&io, &one, 1, there);
+    io.op.about.known = TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE;
+    io.op.about.local = second;
+    io.op.about.interface = 1;
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+    dio_receive_one(b, &io, memory, sizeof(memory));
+    second = net_local(a);
+    second.bytes[4] = 127, second.bytes[7] = 2;
+    expect_address(&io.op.about.remote, &second);
+    /* An interface only: what the socket is bound to stays. */
+    dio_to(&io, &one, 1, there);
+    io.op.about.known = TRANSPORT_KNOWS_INTERFACE;
+    io.op.about.interface = 1;
+    dio_start(c, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+    dio_receive_one(b, &io, memory, sizeof(memory));
+    expect_address(&io.op.about.remote, &bound);
+    /* And the other way: where it went. */
+    EXPECT_STATUS(dio_send_one(b, second, "x", 1), STATUS_SUCCESS);
+    dio_receive_one(a, &io, memory, sizeof(memory));
+    expect_address(&io.op.about.local, &second);
+    /* Of the other family, or an interface that is not there. */
+    dio_to(&io, &one, 1, there);
+    io.op.about.known = TRANSPORT_KNOWS_LOCAL;
+    io.op.about.local = net_loopback(PEER_INET6, 0);
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_INVALID_ADDRESS_COMPONENT);
+    dio_to(&io, &one, 1, there);
+    io.op.about.known = TRANSPORT_KNOWS_INTERFACE;
+    io.op.about.interface = 4000;
+    dio_start(a, &io);
+    EXPECT(dio_finish(&io) != STATUS_SUCCESS);
+    net->close(a);
+    net->close(b);
+    net->close(c);
+}
+
+TEST(the_source_can_be_chosen_in_ipv6, "")
+{
+    struct transport_address everywhere = net_any(PEER_INET6, 0), there, four, dual = net_any(PEER_INET6, 0);
+    struct transport_socket *a = net_open_udp(PEER_INET6), *b = net_udp(PEER_INET6, &there),
+                            *v4 = net_udp(PEER_INET, &four), *both = net_open_udp(PEER_INET6);
+    struct datagram one = {.length = 1, .memory = (char *)"x"};
+    struct dio io;
+    char memory[4];
+    EXPECT_STATUS(net->bind(a, &everywhere), STATUS_SUCCESS);
+    dio_to(&io, &one, 1, there);
+    io.op.about.known = TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE;
+    io.op.about.local = net_loopback(PEER_INET6, 0);
+    io.op.about.interface = 1;
+    dio_start(a, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+    dio_receive_one(b, &io, memory, sizeof(memory));
+    EXPECT_EQ(io.op.about.remote.bytes[8 + 15], 1);
+    /* A dual-mode socket chooses an IPv4 source, hops and class for what goes to IPv4. */
+    net_set(both, TRANSPORT_OPTION_V6ONLY, 0);
+    net_set(v4, TRANSPORT_OPTION_RECEIVE_HOPS, 1);
+    net_set(v4, TRANSPORT_OPTION_RECEIVE_CLASS, 1);
+    EXPECT_STATUS(net->bind(both, &dual), STATUS_SUCCESS);
+    dio_to(&io, &one, 1, mapped(&four));
+    io.op.about.known =
+        TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE | TRANSPORT_KNOWS_HOPS | TRANSPORT_KNOWS_CLASS;
+    io.op.about.local = mapped(&four);
+    io.op.about.local.bytes[23] = 9;
+    io.op.about.interface = 1;
+    io.op.about.hops = 5;
+    io.op.about.traffic_class = 0x20;
+    dio_start(both, &io);
+    EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+    dio_receive_one(v4, &io, memory, sizeof(memory));
+    EXPECT_EQ(io.op.about.remote.bytes[7], 9);
+    EXPECT_EQ(io.op.about.hops, 5);
+    EXPECT_EQ(io.op.about.traffic_class, 0x20);
+    net->close(a);
+    net->close(b);
+    net->close(v4);
+    net->close(both);
+}
+
+/* ---- many in one -------------------------------------------------------------------------------------- */
+
+/* Takes datagrams of these lengths, whose bytes follow each other in `memory`. */
+static void expect_lengths(struct transport_socket *socket, const char *memory, size_t total, size_t piece)
+{
+    char *in = malloc(piece + 1);
+    for (size_t at = 0; at < total;) {
+        size_t length = piece < total - at ? piece : total - at;
+        struct dio io;
+        dio_receive_one(socket, &io, in, piece + 1);
+        EXPECT_EQ(io.op.op.bytes, length);
+        EXPECT(memcmp(in, memory + at, length) == 0);
+        EXPECT(!(io.op.about.known & TRANSPORT_KNOWS_SEGMENT));
+        at += length;
+    }
+    EXPECT_EQ(net->query(socket, TRANSPORT_READABLE), 0);
+    free(in);
+}
+
+TEST(a_datagram_is_cut_where_that_is_asked_for, "")
+{
+    for (int f = 0; f < 2; f++) {
+        static const size_t pieces[] = {1, 100, 1200, 9999, 10000, 30000};
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
+        char *memory = net_pattern(200000, 3);
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 4 << 20);
+        for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+            struct datagram list[2] = {{.length = 10000, .memory = memory}, {.length = 3, .memory = memory}};
+            struct dio io;
+            if (pieces[i] == 1)
+                list[0].length = 100;
+            dio_to(&io, list, 2, there);
+            io.op.about.known = TRANSPORT_KNOWS_SEGMENT;
+            io.op.about.segment = (uint32_t)pieces[i];
+            io.piece = 333;
+            dio_start(a, &io);
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+            EXPECT_EQ(io.op.done, 2);
+            EXPECT_EQ(io.op.op.bytes, list[0].length + 3);
+            char *in = malloc(10001);
+            size_t at = 0;
+            while (at < list[0].length) {
+                size_t length = list[0].length - at < pieces[i] ? list[0].length - at : pieces[i];
+                dio_receive_one(b, &io, in, 10001);
+                EXPECT_EQ(io.op.op.bytes, length);
+                EXPECT(memcmp(in, memory + at, length) == 0);
+                at += length;
+            }
+            free(in);
+            expect_lengths(b, memory, 3, pieces[i]);
+        }
+        /* By the option; longer than any datagram can be; and one that asks for none. */
+        net_set(a, TRANSPORT_OPTION_SEND_SEGMENT, 5000);
+        EXPECT_STATUS(dio_send_one(a, there, memory, 200000), STATUS_SUCCESS);
+        expect_lengths(b, memory, 200000, 5000);
+        struct datagram whole = {.length = 20000, .memory = memory};
+        struct dio io;
+        dio_to(&io, &whole, 1, there);
+        io.op.about.known = TRANSPORT_KNOWS_SEGMENT;
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        expect_lengths(b, memory, 20000, 20000);
+        free(memory);
+        net->close(a);
+        net->close(b);
+    }
+}
+
+/* Runs of one length go to the kernel as one: nobody sees a difference. */
+TEST(a_long_list_arrives_datagram_by_datagram, "")
+{
+    static const size_t ways[][3] = {{100, 100, 100},    {0, 0, 0},       {1400, 1400, 700},
+                                     {100, 200, 300},    {300, 200, 100}, {5, 0, 5},
+                                     {9000, 9000, 9000}, {1, 65000, 1},   {600, 600, 1}};
+    for (unsigned w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+        enum { COUNT = 200 };
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(families[w % 2], &here), *b = net_udp(families[w % 2], &there);
+        static struct datagram list[COUNT];
+        size_t count = ways[w][1] > 2000 ? 20 : COUNT;
+        char *in = malloc(65536);
+        struct dio io;
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 8 << 20);
+        for (size_t i = 0; i < count; i++) {
+            list[i].length = ways[w][i % 3];
+            list[i].memory = net_pattern(list[i].length, (unsigned)i);
+        }
+        dio_to(&io, list, count, there);
+        io.piece = w % 3 ? 1 << 20 : 90; /* as whole ones and in parts */
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        EXPECT_EQ(io.op.done, count);
+        for (size_t i = 0; i < count; i++) {
+            dio_receive_one(b, &io, in, 65536);
+            EXPECT_EQ(io.op.op.bytes, list[i].length);
+            EXPECT(memcmp(in, list[i].memory, list[i].length) == 0);
+            free(list[i].memory);
+        }
+        free(in);
+        net->close(a);
+        net->close(b);
+    }
+}
+
+TEST(coalesced_datagrams_tell_how_long_each_is, "")
+{
+    for (int f = 0; f < 2; f++) {
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(families[f], &here), *b = net_udp(families[f], &there);
+        char *memory = net_pattern(50 * 1000 + 10, 3);
+        struct datagram list[51], came[51];
+        size_t total = 50 * 1000 + 10, at = 0;
+        struct dio io;
+        net_set(b, TRANSPORT_OPTION_RECEIVE_BUFFER, 8 << 20);
+        net_set(b, TRANSPORT_OPTION_RECEIVE_COALESCED, 65535);
+        for (int i = 0; i < 51; i++)
+            list[i] = (struct datagram){.length = i == 50 ? 10 : 1000, .memory = memory + i * 1000};
+        dio_to(&io, list, 51, there);
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        while (at < total) { /* in how many the kernel gives them is its own affair */
+            dio_batch(&io, came, 51);
+            dio_start(b, &io);
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+            for (size_t i = 0; i < io.op.done; i++) {
+                size_t one = 1000 < total - at ? 1000 : total - at;
+                if (came[i].about.known & TRANSPORT_KNOWS_SEGMENT)
+                    EXPECT_EQ(came[i].about.segment, 1000);
+                else
+                    EXPECT_EQ(came[i].length, one);
+                EXPECT(at + came[i].length <= total);
+                EXPECT(came[i].length % 1000 == 0 || at + came[i].length == total);
+                EXPECT(memcmp(came[i].memory, memory + at, came[i].length) == 0);
+                expect_address(&came[i].about.remote, &here);
+                at += came[i].length;
+                free(came[i].memory);
+            }
+        }
+        /* Each alone again. */
+        net_set(b, TRANSPORT_OPTION_RECEIVE_COALESCED, 0);
+        dio_to(&io, list, 51, there);
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        expect_lengths(b, memory, total, 1000);
+        free(memory);
+        net->close(a);
+        net->close(b);
+    }
+}
+
+/* ---- ports -------------------------------------------------------------------------------------------- */
+
+static int32_t try_bind(int family, int type, int v6only, struct transport_address address)
+{
+    struct transport_socket *socket;
+    int protocol = type == TRANSPORT_STREAM ? 6 : UDP;
+    EXPECT_STATUS(net->open(transport, 0, family, type, protocol, &socket), STATUS_SUCCESS);
+    if (family == PEER_INET6)
+        net_set(socket, TRANSPORT_OPTION_V6ONLY, (uint64_t)v6only);
+    int32_t status = net->bind(socket, &address);
+    net->close(socket);
+    return status;
+}
+
+TEST(ports_of_tcp_and_udp_are_apart, "D-18")
+{
+    for (int f = 0; f < 2; f++) {
+        struct transport_address where, again;
+        struct transport_socket *socket = net_udp(families[f], &where);
+        int family = families[f], port = net_port(&where);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, where), STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, net_any(family, port)),
+                      STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(PEER_INET6, TRANSPORT_DATAGRAM, 0, net_any(PEER_INET6, port)),
+                      STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(families[!f], TRANSPORT_DATAGRAM, 1, net_any(families[!f], port)),
+                      STATUS_SUCCESS);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_STREAM, 1, where), STATUS_SUCCESS);
+        struct transport_socket *listener = net_listener(family, &port);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_STREAM, 1, where), STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(net->bind(socket, &where), STATUS_INVALID_DEVICE_STATE);
+        net->close(socket);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, where), STATUS_SUCCESS); /* given back */
+        net->close(listener);
+        EXPECT_STATUS(net->open(transport, 0, family, TRANSPORT_DATAGRAM, UDP, &socket), STATUS_SUCCESS);
+        EXPECT_STATUS(net->address(socket, 0, &again), STATUS_ADDRESS_NOT_ASSOCIATED);
+        again = net_loopback(families[!f], 0);
+        EXPECT_STATUS(net->bind(socket, &again), STATUS_INVALID_ADDRESS_COMPONENT);
+        net->close(socket);
+    }
+}
+
+TEST(datagram_sockets_are_opened_for_udp, "D-18")
+{
+    struct transport_socket *socket;
+    for (int f = 0; f < 2; f++) {
+        EXPECT_STATUS(net->open(transport, 0, families[f], TRANSPORT_DATAGRAM, 0, &socket),
+                      STATUS_PROTOCOL_UNREACHABLE);
+        EXPECT_STATUS(net->open(transport, 0, families[f], TRANSPORT_DATAGRAM, 6, &socket),
+                      STATUS_PROTOCOL_UNREACHABLE);
+    }
+    EXPECT_STATUS(net->open(transport, 0, 1, TRANSPORT_DATAGRAM, UDP, &socket), STATUS_PROTOCOL_UNREACHABLE);
+}
+
+TEST(streams_and_datagrams_do_not_mix, "")
+{
+    struct transport_address where;
+    struct transport_socket *socket = net_udp(PEER_INET, &where), *stream = net_open(PEER_INET);
+    struct io io;
+    struct dio dio;
+    char memory[4];
+    EXPECT_STATUS(net->listen(socket, 1), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_STATUS(net->abort(socket), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_STATUS(net->group(stream, 1, &where, NULL, 1), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_STATUS(net->address(socket, 1, &where), STATUS_CONNECTION_INVALID);
+    io_init(&io, TRANSPORT_CONNECT, NULL, 0);
+    io.op.address = where;
+    EXPECT_STATUS(io_run(socket, &io), STATUS_INVALID_DEVICE_STATE);
+    io_init(&io, TRANSPORT_ACCEPT, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &io), STATUS_INVALID_DEVICE_STATE);
+    io_init(&io, TRANSPORT_SEND, memory, 1);
+    EXPECT_STATUS(io_run(socket, &io), STATUS_CONNECTION_INVALID);
+    io_init(&io, TRANSPORT_RECEIVE, memory, 1);
+    EXPECT_STATUS(io_run(socket, &io), STATUS_CONNECTION_INVALID);
+    io_init(&io, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_run(socket, &io), STATUS_CONNECTION_INVALID);
+    EXPECT_STATUS(dio_send_one(stream, where, "x", 1), STATUS_INVALID_DEVICE_STATE);
+    dio_into(&dio, memory, 1);
+    dio_start(stream, &dio);
+    EXPECT_STATUS(dio_finish(&dio), STATUS_INVALID_DEVICE_STATE);
+    dio_batch(&dio, NULL, 1);
+    dio_start(stream, &dio);
+    EXPECT_STATUS(dio_finish(&dio), STATUS_INVALID_DEVICE_STATE);
+    EXPECT_EQ(get(socket, TRANSPORT_OPTION_ERROR), 0);
+    net->close(socket);
+    net->close(stream);
+}
+
+/* ---- readable, cancel --------------------------------------------------------------------------------- */
+
+TEST(readable_is_the_first_datagram, "")
+{
+    struct transport_address here, there;
+    struct transport_socket *a = net_udp(PEER_INET, &here), *b = net_udp(PEER_INET, &there);
+    struct io watch;
+    struct dio io;
+    char memory[100];
+    EXPECT_EQ(net->query(b, TRANSPORT_READABLE), 0);
+    io_init(&watch, TRANSPORT_WATCH_READABLE, NULL, 0);
+    EXPECT_STATUS(io_start(b, &watch), STATUS_PENDING);
+    EXPECT_STATUS(dio_send_one(a, there, memory, 30), STATUS_SUCCESS);
+    EXPECT_STATUS(io_wait(&watch), STATUS_SUCCESS);
+    EXPECT_STATUS(dio_send_one(a, there, memory, 50), STATUS_SUCCESS);
+    EXPECT_EQ(net->query(b, TRANSPORT_READABLE), 30);
+    dio_receive_one(b, &io, memory, sizeof(memory));
+    EXPECT_EQ(net->query(b, TRANSPORT_READABLE), 50);
+    dio_receive_one(b, &io, memory, 10); /* what is cut off is gone */
+    EXPECT_EQ(net->query(b, TRANSPORT_READABLE), 0);
+    net->close(a);
+    net->close(b);
+}
+
+TEST(a_receive_that_is_taken_back_has_taken_nothing, "")
+{
+    for (int way = 0; way < 2; way++) {
+        struct transport_address here, there;
+        struct transport_socket *a = net_udp(PEER_INET, &here), *b = net_udp(PEER_INET, &there);
+        struct datagram came[4];
+        struct dio io, other;
+        char memory[16];
+        if (way)
+            dio_batch(&io, came, 4);
+        else
+            dio_into(&io, memory, sizeof(memory));
+        EXPECT_EQ(net->cancel(b, &io.op.op), 0); /* never started */
+        EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING);
+        EXPECT_EQ(net->cancel(b, &io.op.op), 1);
+        EXPECT_EQ(net->cancel(b, &io.op.op), 0);
+        EXPECT_STATUS(dio_send_one(a, there, "data", 4), STATUS_SUCCESS);
+        net_pump(5);
+        EXPECT_EQ(atomic_load(&io.completions), 0);
+        dio_receive_one(b, &other, memory, sizeof(memory));
+        EXPECT_EQ(other.op.op.bytes, 4);
+        /* Closed right after it was taken back, with something on the way. */
+        EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING);
+        EXPECT_STATUS(dio_send_one(a, there, "data", 4), STATUS_SUCCESS);
+        if (!net->cancel(b, &io.op.op))
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        net->close(b);
+        EXPECT_STATUS(dio_send_one(a, there, "data", 4), STATUS_SUCCESS);
+        net_pump(5);
+        net->close(a);
+    }
+}
+
+struct flood {
+    struct transport_socket *socket;
+    struct transport_address where;
+    _Atomic long go;
+    long rounds;
+};
+
+static void send_on_demand(void *argument)
+{
+    struct flood *flood = argument;
+    for (long i = 0; i < flood->rounds; i++) {
+        while (atomic_load(&flood->go) <= i)
+            host_yield();
+        char byte = (char)i;
+        struct datagram one = {.length = 1, .memory = &byte};
+        struct dio io;
+        dio_to(&io, &one, 1, flood->where);
+        dio_start(flood->socket, &io);
+        while (!atomic_load(&io.over))
+            host_yield();
+        EXPECT_STATUS(io.status, STATUS_SUCCESS);
+    }
+}
+
+/* Either the receive is taken back and its datagram is still there, or it completes, once, with the datagram. */
+TEST(cancel_races_with_arrival, "", TEST_MODES(THREADS), TEST_TIMEOUT(120))
+{
+    struct transport_address here;
+    struct flood flood = {.rounds = test_scale(6000), .socket = net_udp(PEER_INET, &here)};
+    struct transport_socket *socket = net_udp(PEER_INET, &flood.where);
+    struct test_thread *thread = test_thread_start(send_on_demand, &flood);
+    long taken = 0;
+    for (long i = 0; i < flood.rounds; i++) {
+        struct datagram came = {0};
+        struct dio io, other;
+        char byte = 0;
+        if (i % 2)
+            dio_batch(&io, &came, 8);
+        else
+            dio_into(&io, &byte, 1);
+        int32_t status = dio_start(socket, &io);
+        atomic_store(&flood.go, i + 1);
+        for (long spin = i % 64 * 50; spin > 0; spin--)
+            host_cpu_relax();
+        if (status == STATUS_PENDING && net->cancel(socket, &io.op.op)) {
+            taken++;
+            dio_receive_one(socket, &other, &byte, 1);
+            EXPECT_EQ(atomic_load(&io.completions), 0);
+        } else {
+            while (!atomic_load(&io.over))
+                host_yield();
+            EXPECT_STATUS(io.status, STATUS_SUCCESS);
+            EXPECT_EQ(io.op.done, 1);
+            if (i % 2) {
+                byte = came.memory[0];
+                free(came.memory);
+            }
+        }
+        EXPECT_EQ((unsigned char)byte, (unsigned char)i);
+    }
+    test_thread_join(thread);
+    TEST_NOTE("%ld of %ld taken back", taken, flood.rounds);
+    net->close(socket);
+    net->close(flood.socket);
+}
+
+/* Closed while what it could have received is on its way to the loop. */
+TEST(close_races_with_arrival, "", TEST_MODES(THREADS), TEST_TIMEOUT(120))
+{
+    struct transport_address here;
+    struct flood flood = {.rounds = test_scale(2000), .socket = net_udp(PEER_INET, &here)};
+    struct transport_address where;
+    struct transport_socket *socket = net_udp(PEER_INET, &where);
+    flood.where = where;
+    struct test_thread *thread = test_thread_start(send_on_demand, &flood);
+    for (long i = 0; i < flood.rounds; i++) {
+        struct datagram came[8];
+        struct dio io;
+        dio_batch(&io, came, 8);
+        EXPECT_STATUS(dio_start(socket, &io), STATUS_PENDING);
+        atomic_store(&flood.go, i + 1);
+        for (long spin = i % 64 * 50; spin > 0; spin--)
+            host_cpu_relax();
+        if (!net->cancel(socket, &io.op.op)) {
+            while (!atomic_load(&io.over))
+                host_yield();
+            EXPECT_STATUS(io.status, STATUS_SUCCESS);
+            for (size_t k = 0; k < io.op.done; k++)
+                free(came[k].memory);
+        }
+        net->close(socket);
+        socket = net_open_udp(PEER_INET);
+        EXPECT_STATUS(net->bind(socket, &where), STATUS_SUCCESS);
+    }
+    test_thread_join(thread);
+    net->close(socket);
+    net->close(flood.socket);
 }

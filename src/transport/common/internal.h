@@ -20,6 +20,11 @@
  * events cannot be lost.  For the same reason a receive that is started by the completion of one that took all
  * there was need not be tried (loop->drained): what has come since brings an event.
  *
+ * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
+ * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
+ * stays 0, and an error that the kernel tells of an earlier datagram is forgotten.  EPOLLOUT is watched only while a
+ * send waits: it would tell of each datagram that has gone.
+ *
  * Cancel against completion.  Whoever clears socket->ops[kind] under socket->lock owns the op's end.  The
  * loop clears it and then calls complete(); cancel() clears it and answers 1; when it finds the slot empty
  * (or with another op) it answers 0, because the loop has called or will call complete().  An op that the
