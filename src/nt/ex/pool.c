@@ -11,19 +11,12 @@
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
+#include "host/sanitizer.h"
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define POOL_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define POOL_SANITIZED 1
-#endif
-#endif
-#ifdef POOL_SANITIZED
+#if HOST_ASAN || HOST_TSAN
 #define POOL_POISON(call) call
 #else
-#define POOL_SANITIZED    0
 #define POOL_POISON(call) ((void)0)
 #endif
 
@@ -79,7 +72,7 @@ struct pool_processor {
 };
 static struct pool_processor *own[KE_MAX_PROCESSORS]; /* made by its first owner who needs it */
 
-static BOOLEAN fill_everything = POOL_SANITIZED;
+static BOOLEAN fill_everything = HOST_ASAN || HOST_TSAN;
 
 static struct ke_lock large_lock;
 static struct pool_chunk *large_first, *large_last; /* oldest first, linked by next */
@@ -201,7 +194,7 @@ static int fault_of(enum ex_pool_kind kind)
     return faults[kind];
 }
 
-static int observed_as(enum ex_pool_kind kind)
+int ex_pool_observed_as(enum ex_pool_kind kind)
 {
     static const UCHAR objects[EX_POOL_KIND_MAX] = {[EX_POOL_PLAIN] = OBSERVE_POOL,
                                                     [EX_POOL_IRP] = OBSERVE_IRP,
@@ -209,7 +202,7 @@ static int observed_as(enum ex_pool_kind kind)
                                                     [EX_POOL_WORK_ITEM] = OBSERVE_WORK_ITEM,
                                                     [EX_POOL_DEVICE] = OBSERVE_DEVICE};
 
-    return objects[kind];
+    return kind < EX_POOL_KIND_MAX ? objects[kind] : 0;
 }
 
 /* ---- chunks of a class -------------------------------------------------------------------------------- */
@@ -633,7 +626,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         hooks->block(hooks->context, &record->stamp, caller);
     __atomic_store_n(&record->state, POOL_LIVE, __ATOMIC_RELEASE);
     if (__builtin_expect(hooks && hooks->born && !hooks->block, 0))
-        hooks->born(hooks->context, observed_as(kind), block, tag, bytes, caller);
+        hooks->born(hooks->context, ex_pool_observed_as(kind), block, tag, bytes, caller);
     return block;
 }
 
@@ -725,7 +718,7 @@ void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *cal
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         ke_bug_check_from(BAD_POOL_CALLER, 0x07, 0, record->tag, (ULONG_PTR)block, caller);
     if (__builtin_expect(hooks && hooks->dead && !hooks->block, 0))
-        hooks->dead(hooks->context, observed_as(kind), block);
+        hooks->dead(hooks->context, ex_pool_observed_as(kind), block);
     POOL_POISON(host_memory_unpoison(block, room));
     if (POOL_GET(record->caller))
         check_slack(block, bytes, room, caller);
