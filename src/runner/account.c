@@ -43,7 +43,7 @@ static unsigned shard_count;
 static size_t slab_bytes;
 static struct runner_image own;
 static uint64_t started; /* host_ticks() */
-static uint64_t lost;    /* births for which there was no memory */
+static uint64_t lost;    /* births for which there was no memory, of any driver */
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
@@ -513,6 +513,11 @@ struct runner_object *runner_account_copy(size_t *count)
             copies.out[i].since = host_ticks_time(copies.out[i].since);
     *count = copies.used;
     return copies.out;
+}
+
+uint64_t runner_account_lost(void)
+{
+    return __atomic_load_n(&lost, __ATOMIC_RELAXED);
 }
 
 struct running {
