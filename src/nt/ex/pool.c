@@ -7,7 +7,7 @@
  *   large_lock               freed large blocks that wait to be reused
  *   pool_chunk_lock          registry and list of all chunks (chunk.c)
  * No lock is held while the fill pattern is written or checked, or while observers run.  A thread at
- * DISPATCH_LEVEL takes none of them as a rule: see own_rings.
+ * DISPATCH_LEVEL takes none of them as a rule: see own_ring.
  */
 #include "nt/ex/pool.h"
 #include "host/host.h"
