@@ -187,8 +187,8 @@ const char *uwsk_left_name(int kind, int many);
 size_t uwsk_account(const struct uwsk_driver *driver, void (*fn)(void *context, const struct uwsk_left *left),
                     void *context);
 
-/* The same as lines of text: alike ones together, with the stack that made them.  Returns how many there are.
- */
+/* The same as lines of text: alike ones together, with the stack that made them.  A last line counts what could not be
+ * recorded because memory was short, whichever driver made it.  Returns how many there are. */
 size_t uwsk_account_report(const struct uwsk_driver *driver, void (*line)(void *context, const char *text),
                            void *context);
 

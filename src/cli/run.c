@@ -300,6 +300,7 @@ static int account(struct uwsk_driver *driver)
 {
     if (uwsk_account(driver, NULL, NULL) == 0) {
         say("%s left nothing behind", uwsk_driver_name(driver));
+        uwsk_account_report(driver, say_line, NULL); /* but what could not be recorded */
         return EXIT_CLEAN;
     }
     say("%s left behind:", uwsk_driver_name(driver));

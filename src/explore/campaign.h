@@ -129,6 +129,14 @@ void trace_free(struct trace *trace);
 /* What identifies a file: its build-id, or a hash of its bytes.  0 or -1. */
 int explore_file_id(const char *path, char *id, size_t bytes);
 
+/* one.c: what uwsk_explore answers. */
+int explore_one(const struct uwsk_explore_options *options);
+/* In this very process, for a debugger (break_at). */
+int explore_here(const struct uwsk_explore_options *options);
+int explore_replay(const struct uwsk_explore_options *options);
+/* pct: says the bound and fills in the number of steps; 0, or 2 after a complaint. */
+int explore_measure(struct uwsk_explore_options *options);
+
 /* dfs.c: 0, 1 when something was found: it is in the report, 2 after a complaint. */
 int explore_dfs(struct report *report);
 

@@ -81,6 +81,8 @@ void world_violation(struct uwsk_world *world, const char *kind, const char *for
 /* In two steps: 1 when this one counts, then what there is to say, then the end of the run. */
 int world_violation_begin(struct uwsk_world *world, const char *kind);
 void world_violation_end(struct uwsk_world *world);
+/* What the last run has left in the world. */
+void world_forget_run(struct uwsk_world *world);
 /* Is any of its drivers compiled with --explore? */
 int world_watched(const struct uwsk_world *world);
 /* Loads the drivers once and for all and takes the snapshot. */

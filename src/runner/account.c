@@ -15,6 +15,7 @@
  */
 #include "runner.h"
 
+#include "host/sanitizer.h"
 #include "host/sim/sim.h"
 
 #include "nt/ex/ex.h"
@@ -42,7 +43,7 @@ static unsigned shard_count;
 static size_t slab_bytes;
 static struct runner_image own;
 static uint64_t started; /* host_ticks() */
-static uint64_t lost;    /* births for which there was no memory */
+static uint64_t lost;    /* births for which there was no memory, of any driver */
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
@@ -199,19 +200,13 @@ static size_t stack_of(void **stack)
     return kept;
 }
 
-#if defined(__clang__)
-#define WALKS __attribute__((no_sanitize("address", "thread", "undefined")))
-#else
-#define WALKS __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
-#endif
-
 /* Frames of this thread's own stack: each step of a walk leads upwards and stays below `high`. */
 struct walk {
     const uintptr_t *frame; /* its frame[1] is a return address, frame[0] the next */
     uintptr_t high;
 };
 
-WALKS static inline int walk_on(struct walk *walk)
+HOST_UNSANITIZED static inline int walk_on(struct walk *walk)
 {
     const uintptr_t *next = (const uintptr_t *)walk->frame[0];
 
@@ -223,7 +218,7 @@ WALKS static inline int walk_on(struct walk *walk)
 
 /* Finds the frame that returns to a driver, whose call this is: a few frames up.  0 on another stack (a
  * signal's) or when code without frame pointers is in between. */
-WALKS static inline int walk_to(struct walk *walk, const void *caller, const uintptr_t *frame)
+HOST_UNSANITIZED static inline int walk_to(struct walk *walk, const void *caller, const uintptr_t *frame)
 {
     const struct host_thread *self = host_self();
 
@@ -242,7 +237,7 @@ WALKS static inline int walk_to(struct walk *walk, const void *caller, const uin
 
 /* Of the return addresses from there upwards as many as are kept: through the driver's code, up to the first
  * one of the runtime, which has called the driver. */
-WALKS static inline uint64_t walk_key(struct walk walk)
+HOST_UNSANITIZED static inline uint64_t walk_key(struct walk walk)
 {
     uint64_t key = 0;
     int left = UWSK_LEFT_FRAMES;
@@ -253,7 +248,7 @@ WALKS static inline uint64_t walk_key(struct walk walk)
     return key | 1;
 }
 
-WALKS static size_t walk_copy(struct walk walk, void **stack)
+HOST_UNSANITIZED static size_t walk_copy(struct walk walk, void **stack)
 {
     size_t count = 0;
 
@@ -430,17 +425,6 @@ static void copy_shards(struct copies *copies)
     }
 }
 
-static uint8_t observed_as(enum ex_pool_kind kind)
-{
-    static const uint8_t objects[EX_POOL_KIND_MAX] = {[EX_POOL_PLAIN] = OBSERVE_POOL,
-                                                      [EX_POOL_IRP] = OBSERVE_IRP,
-                                                      [EX_POOL_MDL] = OBSERVE_MDL,
-                                                      [EX_POOL_WORK_ITEM] = OBSERVE_WORK_ITEM,
-                                                      [EX_POOL_DEVICE] = OBSERVE_DEVICE};
-
-    return kind < EX_POOL_KIND_MAX ? objects[kind] : 0;
-}
-
 static BOOLEAN copy_block(void *context, const struct ex_pool_block *block)
 {
     struct runner_object *copy;
@@ -457,7 +441,7 @@ static BOOLEAN copy_block(void *context, const struct ex_pool_block *block)
     copy->tag = block->tag;
     copy->bytes = block->bytes;
     copy->caller = block->caller;
-    copy->kind = observed_as(block->kind);
+    copy->kind = (uint8_t)ex_pool_observed_as(block->kind);
     if (block->site) {
         site = &sites[block->site - 1];
         copy->frames = (uint8_t)site->frames;
@@ -529,6 +513,11 @@ struct runner_object *runner_account_copy(size_t *count)
             copies.out[i].since = host_ticks_time(copies.out[i].since);
     *count = copies.used;
     return copies.out;
+}
+
+uint64_t runner_account_lost(void)
+{
+    return __atomic_load_n(&lost, __ATOMIC_RELAXED);
 }
 
 struct running {

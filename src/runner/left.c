@@ -296,6 +296,7 @@ size_t uwsk_account_report(const struct uwsk_driver *driver, void (*line)(void *
     struct runner_out out = {line, context};
     struct groups all = {0};
     size_t found = each_left(driver, add_to_group, &all);
+    uint64_t lost = runner_account_lost();
 
     for (int i = 0; i < KINDS; i++) /* sockets first: the rest hangs on them */
         for (size_t k = 0; k < all.count; k++)
@@ -303,6 +304,11 @@ size_t uwsk_account_report(const struct uwsk_driver *driver, void (*line)(void *
                 print_group(&out, &all.group[k]);
     if (all.lost)
         runner_line(&out, "  ... and more: there is not enough memory to list it");
+    if (lost)
+        runner_line(&out,
+                    "  ... and %llu object%s that could not be recorded, for want of memory: some of them "
+                    "may be left",
+                    (unsigned long long)lost, lost == 1 ? "" : "s");
     free(all.group);
     return found;
 }

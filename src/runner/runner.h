@@ -85,6 +85,8 @@ int runner_account_start(void);
 void runner_account_stop(void);
 /* Copies of all that live, in order of birth; free() the array.  NULL with *count 0 when there is nothing. */
 struct runner_object *runner_account_copy(size_t *count);
+/* How many are in none of the copies, since there was no memory to record them. */
+uint64_t runner_account_lost(void);
 /* Waits until no routine of the driver runs on any thread, at most `milliseconds`: it may be on its last
  * lines. */
 void runner_account_settle(const struct uwsk_driver *driver, unsigned milliseconds);

@@ -5,6 +5,7 @@
 #include "nmr/report.h"
 #include "wsk/report.h"
 
+#include "host/sanitizer.h"
 #include "nt/ob/ob.h"
 
 #include <stdio.h>
@@ -27,15 +28,9 @@ struct stand { /* where a thread stands */
     size_t count;
 };
 
-#if defined(__clang__)
-#define LOOKS __attribute__((no_sanitize("thread")))
-#else
-#define LOOKS __attribute__((no_sanitize_thread))
-#endif
-
 /* A look at another thread's state while it runs on: what is read may be old, never wrong memory, because no
  * thread ends meanwhile. */
-LOOKS static void look(void *context, struct host_thread *host, void *const *frames, size_t count)
+HOST_UNORDERED static void look(void *context, struct host_thread *host, void *const *frames, size_t count)
 {
     struct stand **list = context, *stand = calloc(1, sizeof *stand);
     const struct ke_thread *thread = host->executive;

@@ -13,6 +13,8 @@
 #include "harness.h"
 #include "peer_backend.h"
 
+#include "host/sanitizer.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -158,21 +160,7 @@ long test_scale(long full)
 
 int test_sanitizer(void)
 {
-#if defined(__SANITIZE_THREAD__)
-    return 2;
-#elif defined(__SANITIZE_ADDRESS__)
-    return 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    return 2;
-#elif __has_feature(address_sanitizer)
-    return 1;
-#else
-    return 0;
-#endif
-#else
-    return 0;
-#endif
+    return HOST_TSAN ? 2 : HOST_ASAN ? 1 : 0;
 }
 
 long long test_now_ms(void)

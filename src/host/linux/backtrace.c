@@ -12,12 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#if defined(__clang__)
-#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
-#else
-#define NO_SANITIZE __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
-#endif
-
 /* ---- walking ------------------------------------------------------------------------------------------ */
 
 static int inside(uintptr_t address, const void *low, uintptr_t high)
@@ -29,8 +23,8 @@ static int inside(uintptr_t address, const void *low, uintptr_t high)
  * Every step must lead upwards on one stack; a signal handler's chain leaves the alternate stack for the
  * thread's own once.  A library without frame pointers in between ends the walk early, never wildly.
  */
-NO_SANITIZE size_t linux_walk(const struct linux_thread *thread, const void *frame_pointer, void **frames,
-                              size_t count)
+HOST_UNSANITIZED size_t linux_walk(const struct linux_thread *thread, const void *frame_pointer,
+                                   void **frames, size_t count)
 {
     const uintptr_t high = (uintptr_t)thread->public.stack_high;
     const uintptr_t alternate_high = (uintptr_t)thread->altstack + LINUX_ALTSTACK_BYTES;

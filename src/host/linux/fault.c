@@ -35,23 +35,9 @@ void host_set_exception_handler(void (*handler)(const struct host_exception *exc
     atomic_store(&exception_handler, handler);
 }
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define __SANITIZE_ADDRESS__ 1
-#elif __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-
 int host_sanitizer(void)
 {
-#if defined(__SANITIZE_THREAD__)
-    return HOST_SANITIZER_THREAD;
-#elif defined(__SANITIZE_ADDRESS__)
-    return HOST_SANITIZER_ADDRESS;
-#else
-    return HOST_SANITIZER_NONE;
-#endif
+    return HOST_TSAN ? HOST_SANITIZER_THREAD : HOST_ASAN ? HOST_SANITIZER_ADDRESS : HOST_SANITIZER_NONE;
 }
 
 /* The touched address lies in the guard below the stack (or not far below it, where a big frame reached). */

@@ -5,6 +5,7 @@
 #define UWSK_HOST_LINUX_H
 
 #include "host/host.h"
+#include "host/sanitizer.h"
 
 #include <pthread.h>
 #include <setjmp.h>

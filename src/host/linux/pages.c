@@ -9,14 +9,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-#ifdef HAVE_ASAN
+#if HOST_ASAN
 void __asan_poison_memory_region(void const volatile *address, size_t bytes);
 void __asan_unpoison_memory_region(void const volatile *address, size_t bytes);
 #endif
@@ -89,7 +82,7 @@ int host_pages_protect(void *pages, size_t bytes, int protection)
 
 void host_memory_poison(const volatile void *address, size_t bytes)
 {
-#ifdef HAVE_ASAN
+#if HOST_ASAN
     __asan_poison_memory_region(address, bytes);
 #else
     (void)address;
@@ -99,7 +92,7 @@ void host_memory_poison(const volatile void *address, size_t bytes)
 
 void host_memory_unpoison(const volatile void *address, size_t bytes)
 {
-#ifdef HAVE_ASAN
+#if HOST_ASAN
     __asan_unpoison_memory_region(address, bytes);
 #else
     (void)address;

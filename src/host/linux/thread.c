@@ -22,16 +22,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DEFAULT_STACK_BYTES ((size_t)4 << 20)
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DEFAULT_STACK_BYTES ((size_t)4 << 20)
-#endif
-#endif
-#ifndef DEFAULT_STACK_BYTES
-#define DEFAULT_STACK_BYTES ((size_t)1 << 20)
-#endif
+#define DEFAULT_STACK_BYTES ((size_t)(HOST_ASAN || HOST_TSAN ? 4 : 1) << 20)
 #define MINIMUM_STACK_BYTES ((size_t)128 << 10)
 
 __thread struct host_thread *host_known_self;

@@ -14,7 +14,7 @@ enum { PAGE = 4096, BINS = 65, EXTENTS_MAX = 65536 };
 
 #define ARENA_BYTES     ((size_t)4 << 30)
 #define ARENA_BYTES_MIN ((size_t)256 << 20)
-#ifdef SIM_TSAN
+#if HOST_TSAN
 #define ARENA_ADDRESS ((void *)0) /* the sanitizer knows its own places only */
 #else
 #define ARENA_ADDRESS ((void *)0x200000000000)

@@ -12,24 +12,24 @@
 
 enum { PAGE = 4096, STACKS_MAX = SIM_FIBERS_MAX, MOSTLY_USED = 4 * PAGE };
 
-#if defined(SIM_ASAN) || defined(SIM_TSAN)
+#if HOST_ASAN || HOST_TSAN
 #define STACK_BYTES ((size_t)4 << 20)
 #else
 #define STACK_BYTES ((size_t)1 << 20)
 #endif
 
-#ifdef SIM_TSAN
+#if HOST_TSAN
 #define STACK_ADDRESS ((char *)0)
 #else
 #define STACK_ADDRESS ((char *)0x300000000000)
 #endif
 
-#ifdef SIM_ASAN
+#if HOST_ASAN
 void __sanitizer_start_switch_fiber(void **fake_stack_save, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake_stack_save, const void **bottom_old, size_t *size_old);
 void __asan_unpoison_memory_region(void const volatile *address, size_t bytes);
 #endif
-#ifdef SIM_TSAN
+#if HOST_TSAN
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
@@ -91,7 +91,7 @@ static struct sim_stack *take_stack(size_t bytes)
     if (!stack)
         return NULL;
     stack->taken = 1;
-#ifdef SIM_ASAN
+#if HOST_ASAN
     __asan_unpoison_memory_region(stack->low, bytes);
 #endif
     if (stack->used)
@@ -137,7 +137,7 @@ struct sim_fiber *sim_fiber_create(void (*main)(void *argument), void *argument,
     top[-1] = (void *)sim_fiber_entry;
     fiber->sp = top - 8;
     memcpy(fiber->sp, words, sizeof words);
-#ifdef SIM_TSAN
+#if HOST_TSAN
     fiber->tsan = __tsan_create_fiber(0);
     __tsan_set_fiber_name(fiber->tsan, fiber->thread.public.name);
 #endif
@@ -147,7 +147,7 @@ struct sim_fiber *sim_fiber_create(void (*main)(void *argument), void *argument,
 
 static void free_fiber(struct sim_fiber *fiber)
 {
-#ifdef SIM_TSAN
+#if HOST_TSAN
     __tsan_destroy_fiber(fiber->tsan);
 #endif
     fiber->stack->taken = 0;
@@ -185,7 +185,7 @@ void sim_fiber_bury_all(void)
 /* Under a sanitizer its idea of the stack goes along. */
 static inline void leave_for(const struct sim_fiber *to, void **fake_stack)
 {
-#ifdef SIM_ASAN
+#if HOST_ASAN
     if (to)
         __sanitizer_start_switch_fiber(fake_stack, to->stack->low,
                                        (size_t)(to->stack->high - to->stack->low));
@@ -194,7 +194,7 @@ static inline void leave_for(const struct sim_fiber *to, void **fake_stack)
 #else
     (void)fake_stack;
 #endif
-#ifdef SIM_TSAN
+#if HOST_TSAN
     __tsan_switch_to_fiber(to ? to->tsan : sim->os_tsan, 0);
 #else
     (void)to;
@@ -203,7 +203,7 @@ static inline void leave_for(const struct sim_fiber *to, void **fake_stack)
 
 static inline void arrive(void *fake_stack)
 {
-#ifdef SIM_ASAN
+#if HOST_ASAN
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 #else
     (void)fake_stack;
@@ -212,7 +212,7 @@ static inline void arrive(void *fake_stack)
         sim_fiber_bury();
 }
 
-#ifdef SIM_ASAN
+#if HOST_ASAN
 #define FAKE_STACK(fiber) (&(fiber)->fake_stack)
 #define FAKE_STACK_OF_OS  (&sim->os_fake_stack)
 #else
@@ -234,12 +234,12 @@ void sim_fiber_enter(struct sim_fiber *fiber)
 
 void sim_fiber_home(void)
 {
-#ifdef SIM_ASAN
+#if HOST_ASAN
     sim->os_stack_low = sim->os_thread->public.stack_low;
     sim->os_stack_bytes =
         (size_t)((char *)sim->os_thread->public.stack_high - (char *)sim->os_thread->public.stack_low);
 #endif
-#ifdef SIM_TSAN
+#if HOST_TSAN
     sim->os_tsan = __tsan_get_current_fiber();
 #endif
 }

@@ -10,21 +10,6 @@
 #include "host/linux/linux.h"
 #include "host/sim/sim.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SIM_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SIM_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define SIM_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SIM_TSAN 1
-#endif
-#endif
-
 #define SIM_STEP_NS     50u
 #define SIM_FIRST_NS    1000u                 /* host_now() when a run begins: never 0 */
 #define SIM_WALL_EPOCH  132223104000000000ull /* host_wall() then: 2020-01-01 */
@@ -53,10 +38,10 @@ struct sim_fiber {
     size_t place;                      /* of its deadline among the events, 0 = none */
     uintptr_t shared_low, shared_high; /* of its stack: what others have touched lies in here (memory.c) */
     struct sim_fiber *next_free;
-#ifdef SIM_ASAN
+#if HOST_ASAN
     void *fake_stack;
 #endif
-#ifdef SIM_TSAN
+#if HOST_TSAN
     void *tsan;
 #endif
 };
@@ -145,12 +130,12 @@ struct sim {
     void *os_sp; /* sim_run's stack */
     struct sim_fiber *ended_in;
     struct sim_result result;
-#ifdef SIM_ASAN
+#if HOST_ASAN
     void *os_fake_stack;
     const void *os_stack_low;
     size_t os_stack_bytes;
 #endif
-#ifdef SIM_TSAN
+#if HOST_TSAN
     void *os_tsan;
 #endif
 

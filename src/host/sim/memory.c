@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#ifndef SIM_TSAN /* there the sanitizer's own functions have these names */
+#if !HOST_TSAN /* there the sanitizer's own functions have these names */
 
 static const struct sim_memory *watcher HOST_KEPT = NULL;
 

@@ -20,12 +20,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#if defined(__clang__)
-#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
-#else
-#define NO_SANITIZE __attribute__((no_sanitize("address", "undefined"), no_sanitize_thread))
-#endif
-
 enum { PAGE = 4096, SEGMENTS_MAX = 2 * SIM_MODULES_MAX + 8 };
 
 struct segment {
@@ -188,11 +182,7 @@ static int visit(struct dl_phdr_info *object, size_t bytes, void *context)
 
 static int is_sanitized(void)
 {
-#if defined(SIM_ASAN) || defined(SIM_TSAN)
-    return 1;
-#else
-    return 0;
-#endif
+    return HOST_ASAN || HOST_TSAN;
 }
 
 /* Not by way of libc: its entry in our table of functions may lie on a page that is protected. */
@@ -223,7 +213,7 @@ static int on_write(void *address)
 }
 
 /* Everything but HOST_KEPT, which may begin and end within the page. */
-NO_SANITIZE static void copy_words(char *to, const char *from, char *low, char *high)
+HOST_UNSANITIZED static void copy_words(char *to, const char *from, char *low, char *high)
 {
     for (size_t i = 0; i < PAGE; i += sizeof(uint64_t)) {
         volatile uint64_t *word = (volatile uint64_t *)(to + i);

@@ -49,6 +49,8 @@ struct ex_pool_block {
  * from the beginning.  Before any driver code runs. */
 void ex_pool_fill_all(BOOLEAN all);
 
+/* What observers call a block of this kind: OBSERVE_...; 0 = no kind. */
+int ex_pool_observed_as(enum ex_pool_kind kind);
 /* Every live block; `fn` returns FALSE to stop.  It must not allocate or free.  IRQL <= DISPATCH_LEVEL. */
 void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context);
 /* Tells about the live block that contains `address`; FALSE when there is none. */

@@ -11,6 +11,7 @@
  */
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
+#include "host/sanitizer.h"
 
 /* In Region: a thread is popping. */
 #define CLAIMED     1ull
@@ -34,20 +35,12 @@ static struct slist_word slist_read(PSLIST_HEADER head)
     return word;
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
-#else
-#define THREAD_SANITIZER 0
-#endif
-
 /* Stores wanted when the header is *expected; else *expected becomes what it is.  Not a builtin: gcc's calls
  * libatomic, and clang's does so unless the whole file is compiled for cx16. */
 static BOOLEAN slist_exchange(PSLIST_HEADER head, struct slist_word *expected, struct slist_word wanted)
 {
     host_point(HOST_POINT_ATOMIC, head);
-#if THREAD_SANITIZER
+#if HOST_TSAN
     /* It must see the exchange, or it would miss what the list orders. */
     unsigned __int128 __tsan_atomic128_compare_exchange_val(volatile unsigned __int128 *, unsigned __int128,
                                                             unsigned __int128, int, int);

@@ -7,33 +7,21 @@
  *   large_lock               freed large blocks that wait to be reused
  *   pool_chunk_lock          registry and list of all chunks (chunk.c)
  * No lock is held while the fill pattern is written or checked, or while observers run.  A thread at
- * DISPATCH_LEVEL takes none of them as a rule: see own_rings.
+ * DISPATCH_LEVEL takes none of them as a rule: see own_ring.
  */
 #include "nt/ex/pool.h"
+#include "nt/ex/pool_pattern.h"
 #include "host/host.h"
+#include "host/sanitizer.h"
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define POOL_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define POOL_SANITIZED 1
-#endif
-#endif
-#ifdef POOL_SANITIZED
+#if HOST_ASAN || HOST_TSAN
 #define POOL_POISON(call) call
 #else
-#define POOL_SANITIZED    0
 #define POOL_POISON(call) ((void)0)
 #endif
 
 enum {
-    FILL_NEW = 0xBA,   /* content of a block that was not asked for zeroed (K-POOL-02) */
-    FILL_FREED = 0xDE, /* content of a freed block; what an IRP's Type becomes is not IO_TYPE_IRP */
-    FILL_SLACK = 0xFA, /* bytes between the end of the request and the end of the block; bit 0 clear */
-    SLACK_CHECKED = 64,
-    EDGE = 128, /* bytes at either end of a block that are filled and checked */
-    FILL_LIMIT = 0x10000,
     CACHES = 8,
     CACHE_BLOCKS = 32, /* freed blocks that one cache holds back per class */
     CACHE_BATCH = 8,
@@ -79,7 +67,7 @@ struct pool_processor {
 };
 static struct pool_processor *own[KE_MAX_PROCESSORS]; /* made by its first owner who needs it */
 
-static BOOLEAN fill_everything = POOL_SANITIZED;
+static BOOLEAN fill_everything = HOST_ASAN || HOST_TSAN;
 
 static struct ke_lock large_lock;
 static struct pool_chunk *large_first, *large_last; /* oldest first, linked by next */
@@ -137,54 +125,6 @@ static inline struct pool_ring *own_ring(UCHAR arena, ULONG index)
     return &rings->rings[arena][index];
 }
 
-/* ---- patterns: 16 bytes at a time, for every block is a multiple of them ------------------------------ */
-
-typedef ULONGLONG fill_words __attribute__((vector_size(16), aligned(1), may_alias));
-typedef ULONGLONG fill_word __attribute__((aligned(1), may_alias));
-
-#define WORD_OF(byte) ((byte)*0x0101010101010101ull)
-
-static inline void fill_16(UCHAR *at, UCHAR byte, SIZE_T bytes)
-{
-    fill_words words = {WORD_OF(byte), WORD_OF(byte)};
-
-#pragma GCC unroll 8
-    for (SIZE_T i = 0; i < bytes; i += 16)
-        *(fill_words *)(at + i) = words;
-}
-
-static inline BOOLEAN is_filled_16(const UCHAR *at, UCHAR byte, SIZE_T bytes)
-{
-    fill_words words = {WORD_OF(byte), WORD_OF(byte)}, other = {0, 0};
-
-#pragma GCC unroll 8
-    for (SIZE_T i = 0; i < bytes; i += 16)
-        other |= *(const fill_words *)(at + i) ^ words;
-    return (other[0] | other[1]) == 0;
-}
-
-/* Both ends of a block, or all of it when it is small or everything is wanted.  `bytes` is a multiple of 16 or
- * above twice the edge. */
-static inline void fill(UCHAR *block, UCHAR byte, SIZE_T bytes)
-{
-    if (bytes <= 2 * EDGE) {
-        fill_16(block, byte, bytes);
-        return;
-    }
-    if (__builtin_expect(fill_everything, 0))
-        memset(block, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
-    fill_16(block, byte, EDGE);
-    fill_16(block + bytes - EDGE, byte, EDGE);
-}
-
-/* The first byte in [bytes, bytes+length) that is not `byte`; there is one. */
-static UCHAR *find_other(UCHAR *bytes, UCHAR byte)
-{
-    while (*bytes == byte)
-        bytes++;
-    return bytes;
-}
-
 void ex_pool_fill_all(BOOLEAN all)
 {
     fill_everything = all;
@@ -201,7 +141,7 @@ static int fault_of(enum ex_pool_kind kind)
     return faults[kind];
 }
 
-static int observed_as(enum ex_pool_kind kind)
+int ex_pool_observed_as(enum ex_pool_kind kind)
 {
     static const UCHAR objects[EX_POOL_KIND_MAX] = {[EX_POOL_PLAIN] = OBSERVE_POOL,
                                                     [EX_POOL_IRP] = OBSERVE_IRP,
@@ -209,7 +149,7 @@ static int observed_as(enum ex_pool_kind kind)
                                                     [EX_POOL_WORK_ITEM] = OBSERVE_WORK_ITEM,
                                                     [EX_POOL_DEVICE] = OBSERVE_DEVICE};
 
-    return objects[kind];
+    return kind < EX_POOL_KIND_MAX ? objects[kind] : 0;
 }
 
 /* ---- chunks of a class -------------------------------------------------------------------------------- */
@@ -535,40 +475,6 @@ static inline void check_still_free(const struct pool_record *record, UCHAR *blo
         freed_block_changed(record, block + room - EDGE);
 }
 
-/* The first bytes behind the end of the request, up to SLACK_CHECKED. */
-static inline SIZE_T slack_of(SIZE_T bytes, SIZE_T room)
-{
-    return room - bytes < SLACK_CHECKED ? room - bytes : SLACK_CHECKED;
-}
-
-/* Word by word; the last word overlaps the one before, or, when there is none, what was asked for, which stays
- * as it is: a block has at least 16 bytes. */
-static inline ULONGLONG slack_mask(SIZE_T slack)
-{
-    return slack < 8 ? ~0ull << 8 * (8 - slack) : ~0ull;
-}
-
-static inline void fill_slack(UCHAR *at, SIZE_T slack)
-{
-    fill_word *last = (fill_word *)(at + slack - 8);
-
-    for (SIZE_T i = 8; i <= slack; i += 8)
-        *(fill_word *)(at + i - 8) = WORD_OF(FILL_SLACK);
-    if (slack % 8)
-        *last = (*last & ~slack_mask(slack)) | (WORD_OF(FILL_SLACK) & slack_mask(slack));
-}
-
-static inline BOOLEAN is_slack(const UCHAR *at, SIZE_T slack)
-{
-    ULONGLONG other = 0;
-
-    for (SIZE_T i = 8; i <= slack; i += 8)
-        other |= *(const fill_word *)(at + i - 8) ^ WORD_OF(FILL_SLACK);
-    if (slack % 8)
-        other |= (*(const fill_word *)(at + slack - 8) ^ WORD_OF(FILL_SLACK)) & slack_mask(slack);
-    return other == 0;
-}
-
 /* The record of a block that is one for certain: without a look at the registry. */
 static inline struct pool_record *record_of(UCHAR *block)
 {
@@ -622,7 +528,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         if (used)
             memset(block, 0, wanted);
     } else if (!(flags & EX_POOL_RAW) && (caller || fill_everything)) {
-        fill(block, FILL_NEW, wanted <= 2 * EDGE ? (wanted + 15) & ~(SIZE_T)15 : wanted);
+        fill(block, FILL_NEW, wanted <= 2 * EDGE ? (wanted + 15) & ~(SIZE_T)15 : wanted, fill_everything);
     }
     if (caller) { /* the runtime's own blocks are not watched */
         fill_slack(block + bytes, slack_of(bytes, room));
@@ -633,7 +539,7 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
         hooks->block(hooks->context, &record->stamp, caller);
     __atomic_store_n(&record->state, POOL_LIVE, __ATOMIC_RELEASE);
     if (__builtin_expect(hooks && hooks->born && !hooks->block, 0))
-        hooks->born(hooks->context, observed_as(kind), block, tag, bytes, caller);
+        hooks->born(hooks->context, ex_pool_observed_as(kind), block, tag, bytes, caller);
     return block;
 }
 
@@ -725,12 +631,12 @@ void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *cal
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         ke_bug_check_from(BAD_POOL_CALLER, 0x07, 0, record->tag, (ULONG_PTR)block, caller);
     if (__builtin_expect(hooks && hooks->dead && !hooks->block, 0))
-        hooks->dead(hooks->context, observed_as(kind), block);
+        hooks->dead(hooks->context, ex_pool_observed_as(kind), block);
     POOL_POISON(host_memory_unpoison(block, room));
     if (POOL_GET(record->caller))
         check_slack(block, bytes, room, caller);
     if (filled)
-        fill(block, FILL_FREED, room);
+        fill(block, FILL_FREED, room, fill_everything);
     POOL_POISON(host_memory_poison(block, room));
     if (large)
         give_large(chunk);
@@ -746,71 +652,4 @@ void ex_free_pool_kind(void *block, ULONG tag, enum ex_pool_kind kind)
 void ex_free_pool(void *block)
 {
     ex_free_pool_from(block, 0, EX_POOL_PLAIN, __builtin_return_address(0));
-}
-
-/* ---- looking at it ------------------------------------------------------------------------------------ */
-
-static void describe(const struct pool_chunk *chunk, const struct pool_record *record, UCHAR *start,
-                     struct ex_pool_block *block)
-{
-    block->address = start;
-    block->bytes = chunk->large_bytes ? chunk->large_bytes : POOL_GET(record->bytes);
-    block->tag = POOL_GET(record->tag);
-    block->kind = pool_kind_of(POOL_GET(record->kind));
-    block->flags = pool_pages_of(POOL_GET(record->kind));
-    block->caller = POOL_GET(record->caller);
-    block->when = POOL_GET(record->stamp.when);
-    block->site = POOL_GET(record->stamp.site);
-}
-
-static BOOLEAN query_in(struct pool_chunk *chunk, const volatile void *address, struct ex_pool_block *block)
-{
-    UCHAR *start;
-    struct pool_record *record = chunk ? pool_chunk_record(chunk, address, &start) : NULL;
-
-    if (!record || __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) != POOL_LIVE)
-        return FALSE;
-    describe(chunk, record, start, block);
-    return TRUE;
-}
-
-BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block)
-{
-    BOOLEAN in_part, found;
-    struct pool_chunk *chunk = pool_chunk_covering(address, &in_part);
-
-    if (!in_part)
-        return query_in(chunk, address, block);
-    ke_lock_acquire(&pool_chunk_lock);
-    found = query_in(pool_chunk_covering(address, &in_part), address, block);
-    ke_lock_release(&pool_chunk_lock);
-    return found;
-}
-
-void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context)
-{
-    BOOLEAN more = TRUE;
-
-    ke_lock_acquire(&pool_chunk_lock);
-    for (struct pool_chunk *chunk = pool_chunks; chunk && more; chunk = chunk->all_next) {
-        ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE);
-
-        for (ULONG i = 0; i < blocks && more; i++) {
-            struct pool_record *record = &chunk->records[i];
-            struct ex_pool_block block;
-            uint64_t when = POOL_GET(record->stamp.when);
-
-            if (POOL_GET(record->state) != POOL_LIVE)
-                continue;
-            describe(chunk, record,
-                     chunk->data + (SIZE_T)(i / chunk->per_page) * PAGE_SIZE +
-                         (SIZE_T)(i % chunk->per_page) * chunk->block_bytes,
-                     &block);
-            /* Has it changed hands?  Its state leaves "live" before, and is "live" again after, any field
-             * changes. */
-            if (POOL_GET(record->state) == POOL_LIVE && POOL_GET(record->stamp.when) == when)
-                more = fn(context, &block);
-        }
-    }
-    ke_lock_release(&pool_chunk_lock);
 }

@@ -1,7 +1,76 @@
 /*
- * pool_account.c - who holds how much: sums over the live blocks, by tag and owner.
+ * pool_account.c - what lives: one block by its address, all of them, and sums by tag and owner.
  */
 #include "nt/ex/pool.h"
+
+/* ---- blocks ------------------------------------------------------------------------------------------- */
+
+static void describe(const struct pool_chunk *chunk, const struct pool_record *record, UCHAR *start,
+                     struct ex_pool_block *block)
+{
+    block->address = start;
+    block->bytes = chunk->large_bytes ? chunk->large_bytes : POOL_GET(record->bytes);
+    block->tag = POOL_GET(record->tag);
+    block->kind = pool_kind_of(POOL_GET(record->kind));
+    block->flags = pool_pages_of(POOL_GET(record->kind));
+    block->caller = POOL_GET(record->caller);
+    block->when = POOL_GET(record->stamp.when);
+    block->site = POOL_GET(record->stamp.site);
+}
+
+static BOOLEAN query_in(struct pool_chunk *chunk, const volatile void *address, struct ex_pool_block *block)
+{
+    UCHAR *start;
+    struct pool_record *record = chunk ? pool_chunk_record(chunk, address, &start) : NULL;
+
+    if (!record || __atomic_load_n(&record->state, __ATOMIC_ACQUIRE) != POOL_LIVE)
+        return FALSE;
+    describe(chunk, record, start, block);
+    return TRUE;
+}
+
+BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block)
+{
+    BOOLEAN in_part, found;
+    struct pool_chunk *chunk = pool_chunk_covering(address, &in_part);
+
+    if (!in_part)
+        return query_in(chunk, address, block);
+    ke_lock_acquire(&pool_chunk_lock);
+    found = query_in(pool_chunk_covering(address, &in_part), address, block);
+    ke_lock_release(&pool_chunk_lock);
+    return found;
+}
+
+void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context)
+{
+    BOOLEAN more = TRUE;
+
+    ke_lock_acquire(&pool_chunk_lock);
+    for (struct pool_chunk *chunk = pool_chunks; chunk && more; chunk = chunk->all_next) {
+        ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE);
+
+        for (ULONG i = 0; i < blocks && more; i++) {
+            struct pool_record *record = &chunk->records[i];
+            struct ex_pool_block block;
+            uint64_t when = POOL_GET(record->stamp.when);
+
+            if (POOL_GET(record->state) != POOL_LIVE)
+                continue;
+            describe(chunk, record,
+                     chunk->data + (SIZE_T)(i / chunk->per_page) * PAGE_SIZE +
+                         (SIZE_T)(i % chunk->per_page) * chunk->block_bytes,
+                     &block);
+            /* Has it changed hands?  Its state leaves "live" before, and is "live" again after, any field
+             * changes. */
+            if (POOL_GET(record->state) == POOL_LIVE && POOL_GET(record->stamp.when) == when)
+                more = fn(context, &block);
+        }
+    }
+    ke_lock_release(&pool_chunk_lock);
+}
+
+/* ---- sums --------------------------------------------------------------------------------------------- */
 
 struct tag_sums {
     struct ex_pool_tag *out;

@@ -5,6 +5,11 @@
  * after the other and in order of arrival: so when the freeing one runs, no callback runs or will run any more, whether
  * the deletion came from outside or from the callback itself.  Once ke_cancel_timer has answered, an expired timer's
  * DPC is in the queue already (K-TIMER-06), and the freeing one comes to stand behind it.
+ *
+ * The end of the runtime does not race with a deletion: ke_stop comes when no driver is loaded and nothing of one is
+ * left, no thread either (uwsk_runtime_stop refuses before), so nobody is in ExDeleteTimer then.  A freeing DPC that
+ * ke_stop still finds was queued by a driver that did not wait for it and is gone with its delete callback: it is
+ * dropped, and its block with it, until the process ends.
  */
 #include "nt/ke/internal.h"
 

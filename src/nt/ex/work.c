@@ -16,6 +16,7 @@
 #include "nt/ke/ke.h"
 #include "nt/rtl/call.h"
 #include "host/host.h"
+#include "host/sanitizer.h"
 #include <limits.h>
 
 enum { WORKERS_LIMIT = 4096, IDLE_SECONDS = 10, LOOK_MILLISECONDS = 2, STARTED_AT_ONCE = 4 };
@@ -75,7 +76,7 @@ static struct ex_work *take(void)
 
 /* A look at what another thread is doing right now: the answer may be wrong at once, and the supervisor mends
  * it. */
-__attribute__((no_sanitize("thread"))) static BOOLEAN waits(const struct worker *worker)
+HOST_UNORDERED static BOOLEAN waits(const struct worker *worker)
 {
     return *(struct ke_wait *const volatile *)&worker->thread->wait != NULL;
 }
