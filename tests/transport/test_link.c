@@ -1,4 +1,4 @@
-/* Datagrams on a link of the test's own: broadcasts, groups, raw sockets, a queue that is full because nobody has
+/* Datagrams on a link of the test's own: ports, broadcasts, groups, raw sockets, a queue that is full because nobody has
  * answered yet.  The link is a tap device in a network namespace, and its other end is the test. */
 #include "datagrams.h"
 
@@ -362,6 +362,49 @@ TEST(a_group_may_be_entered_for_one_source, "")
     EXPECT_STATUS(net->group(b, 1, &group, &other, index), STATUS_INVALID_ADDRESS_COMPONENT);
     net->close(a);
     net->close(b);
+}
+
+/* ---- ports: nobody else has any here ------------------------------------------------------------------- */
+
+static int32_t try_bind(int family, int type, int v6only, struct transport_address address)
+{
+    struct transport_socket *socket;
+    int protocol = type == TRANSPORT_STREAM ? 6 : UDP;
+    EXPECT_STATUS(net->open(transport, 0, family, type, protocol, &socket), STATUS_SUCCESS);
+    if (family == PEER_INET6)
+        net_set(socket, TRANSPORT_OPTION_V6ONLY, (uint64_t)v6only);
+    int32_t status = net->bind(socket, &address);
+    net->close(socket);
+    return status;
+}
+
+TEST(ports_of_tcp_and_udp_are_apart, "D-18")
+{
+    static const int families[] = {PEER_INET, PEER_INET6};
+    for (int f = 0; f < 2; f++) {
+        struct transport_address where, again;
+        struct transport_socket *socket = net_udp(families[f], &where);
+        int family = families[f], port = net_port(&where);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, where), STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, net_any(family, port)),
+                      STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(PEER_INET6, TRANSPORT_DATAGRAM, 0, net_any(PEER_INET6, port)),
+                      STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(try_bind(families[!f], TRANSPORT_DATAGRAM, 1, net_any(families[!f], port)),
+                      STATUS_SUCCESS);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_STREAM, 1, where), STATUS_SUCCESS);
+        struct transport_socket *listener = net_listener(family, &port);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_STREAM, 1, where), STATUS_ADDRESS_ALREADY_EXISTS);
+        EXPECT_STATUS(net->bind(socket, &where), STATUS_INVALID_DEVICE_STATE);
+        net->close(socket);
+        EXPECT_STATUS(try_bind(family, TRANSPORT_DATAGRAM, 1, where), STATUS_SUCCESS); /* given back */
+        net->close(listener);
+        EXPECT_STATUS(net->open(transport, 0, family, TRANSPORT_DATAGRAM, UDP, &socket), STATUS_SUCCESS);
+        EXPECT_STATUS(net->address(socket, 0, &again), STATUS_ADDRESS_NOT_ASSOCIATED);
+        again = net_loopback(families[!f], 0);
+        EXPECT_STATUS(net->bind(socket, &again), STATUS_INVALID_ADDRESS_COMPONENT);
+        net->close(socket);
+    }
 }
 
 /* ---- raw sockets -------------------------------------------------------------------------------------- */

@@ -60,7 +60,7 @@ static int set_up(int fd, int family, int type)
 {
     int error = 0;
     if (family == TRANSPORT_AF_INET6) {
-        if (type == TRANSPORT_DATAGRAM) /* raw ones have no IPv4 at all */
+        if (type == TRANSPORT_DATAGRAM)                        /* raw ones have no IPv4 at all */
             error = turn_on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1); /* D-18: the default of Windows */
         if (!error)
             error = turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);

@@ -3,7 +3,7 @@
  * that it shares with the epoll transport are told in transport/common/internal.h).
  *
  * What the kernel carries out.  A receive, send or accept that would block goes into the ring: one of a kind
- * per socket, known to the kernel by (socket, kind).  Connects and watches wait in the loop's epoll set,
+ * per socket, known to the kernel by (socket, kind).  Connects, watches, datagrams wait in the loop's epoll set,
  * which a multishot poll in the ring watches: unlike a poll of the socket itself it does not hold the
  * descriptor open, so close() gives the port back without waiting for any result (linux-facts 1).
  *
