@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct packet {
-    struct net_link link; /* world.packets, then the receiver's queue */
+    struct link link; /* world.packets, then the receiver's queue */
     struct sim_timer timer;
     int host; /* where it goes */
     struct net_where from, to;
@@ -16,18 +16,18 @@ struct packet {
 };
 
 struct net_datagram {
-    struct net_link link;
+    struct link link;
     int host, family;
     struct net_where where;
     struct sim_rng rng;
-    struct net_link queue;
+    struct link queue;
     size_t queued;
     struct net_waiter waiter;
 };
 
 enum { DATAGRAM_MOST = 16384 }; /* what the pool gives in one piece */
 
-static struct net_link *bucket_of(unsigned port)
+static struct link *bucket_of(unsigned port)
 {
     return &net_world.datagrams[port % NET_DATAGRAM_BUCKETS];
 }
@@ -35,10 +35,10 @@ static struct net_link *bucket_of(unsigned port)
 /* The socket that a datagram for this address reaches: its very address goes before the wildcard. */
 static struct net_datagram *find(int host, const struct net_where *where)
 {
-    struct net_link *bucket = bucket_of(where->port);
+    struct link *bucket = bucket_of(where->port);
     struct net_datagram *general = NULL;
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_datagram *socket = NET_OWNER(link, struct net_datagram, link);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_datagram *socket = LINK_OWNER(link, struct net_datagram, link);
         if (socket->host != host || socket->where.port != where->port)
             continue;
         if (net_where_same_ip(&socket->where, where))
@@ -51,9 +51,9 @@ static struct net_datagram *find(int host, const struct net_where *where)
 
 static bool is_free(int host, const struct net_where *where)
 {
-    struct net_link *bucket = bucket_of(where->port);
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_datagram *socket = NET_OWNER(link, struct net_datagram, link);
+    struct link *bucket = bucket_of(where->port);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_datagram *socket = LINK_OWNER(link, struct net_datagram, link);
         if (socket->host == host && socket->where.port == where->port &&
             net_where_is_v4(&socket->where) == net_where_is_v4(where) &&
             (net_where_is_any(where) || net_where_is_any(&socket->where) ||
@@ -89,32 +89,32 @@ struct net_datagram *net_datagram_open(int host, const struct transport_address 
     socket->family = local->family;
     socket->where = where;
     net_stream(&socket->rng);
-    net_link_init(&socket->queue);
+    link_init(&socket->queue);
     net_waiter_init(&socket->waiter);
-    net_link_append(bucket_of(where.port), &socket->link);
+    link_append(bucket_of(where.port), &socket->link);
     return socket;
 }
 
 static void packet_free(struct packet *packet)
 {
-    net_link_remove(&packet->link);
+    link_remove(&packet->link);
     net_free(packet, sizeof(*packet) + packet->bytes);
 }
 
 static void arrive(struct sim_timer *timer)
 {
-    struct packet *packet = NET_OWNER(timer, struct packet, timer);
+    struct packet *packet = LINK_OWNER(timer, struct packet, timer);
     struct net_datagram *socket = find(packet->host, &packet->to);
     net_fire();
     net_world.on_the_way--;
-    net_link_remove(&packet->link);
+    link_remove(&packet->link);
     if (!socket || socket->queued + packet->bytes > net_world.weather.receive_buffer) {
         packet_free(packet); /* nobody there, or no room: lost, and nobody tells */
         return;
     }
     sim_progress();
     socket->queued += packet->bytes;
-    net_link_append(&socket->queue, &packet->link);
+    link_append(&socket->queue, &packet->link);
     net_wake(&socket->waiter);
     net_leave();
 }
@@ -134,7 +134,7 @@ static int send_one(struct net_datagram *socket, int host, const struct net_wher
     uint64_t delay = net_draw(&socket->rng, weather->latency_min_ns, weather->latency_max_ns);
     if (net_chance(&socket->rng, weather->reorder_percent))
         delay += net_draw(&socket->rng, 0, 4 * weather->latency_max_ns);
-    net_link_append(&net_world.packets, &packet->link);
+    link_append(&net_world.packets, &packet->link);
     packet->timer.fire = arrive;
     net_world.on_the_way++;
     sim_timer_set(&packet->timer, net_world.now + delay);
@@ -168,11 +168,11 @@ long net_datagram_receive_from(struct net_datagram *socket, void *data, size_t b
     net_enter(socket);
     uint64_t now = net_world.now;
     uint64_t deadline = timeout_ns > HOST_FOREVER - now ? HOST_FOREVER : now + timeout_ns;
-    while (net_link_empty(&socket->queue)) {
-        if (!net_sleep(&socket->waiter, deadline) && net_link_empty(&socket->queue))
+    while (link_empty(&socket->queue)) {
+        if (!net_sleep(&socket->waiter, deadline) && link_empty(&socket->queue))
             return NET_TIMEOUT;
     }
-    struct packet *packet = NET_OWNER(socket->queue.next, struct packet, link);
+    struct packet *packet = LINK_OWNER(socket->queue.next, struct packet, link);
     long size = (long)packet->bytes;
     memcpy(data, packet->data, packet->bytes < bytes ? packet->bytes : bytes);
     if (from)
@@ -191,16 +191,16 @@ void net_datagram_address_of(struct net_datagram *socket, struct transport_addre
 void net_datagram_close(struct net_datagram *socket)
 {
     net_enter(socket);
-    while (!net_link_empty(&socket->queue))
-        packet_free(NET_OWNER(socket->queue.next, struct packet, link));
-    net_link_remove(&socket->link);
+    while (!link_empty(&socket->queue))
+        packet_free(LINK_OWNER(socket->queue.next, struct packet, link));
+    link_remove(&socket->link);
     net_waiter_close(&socket->waiter);
     net_free(socket, sizeof(*socket));
 }
 
 void net_datagrams_stop(void)
 {
-    struct net_link *head = &net_world.packets;
-    for (struct net_link *link = head->next; link != head; link = link->next)
-        sim_timer_cancel(&NET_OWNER(link, struct packet, link)->timer);
+    struct link *head = &net_world.packets;
+    for (struct link *link = head->next; link != head; link = link->next)
+        sim_timer_cancel(&LINK_OWNER(link, struct packet, link)->timer);
 }
