@@ -24,7 +24,6 @@ int32_t stack_attach(const struct transport_config *config, struct transport **o
     transport->config = *config;
     transport->loop_count = loops;
     for (unsigned i = 0; i < loops; i++) {
-        transport->loops[i].transport = transport;
         net_waiter_init(&transport->loops[i].waiter);
         link_init(&transport->loops[i].run);
         link_init(&transport->loops[i].resolved);

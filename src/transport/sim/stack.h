@@ -23,7 +23,6 @@ enum {
 
 struct stack_buffer;
 struct stack_loop {
-    struct transport *transport;
     struct net_waiter waiter;
     bool notified;
     struct link run;      /* sockets with something to look at */
