@@ -57,7 +57,7 @@ struct transport_socket {
     int32_t aborted;  /* abort()'s reason, for a socket without an end */
     bool fin_wanted;  /* shutdown() waits for the send that is inside */
     bool fin_sent;
-    bool again; /* a step stopped for fairness, not because it would block */
+    bool again;                     /* a step stopped for fairness, not because it would block */
     struct net_where local, remote; /* as last known: they outlive the connection */
     bool has_local;
     uint64_t options[TRANSPORT_OPTION_MAX];
