@@ -1,7 +1,10 @@
 #!/bin/sh
-# tools/check.sh [--full] [BUILD]: runs every test of a build and ends with one line "N passed, N failed".
-# --full runs the loops and modes that a quick check leaves out.  A line before it says how often tests ran on which
-# back end; in the simulator each seed is a run.
+# tools/check.sh [--full] [BUILD [options of ctest]]: runs every test of a build, or those that the options choose, and
+# ends with one line "N passed, N failed".  --full runs the loops and modes that a quick check leaves out.  A line before
+# it says how often tests ran on which back end; in the simulator each seed is a run.
+#
+# What every test has shown is in BUILD/test-results.tsv (tools/rules.sh reads it); what a choice of tests or of modes
+# (UWSK_TEST_PART and the like) has shown is in test-results-some.tsv.
 set -u
 
 full=
@@ -20,6 +23,7 @@ fi
 build=$(cd "$build" && pwd)
 
 results=$build/test-results.tsv
+[ "$#${UWSK_TEST_PART:-}${UWSK_TEST_SKIP:-}${UWSK_TEST_MODES:-}" = 0 ] || results=$build/test-results-some.tsv
 failed_programs=$build/Testing/Temporary/LastTestsFailed.log
 rm -f "$results" "$failed_programs"
 UWSK_TEST_RESULTS=$results
@@ -52,6 +56,10 @@ awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
             failed = programs
         if (failed == 0 && status != 0)
             failed = 1
+        if (passed + failed == 0) {
+            failed = 1
+            print "failed: no test has run"
+        }
         printf "runs: %d on epoll, %d on io_uring, %d on sim, %d on none\n", runs["epoll"], runs["io_uring"],
             runs["sim"], runs["none"]
         printf "%d passed, %d failed\n", passed, failed
