@@ -57,4 +57,4 @@ install: all
 clean:
 	@rm -rf build build-debug build-asan build-tsan build-clang
 
-.PHONY: all configure deps demo check check-full bench bench-explore rules install clean
+.PHONY: all configure deps demo check check-full bench bench-explore rules mutants install clean

@@ -1,7 +1,10 @@
 #!/bin/sh
-# tools/check.sh [--full] [BUILD]: runs every test of a build and ends with one line "N passed, N failed".
-# --full runs the loops and modes that a quick check leaves out.  A line before it says how often tests ran on which
-# back end; in the simulator each seed is a run.
+# tools/check.sh [--full] [BUILD [options of ctest]]: runs every test of a build, or those that the options choose, and
+# ends with one line "N passed, N failed".  --full runs the loops and modes that a quick check leaves out.  A line before
+# it says how often tests ran on which back end, as they told; in the simulator each seed is a run.
+#
+# What every test has shown is in BUILD/test-results.tsv (tools/rules.sh reads it); what a choice of tests or of modes
+# (UWSK_TEST_PART and the like) has shown is in test-results-some.tsv.
 set -u
 
 full=
@@ -20,6 +23,7 @@ fi
 build=$(cd "$build" && pwd)
 
 results=$build/test-results.tsv
+[ "$#${UWSK_TEST_PART:-}${UWSK_TEST_SKIP:-}${UWSK_TEST_MODES:-}" = 0 ] || results=$build/test-results-some.tsv
 failed_programs=$build/Testing/Temporary/LastTestsFailed.log
 rm -f "$results" "$failed_programs"
 UWSK_TEST_RESULTS=$results
@@ -35,14 +39,7 @@ ctest --test-dir "$build" --output-on-failure --no-tests=error -j "${UWSK_TEST_J
 touch "$results" "$failed_programs"
 awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
     {
-        parts = "/" $2 "/"
-        end = "none"
-        if (parts ~ "/(epoll|natural|always-pend|inline)/")
-            end = "epoll"
-        if (parts ~ "/uring(-plain)?/")
-            end = "io_uring"
-        if (parts ~ "/sim/")
-            end = "sim"
+        end = $5 == "" ? "nothing" : $5
         runs[end] += $4 == "" ? 1 : $4
     }
     $3 == "pass" { passed++ }
@@ -52,8 +49,12 @@ awk -F '\t' -v status=$status -v programs="$(grep -c . "$failed_programs")" '
             failed = programs
         if (failed == 0 && status != 0)
             failed = 1
-        printf "runs: %d on epoll, %d on io_uring, %d on sim, %d on none\n", runs["epoll"], runs["io_uring"],
-            runs["sim"], runs["none"]
+        if (passed + failed == 0) {
+            failed = 1
+            print "failed: no test has run"
+        }
+        printf "runs: %d on epoll, %d on io_uring, %d on sim, %d without our network\n", runs["epoll"], runs["io_uring"],
+            runs["sim"], runs["nothing"]
         printf "%d passed, %d failed\n", passed, failed
         exit failed > 0
     }' "$results"

@@ -2,7 +2,7 @@
 # tools/layer-check.sh [BUILD]: the arrows between the rooms of src/ (docs/architecture.md) hold.
 #
 #   objects   a room calls itself and the rooms below it; the kernel world takes nothing from libc but mem* and
-#             strlen; cli and runner start no thread, read no clock, open no socket
+#             strlen; cli, explore and runner start no thread, read no clock, open no socket
 #   exports   a room calls other rooms' internal functions, never the WDK-named entries of exports.def; each of
 #             these entries is in libuwsk.so
 #   includes  a room includes no header of a higher one, nt and nmr none of transport
@@ -83,9 +83,9 @@ for room in nt nmr; do
     done < <(join "$work/$room.undefined" "$work/transport.defined")
 done
 
-# cli and runner: no thread, no clock, no socket.
+# cli, explore and runner: no thread, no clock, no socket.
 forbidden='^(pthread_.*|thrd_.*|clock_gettime|clock_nanosleep|gettimeofday|timer_create|timerfd_.*|epoll_.*|io_uring_.*|socket|socketpair|connect|bind|listen|accept4?|send|sendto|sendmsg|recv|recvfrom|recvmsg|getaddrinfo)$'
-for room in runner cli; do
+for room in runner explore cli; do
     while read -r symbol object; do
         [[ $symbol =~ $forbidden ]] && complain "$room uses $symbol (${object##*.dir/})"
     done <"$work/$room.undefined"

@@ -247,6 +247,8 @@ def run_program(build, library, step, until):
             pass
         child.stdout.close()
         status = child.wait()
+    if failure is None and status == 2:  # it has run nothing: that kills nobody
+        raise Bad(f"{shlex.join(command)}: status 2\n" + "\n".join(output[-30:]))
     if failure is None and status:
         failure = f"{program}, status {status}"
     return failure, "\n".join(output[-30:])

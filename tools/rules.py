@@ -198,7 +198,7 @@ def read_results(paths):
             if not line.strip():
                 continue
             fields = line.split("\t")
-            if len(fields) not in (3, 4) or fields[2] not in ("pass", "fail", "skip"):
+            if len(fields) not in (3, 4, 5) or fields[2] not in ("pass", "fail", "skip"):
                 raise BadInput("%s:%d: `test<TAB>mode<TAB>pass|fail|skip`" % (path, number))
             results[fields[0]][fields[1]] = fields[2]
     return results

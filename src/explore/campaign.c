@@ -8,6 +8,7 @@
 #include "explore/campaign.h"
 #include "explore/shared.h"
 #include "explore/world.h"
+#include "host/host.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -52,10 +53,7 @@ void explore_say(const char *format, ...)
 
 double explore_clock(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return (double)host_now() * 1e-9;
 }
 
 static void on_interrupt(int signal)

@@ -93,7 +93,8 @@ void report_tell(struct report *report)
 {
     int analysed = 0;
 
-    qsort(report->found, report->founds, report->founds ? sizeof report->found[0] : 1, by_seed);
+    if (report->founds)
+        qsort(report->found, report->founds, sizeof report->found[0], by_seed);
     if (!report->options->keep_going && report->founds > 1)
         report->violations = report->founds = 1;
     for (size_t i = 0; i < report->founds; i++) {

@@ -156,13 +156,15 @@ TEST(no_descriptor_for_accepts, "C-CLOSE-43 C-CLOSE-45 C-LISTEN-04", TEST_TIMEOU
 
     for (nth = 1; nth <= 4; nth++) {
         PWSK_SOCKET spare = wt_open(AF_INET, WSK_FLAG_CONNECTION_SOCKET, NULL, NULL);
+        LONG before = ReadAcquire(&faults);
         struct life life;
         int peer;
 
         life_begin(&life);
         fail(HOST_FAULT_TRANSPORT, nth);
         EXPECT((peer = peer_connect(PEER_INET, life.port, 5000)) >= 0);
-        test_sleep_ms(10);
+        EXPECT_SOON(ReadAcquire(&faults) > before || ReadAcquire(&life.accepts) == 1);
+        test_sleep_ms(10); /* time for what an accepted one asks for */
         stop_failing();
         wt_close_now(spare);
         EXPECT_SOON(ReadAcquire(&life.accepts) == 1);

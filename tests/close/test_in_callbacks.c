@@ -15,14 +15,12 @@ struct self {
     volatile LONG calls, returned; /* order number of the moment the callback was left */
     NTSTATUS answer, from_close;
     PWSK_DATA_INDICATION list;
-    KIRQL irql;
 };
 
 static void close_myself(struct self *self)
 {
     if (InterlockedIncrement(&self->calls) != 1)
         return;
-    self->irql = KeGetCurrentIrql();
     self->from_close = wt_close(self->socket, &self->close);
     EXPECT(!wt_is_done(&self->close)); /* C-CLOSE-17, 20: not while we are in here */
     ct_stand(&self->gate);

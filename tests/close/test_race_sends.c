@@ -66,13 +66,7 @@ static void after_reset(void *context)
     wt_wait(&line->close);
     EXPECT(wt_is_done(&line->receive) && wt_is_done(&line->send));
     EXPECT(line->receive.order < line->close.order && line->send.order < line->close.order);
-    EXPECT_STATUS(wt_wait(&line->close), STATUS_SUCCESS);
-    wt_op_free(&line->receive);
-    wt_op_free(&line->send);
-    wt_op_free(&line->extra);
-    wt_op_free(&line->close);
-    wt_buffer_free(&line->in);
-    wt_buffer_free(&line->out);
+    line_end(line);
 }
 
 TEST(race_close_with_a_reset, "C-CLOSE-12 C-CLOSE-14", TEST_TIMEOUT(120))

@@ -225,7 +225,7 @@ static void stand_in_routine(struct wt_op *op)
 }
 
 /* A receive has its bytes, its routine runs; the close comes; a second receive waits behind. */
-TEST(a_result_that_is_there_stays, "C-CLOSE-13 C-CLOSE-14 C-CLOSE-19 D-06")
+TEST(a_result_that_is_there_stays, "C-CLOSE-13 C-CLOSE-14 C-CLOSE-19 D-06", TEST_MODES(WT_CALM_MODES))
 {
     struct wt_op first, second, third, close;
     struct ct_gate gate = {0, 0};
@@ -497,7 +497,8 @@ static NTSTATUS WSKAPI keep(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATI
 
 static const WSK_CLIENT_CONNECTION_DISPATCH keeping = {keep, NULL, NULL};
 
-TEST(retained_indications_outlive_their_socket, "C-CLOSE-37 R-CLOSE-12 C-DATA-11 R-REL-05")
+TEST(retained_indications_outlive_their_socket, "C-CLOSE-37 R-CLOSE-12 C-DATA-11 R-REL-05",
+     TEST_MODES(WT_CALM_MODES))
 {
     struct keeper keeper;
     const UCHAR *bytes;
@@ -529,7 +530,7 @@ TEST(released_before_the_close, "C-CLOSE-37 R-CLOSE-12")
     keeper.socket = wt_connected(AF_INET, &keeper, &keeping, &keeper.peer);
     EXPECT_STATUS(wt_events(keeper.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
     peer_send(keeper.peer, "first", 5);
-    EXPECT_SOON(ReadAcquire(&keeper.count) == 1);
+    EXPECT_SOON(ReadAcquire(&keeper.count) >= 1);
     EXPECT_STATUS(wt_release(keeper.socket, keeper.lists[0]), STATUS_SUCCESS);
     EXPECT_STATUS(wt_release(keeper.socket, keeper.lists[0]), STATUS_INVALID_PARAMETER);
     wt_close_now(keeper.socket);
@@ -605,7 +606,7 @@ TEST(reports_do_not_hinder_a_close, "C-CLOSE-19 C-CLOSE-45", TEST_TIMEOUT(60))
         keeper.socket = wt_accepted(AF_INET, &keeper, &keeping, &keeper.peer);
         EXPECT_STATUS(wt_events(keeper.socket, WSK_EVENT_RECEIVE, NULL), STATUS_SUCCESS);
         peer_send(keeper.peer, "first", 5);
-        EXPECT_SOON(ReadAcquire(&keeper.count) == 1);
+        EXPECT_SOON(ReadAcquire(&keeper.count) >= 1);
         wt_close_now(keeper.socket);
         peer_close(keeper.peer);
     }

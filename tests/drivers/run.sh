@@ -14,14 +14,22 @@ work=$(mktemp -d)
 trap 'end_driver; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
+# What carries them, as the first driver that was loaded has been told.
+back_end() {
+    case ${UWSK_TRANSPORT:-} in
+    epoll) echo epoll ;;
+    *) grep -q ': the transport is epoll$' "$work/close.log" && echo epoll || echo io_uring ;;
+    esac
+}
+
 # check NAME COMMAND…: one test; what it and the driver printed is shown when it fails.
 check() {
     local name=$1
     shift
     if "$@" >"$work/output" 2>&1; then
-        result "$name" "$mode" pass
+        result "$name" "$mode" pass "$(back_end)"
     else
-        result "$name" "$mode" fail
+        result "$name" "$mode" fail "$(back_end)"
         echo "FAIL $name ($mode)"
         cat "$work/output"
         [ ! -f "$work/$driver.log" ] || tail -n 40 "$work/$driver.log"

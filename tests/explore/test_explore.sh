@@ -253,18 +253,20 @@ explore_process_crashed() {
 
 # However many kinds there are, the first of each is looked at.
 explore_many_kinds() {
-    local kinds
-    explore 1 --seeds 150 --keep-going --json kinds.json kinds.so
+    local kinds many=150
+    [ $few = 100 ] || many=40
+    explore 1 --seeds $many --keep-going --json kinds.json kinds.so
     kinds=$(sed -n 's/^violation: \([^ ]*\) .*/\1/p' out | sort -u | wc -l)
-    [ "$kinds" -gt 20 ] || fail "$kinds kinds"
-    [ "$(grep -c '^violation' out)" = 150 ] || fail "not 150 violations"
+    [ "$kinds" -gt 6 ] || fail "$kinds kinds"
+    [ "$(grep -c '^violation' out)" = $many ] || fail "not $many violations"
     [ "$(grep -c '^run it again:' out)" = "$kinds" ] || fail "not all of $kinds kinds are analysed"
-    json kinds.json 'report["violations"] == len(report["found"]) == 150'
+    json kinds.json "report['violations'] == len(report['found']) == $many"
     json kinds.json "len(report['analyses']) == $kinds == len({one['kind'] for one in report['found']})"
 }
 
 # Nothing is left out in silence.
 explore_many_violations() {
+    [ $few = 100 ] || return # a thousand processes are too many for ThreadSanitizer
     explore 1 --seeds 1005 --keep-going --json many.json exits.so
     [ "$(grep -c '^violation' out)" = 1000 ] || fail "not 1000 violations are listed"
     has out '^5 more violations of these kinds are not listed$'

@@ -4,10 +4,11 @@
  *   program [--list] [--only PATTERN]… [--modes "m m"] [--mode m] [--verbose]
  *
  * UWSK_TEST_PART=sim: of all tests only the modes that have this part, also of tests with modes of their own.
+ * UWSK_TEST_SKIP=sim: of all tests only the modes that do not have it; tests without modes run.
  *
  * What a test prints is kept back and shown when it fails.  Near its time limit a hanging test's stacks are
  * taken with gdb, so that the report says where it hangs.  Results are appended to the file UWSK_TEST_RESULTS
- * as test<TAB>mode<TAB>pass|fail<TAB>runs: a simulated test makes one run for each of its seeds.
+ * as test<TAB>mode<TAB>pass|fail<TAB>runs<TAB>back end: a simulated test makes one run for each of its seeds.
  */
 #include "uwsk_test.h"
 #include "harness.h"
@@ -45,6 +46,9 @@ static const struct uwsk_test *current_test;
 static const char *current_mode = "";
 static int current_limit;
 static int output_fd = -1;
+/* Shared with its process: what it ran on. */
+static char *back_end;
+enum { BACK_END_SIZE = 16 };
 
 struct mode_count {
     char name[MODE_LENGTH];
@@ -120,6 +124,12 @@ void uwsk_test_equal_string(const char *file, int line, const char *actual_text,
 const char *test_mode(void)
 {
     return current_mode;
+}
+
+void test_runs_on(const char *name)
+{
+    if (back_end)
+        snprintf(back_end, BACK_END_SIZE, "%s", name);
 }
 
 static int has_part(const char *mode, const char *part)
@@ -270,8 +280,8 @@ static void record(const struct uwsk_test *test, const char *mode, int passed)
     }
     if (!path || !*path)
         return;
-    int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%ld\n", test->name, mode, passed ? "pass" : "fail",
-                          test_runs ? test_runs() : 1);
+    int length = snprintf(line, sizeof line, "%s\t%s\t%s\t%ld\t%s\n", test->name, mode,
+                          passed ? "pass" : "fail", test_runs ? test_runs() : 1, back_end);
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 
     if (fd < 0 || write(fd, line, (size_t)length) != length) {
@@ -309,6 +319,7 @@ static int run_one(const struct uwsk_test *test, const char *mode)
     current_mode = mode;
     current_limit = limit;
     output_fd = memfd_create("output", MFD_CLOEXEC);
+    *back_end = 0;
 
     static const TTest body = {"test", run_current, __FILE__, __LINE__};
     Suite *suite = suite_create("uwsk");
@@ -425,6 +436,11 @@ int uwsk_test_main(int argc, char **argv)
         } else {
             return usage(argv[0]);
         }
+    }
+    back_end = mmap(NULL, BACK_END_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (back_end == MAP_FAILED) {
+        perror("harness: mmap");
+        return 2;
     }
     for (const struct uwsk_test *test = first_test; test; test = test->next) {
         if (!selected(test))

@@ -1,7 +1,7 @@
 # shell.sh: what the tests that are written in the shell have in common.  Sourced, not run.
 #
 # A test is a function that tells what is wrong with `fail`, `has`, `lacks` or `one_line`: it has failed when there is
-# anything in the file problems.  Result lines, NAME MODE pass|fail, go to $UWSK_TEST_RESULTS.
+# anything in the file problems.  Result lines, NAME MODE pass|fail RUNS BACK-END, go to $UWSK_TEST_RESULTS.
 # shellcheck shell=bash
 
 only='*'
@@ -54,14 +54,14 @@ is_wanted() { # NAME
     esac
 }
 
-# result NAME MODE pass|fail: counts and records it.
+# result NAME MODE pass|fail [BACK END]: counts and records it; the back end is what carried a network of ours.
 result() {
     if [ "$3" = pass ]; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
     fi
-    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$UWSK_TEST_RESULTS"
+    [ -z "${UWSK_TEST_RESULTS:-}" ] || printf '%s\t%s\t%s\t1\t%s\n' "$1" "$2" "$3" "${4:-}" >>"$UWSK_TEST_RESULTS"
 }
 
 # verdict NAME FILE...: of a test that has ended; of one that failed the beginnings of these files are shown.

@@ -196,6 +196,7 @@ static void world(void (*body)(void))
 
     if (steps == MAP_FAILED)
         uwsk_test_fail(__FILE__, __LINE__, "mmap: %s", strerror(errno));
+    test_runs_on("sim");
     body_of_test = body;
     if (sim_world_driver && !sim_module_load(sim_world_driver, why, sizeof why))
         uwsk_test_fail(__FILE__, __LINE__, "%s", why);

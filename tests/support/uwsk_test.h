@@ -118,6 +118,8 @@ static const char *const uwsk_test_file_modes __attribute__((unused));
  */
 const char *test_mode(void);
 int test_mode_has(const char *part);
+/* Says what carries the test's network, for the count that tools/check.sh ends with: "epoll", "io_uring" or "sim". */
+void test_runs_on(const char *back_end);
 /* How often a loop runs: `full` times in make check-full, a fiftieth (at least once) in make check.  In the simulator
  * seeds repeat a test: there a 250th in both. */
 long test_scale(long full);

@@ -55,6 +55,7 @@ static void choose(void)
         fflush(NULL);
         _exit(0);
     }
+    test_runs_on(net == &transport_uring ? "io_uring" : "epoll");
 }
 
 static void drive(void *argument)

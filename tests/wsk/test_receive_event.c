@@ -4,6 +4,8 @@
  */
 #include "line.h"
 
+#include "wsk/wskp.h"
+
 WT_DATA_FIXTURE;
 
 static SIZE_T receive_some(struct line *line, void *data, SIZE_T length)
@@ -165,6 +167,7 @@ TEST(a_receive_that_is_cancelled_resumes_as_well, "H-05 R-RECV-11 R-RECVEV-13")
     line.on_receive = refuse_once;
     peer_send(line.peer, "first", 5);
     EXPECT_SOON(line_read(&line.receives) == 1);
+    EXPECT_SOON(wsk_running(wsk_socket_of(line.socket)) == 0); /* what it has refused is there again */
     wt_buffer_init(&buffer, 100);
     wt_op_init(&op);
     EXPECT_STATUS(wt_receive(line.socket, &op, &buffer.buf, WSK_FLAG_WAITALL), STATUS_PENDING);

@@ -67,6 +67,8 @@ void wt_setup(void)
         status = ops->attach(&config, &transport);
     }
     EXPECT_STATUS(status, STATUS_SUCCESS);
+    if (ops != &transport_sim)
+        test_runs_on(ops == &transport_uring ? "io_uring" : "epoll");
     settings.ops = ops;
     settings.transport = transport;
     poller.context = transport;

@@ -105,7 +105,7 @@ enum sim_end {
     SIM_DEADLOCK, /* nobody can run, and no time will change that */
     SIM_STUCK,    /* time passes, nothing happens but what repeats itself */
     SIM_ENDLESS,  /* step_limit */
-    SIM_HUNG,     /* a fiber does not reach a point any more: hung_frames tells where it stands */
+    SIM_HUNG,     /* a fiber does not reach a point any more: `frames` tells where it stands */
     SIM_DIVERGED, /* a choice names a fiber that cannot run there: the trace is of another build */
     SIM_CRASHED   /* a processor exception that nobody took, or host_abort(); exit_status: the signal */
 };

@@ -41,7 +41,7 @@
 #define UWSK_TRANSPORT_COMMON_INTERNAL_H
 
 #include "transport/common/lock.h"
-#include "transport/transport.h"
+#include "transport/shared.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -78,38 +78,6 @@ enum {
 #define EVENT_TRY   (1u << 24) /* continue everything that is held */
 #define EVENT_TIMER (1u << 25)
 #define EVENT_RING  (1u << 26) /* for the engine: hand over, results, a cancel */
-
-struct link {
-    struct link *next;
-    struct link *prev;
-};
-
-static inline void link_init(struct link *link)
-{
-    link->next = link->prev = link;
-}
-
-static inline bool link_empty(const struct link *link)
-{
-    return link->next == link;
-}
-
-static inline void link_append(struct link *head, struct link *item)
-{
-    item->next = head;
-    item->prev = head->prev;
-    head->prev->next = item;
-    head->prev = item;
-}
-
-static inline void link_remove(struct link *item) /* harmless when not in a list */
-{
-    item->prev->next = item->next;
-    item->next->prev = item->prev;
-    link_init(item);
-}
-
-#define LINK_OWNER(link_, type, member) ((type *)((char *)(link_)-offsetof(type, member)))
 
 struct buffer;
 struct datagrams;
@@ -348,10 +316,6 @@ int32_t stream_try_receive(struct transport_socket *socket, struct transport_op 
 bool stream_accept_again(int error); /* try again: that connection died in the queue */
 int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op, int fd,
                         const struct sockaddr_storage *peer, socklen_t length);
-/* The next segments of the op from op->bytes on, at most `count`, cut to `limit` bytes.  Returns their
- * number, 0 when there are none. */
-size_t stream_segments(struct transport_op *op, struct transport_segment *out, size_t count, size_t limit,
-                       size_t *total);
 /* Why a send or receive failed; remembered when it ends the connection. */
 int32_t stream_failed(struct transport_socket *socket, int error);
 /* What a receive of no bytes means: 0 or a negative errno. */

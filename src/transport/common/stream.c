@@ -208,23 +208,6 @@ int32_t common_connect(struct transport_socket *socket, struct transport_op *op)
 
 /* ---- send and receive --------------------------------------------------------------------------------- */
 
-size_t stream_segments(struct transport_op *op, struct transport_segment *out, size_t count, size_t limit,
-                       size_t *total)
-{
-    count = op->segments(op, op->bytes, out, limit == 1 ? 1 : count);
-    size_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (out[i].length >= limit - sum) {
-            out[i].length = limit - sum;
-            *total = limit;
-            return i + 1;
-        }
-        sum += out[i].length;
-    }
-    *total = sum;
-    return sum ? count : 0;
-}
-
 int32_t stream_failed(struct transport_socket *socket, int error)
 {
     int32_t status = transport_errno_status(error);
@@ -267,7 +250,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
             limit = 1;
         struct transport_segment segments[SEGMENTS];
         size_t total;
-        size_t count = stream_segments(op, segments, SEGMENTS, limit, &total);
+        size_t count = transport_segments(op, segments, SEGMENTS, limit, &total);
         if (count == 0)
             return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
         struct msghdr message = {.msg_iov = (struct iovec *)segments, .msg_iovlen = count};
@@ -379,7 +362,7 @@ int32_t stream_try_receive(struct transport_socket *socket, struct transport_op 
     while (op->bytes < length) {
         struct transport_segment segments[SEGMENTS];
         size_t total;
-        size_t count = stream_segments(op, segments, SEGMENTS, length - op->bytes, &total);
+        size_t count = transport_segments(op, segments, SEGMENTS, length - op->bytes, &total);
         if (count == 0)
             return op->bytes ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
         ssize_t received = receive_once(socket, op, (struct iovec *)segments, count, total);

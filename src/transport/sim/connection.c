@@ -67,7 +67,7 @@ static void leave_listener(struct net_end *end)
 {
     if (!end->listener)
         return;
-    net_link_remove(&end->queue);
+    link_remove(&end->queue);
     end->listener->waiting--;
     end->listener = NULL;
 }
@@ -113,7 +113,7 @@ void net_connection_check(struct net_connection *connection)
         if (end->first || end->ack_owed || (end->exists && (!end->gone || !end->closed)))
             return;
     }
-    net_link_remove(&connection->link);
+    link_remove(&connection->link);
     sim_timer_cancel(&connection->fate);
     for (int side = 0; side < 2; side++)
         net_flow_close(&connection->end[side].out);
@@ -251,9 +251,9 @@ static void cut(struct net_connection *connection)
 
 void net_cut_address(const struct net_where *where)
 {
-    struct net_link *head = &net_world.connections;
-    for (struct net_link *link = head->next; link != head; link = link->next) {
-        struct net_connection *connection = NET_OWNER(link, struct net_connection, link);
+    struct link *head = &net_world.connections;
+    for (struct link *link = head->next; link != head; link = link->next) {
+        struct net_connection *connection = LINK_OWNER(link, struct net_connection, link);
         for (int side = 0; side < 2; side++) {
             const struct net_end *end = &connection->end[side];
             if (end->exists && end->host == 0 && net_where_same_ip(&end->local, where)) {
@@ -268,7 +268,7 @@ void net_cut_address(const struct net_where *where)
 
 static void meet_fate(struct sim_timer *timer)
 {
-    struct net_connection *connection = NET_OWNER(timer, struct net_connection, fate);
+    struct net_connection *connection = LINK_OWNER(timer, struct net_connection, fate);
     net_fire();
     if (connection->half_open_later)
         cut(connection);
@@ -298,7 +298,7 @@ static void draw_fate(struct net_connection *connection)
 
 static void no_neighbour(struct sim_timer *timer)
 {
-    struct net_end *end = NET_OWNER(timer, struct net_end, give_up);
+    struct net_end *end = LINK_OWNER(timer, struct net_end, give_up);
     net_fire();
     net_end_die(end, STATUS_HOST_UNREACHABLE);
     net_connection_check(end->connection);
@@ -314,7 +314,7 @@ static void end_init(struct net_connection *connection, int side, int host, cons
     end->local = *local;
     end->remote = *remote;
     end->out.send_buffer = send_buffer;
-    net_link_init(&end->queue);
+    link_init(&end->queue);
 }
 
 int32_t net_end_connect(int host, struct net_where *local, const struct net_where *remote, size_t send_buffer,
@@ -347,7 +347,7 @@ int32_t net_end_connect(int host, struct net_where *local, const struct net_wher
     end->exists = true;
     end->owner = owner;
     end->event = event;
-    net_link_append(&net_world.connections, &connection->link);
+    link_append(&net_world.connections, &connection->link);
     if (target >= 0)
         net_put(end, SEGMENT_SYN);
     else {
@@ -384,7 +384,7 @@ static void syn_arrived(struct net_end *end)
     end->out.send_buffer = listener->send_buffer;
     caller->out.receive_buffer = listener->receive_buffer;
     listener->waiting++;
-    net_link_append(&listener->young, &end->queue);
+    link_append(&listener->young, &end->queue);
     net_use_add(&end->use, end->host, &end->local, &end->remote);
     net_put(end, SEGMENT_SYN | SEGMENT_ACK);
 }
@@ -403,8 +403,8 @@ static void is_established(struct net_end *end)
     if (connection->fate.fire)
         sim_timer_set(&connection->fate, net_world.now + connection->fate.due_ns);
     struct net_listener *listener = end->listener;
-    net_link_remove(&end->queue);
-    net_link_append(&listener->ready, &end->queue);
+    link_remove(&end->queue);
+    link_append(&listener->ready, &end->queue);
     if (listener->event)
         listener->event(listener->owner, NET_ACCEPT);
 }
@@ -500,8 +500,8 @@ void net_listener_open(struct net_listener *listener, struct net_claim *claim, i
     listener->backlog = backlog;
     listener->send_buffer = net_world.weather.send_buffer;
     listener->receive_buffer = net_world.weather.receive_buffer;
-    net_link_init(&listener->young);
-    net_link_init(&listener->ready);
+    link_init(&listener->young);
+    link_init(&listener->ready);
     listener->owner = owner;
     listener->event = event;
     claim->listener = listener;
@@ -509,18 +509,18 @@ void net_listener_open(struct net_listener *listener, struct net_claim *claim, i
 
 struct net_end *net_listener_accept(struct net_listener *listener)
 {
-    if (net_link_empty(&listener->ready))
+    if (link_empty(&listener->ready))
         return NULL;
-    struct net_end *end = NET_OWNER(listener->ready.next, struct net_end, queue);
+    struct net_end *end = LINK_OWNER(listener->ready.next, struct net_end, queue);
     leave_listener(end);
     sim_progress();
     return end;
 }
 
-static void reset_all(struct net_link *queue)
+static void reset_all(struct link *queue)
 {
-    while (!net_link_empty(queue)) {
-        struct net_end *end = NET_OWNER(queue->next, struct net_end, queue);
+    while (!link_empty(queue)) {
+        struct net_end *end = LINK_OWNER(queue->next, struct net_end, queue);
         struct net_connection *connection = end->connection;
         net_end_abort(end);
         leave_listener(end);

@@ -107,16 +107,16 @@ int32_t net_udp_way(const struct net_udp *udp, const struct net_where *to, const
 
 /* ---- ports ------------------------------------------------------------------------------------------------- */
 
-static struct net_link *bucket_of(unsigned port)
+static struct link *bucket_of(unsigned port)
 {
     return &net_world.datagrams[port % NET_DATAGRAM_BUCKETS];
 }
 
 static bool is_free(int host, const struct net_where *where, bool dual)
 {
-    struct net_link *bucket = bucket_of(where->port);
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+    struct link *bucket = bucket_of(where->port);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
         if (udp->host == host && net_binds_overlap(where, dual, &udp->where, udp->dual))
             return false;
     }
@@ -146,10 +146,10 @@ void net_udp_init(struct net_udp *udp, int host, void *owner, net_event_function
     udp->event = event;
     udp->leave.fire = left;
     net_stream(&udp->rng);
-    net_link_init(&udp->link);
-    net_link_init(&udp->queue);
-    net_link_init(&udp->members);
-    net_link_init(&udp->leaving);
+    link_init(&udp->link);
+    link_init(&udp->queue);
+    link_init(&udp->members);
+    link_init(&udp->leaving);
 }
 
 bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual)
@@ -160,14 +160,14 @@ bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual)
     udp->where = *where;
     udp->dual = dual;
     udp->bound = true;
-    net_link_append(bucket_of(where->port), &udp->link);
+    link_append(bucket_of(where->port), &udp->link);
     return true;
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------------ */
 
 struct member {
-    struct net_link link;
+    struct link link;
     struct net_where group, source;
     bool any_source;
     uint32_t interface;
@@ -175,7 +175,7 @@ struct member {
 
 static void member_free(struct member *member)
 {
-    net_link_remove(&member->link);
+    link_remove(&member->link);
     net_free(member, sizeof(*member));
 }
 
@@ -183,8 +183,8 @@ static int32_t group_leave(struct net_udp *udp, const struct net_where *group, c
                            uint32_t interface)
 {
     int32_t status = STATUS_INVALID_ADDRESS_COMPONENT;
-    for (struct net_link *link = udp->members.next, *next; link != &udp->members; link = next) {
-        struct member *member = NET_OWNER(link, struct member, link);
+    for (struct link *link = udp->members.next, *next; link != &udp->members; link = next) {
+        struct member *member = LINK_OWNER(link, struct member, link);
         next = link->next;
         if (!net_where_same_ip(&member->group, group) || (interface && member->interface != interface) ||
             (source && (member->any_source || !net_where_same_ip(&member->source, source))))
@@ -201,8 +201,8 @@ static int32_t group_join(struct net_udp *udp, const struct net_where *group, co
 {
     if (interface == 0)
         interface = NET_WIRE;
-    for (struct net_link *link = udp->members.next; link != &udp->members; link = link->next) {
-        struct member *member = NET_OWNER(link, struct member, link);
+    for (struct link *link = udp->members.next; link != &udp->members; link = link->next) {
+        struct member *member = LINK_OWNER(link, struct member, link);
         if (!net_where_same_ip(&member->group, group) || member->interface != interface)
             continue;
         if (!source)
@@ -220,7 +220,7 @@ static int32_t group_join(struct net_udp *udp, const struct net_where *group, co
     member->any_source = !source;
     if (source)
         member->source = *source;
-    net_link_append(&udp->members, &member->link);
+    link_append(&udp->members, &member->link);
     return STATUS_SUCCESS;
 }
 
@@ -240,8 +240,8 @@ int32_t net_udp_group(struct net_udp *udp, bool join, const struct net_where *gr
 
 static bool is_member(const struct net_udp *udp, const struct net_letter *letter)
 {
-    for (struct net_link *link = udp->members.next; link != &udp->members; link = link->next) {
-        const struct member *member = NET_OWNER(link, struct member, link);
+    for (struct link *link = udp->members.next; link != &udp->members; link = link->next) {
+        const struct member *member = LINK_OWNER(link, struct member, link);
         if (net_where_same_ip(&member->group, &letter->to) && member->interface == letter->interface &&
             (member->any_source || net_where_same_ip(&member->source, &letter->from)))
             return true;
@@ -256,7 +256,7 @@ static struct net_packet *packet_new(const struct net_letter *letter, size_t byt
     struct net_packet *packet = net_allocate(sizeof(*packet) + bytes);
     if (!packet)
         return NULL;
-    net_link_init(&packet->link);
+    link_init(&packet->link);
     packet->letter = *letter;
     packet->bytes = bytes;
     return packet;
@@ -272,7 +272,7 @@ static struct net_packet *packet_copy(const struct net_packet *packet)
 
 void net_packet_free(struct net_packet *packet)
 {
-    net_link_remove(&packet->link);
+    link_remove(&packet->link);
     net_free(packet, sizeof(*packet) + packet->bytes);
 }
 
@@ -294,10 +294,10 @@ static bool covers(const struct net_udp *udp, const struct net_letter *letter)
 /* The socket that a datagram reaches: its very address goes before the wildcard. */
 static struct net_udp *find(const struct net_letter *letter)
 {
-    struct net_link *bucket = bucket_of(letter->to.port);
+    struct link *bucket = bucket_of(letter->to.port);
     struct net_udp *general = NULL;
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
         if (udp->host == letter->host && net_where_same(&udp->where, &letter->to))
             return udp;
         if (covers(udp, letter))
@@ -310,22 +310,22 @@ static void deliver(struct net_udp *udp, struct net_packet *packet)
 {
     size_t limit = udp->receive_buffer ? udp->receive_buffer : net_world.weather.receive_buffer;
     size_t charge = charge_of(packet->bytes);
-    if (!net_link_empty(&udp->queue) && udp->queued + charge > limit) {
+    if (!link_empty(&udp->queue) && udp->queued + charge > limit) {
         net_packet_free(packet); /* lost, and nobody tells; one always fits, however long it is */
         return;
     }
     sim_progress();
     udp->queued += charge;
-    net_link_append(&udp->queue, &packet->link);
+    link_append(&udp->queue, &packet->link);
     udp->event(udp->owner, NET_READ);
 }
 
 static void deliver_to_group(struct net_packet *packet)
 {
     const struct net_letter *letter = &packet->letter;
-    struct net_link *bucket = bucket_of(letter->to.port);
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_udp *udp = NET_OWNER(link, struct net_udp, link);
+    struct link *bucket = bucket_of(letter->to.port);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
         if (!covers(udp, letter) || (letter->flags & TRANSPORT_MULTICAST && !is_member(udp, letter)))
             continue;
         struct net_packet *copy = packet_copy(packet);
@@ -337,11 +337,11 @@ static void deliver_to_group(struct net_packet *packet)
 
 static void arrive(struct sim_timer *timer)
 {
-    struct net_packet *packet = NET_OWNER(timer, struct net_packet, timer);
+    struct net_packet *packet = LINK_OWNER(timer, struct net_packet, timer);
     const struct net_letter *letter = &packet->letter;
     net_fire();
     net_world.on_the_way--;
-    net_link_remove(&packet->link);
+    link_remove(&packet->link);
     struct net_udp *udp = letter->flags == 0 && net_host_has(letter->host, &letter->to) ? find(letter) : NULL;
     if (letter->flags)
         deliver_to_group(packet);
@@ -355,7 +355,7 @@ static void arrive(struct sim_timer *timer)
 /* ---- leaving ----------------------------------------------------------------------------------------------- */
 
 struct leaving {
-    struct net_link link;
+    struct link link;
     uint64_t due;
     size_t bytes, charge;
 };
@@ -374,16 +374,16 @@ static void forget_leaving(struct net_udp *udp, struct leaving *leaving)
 {
     udp->unsent -= leaving->bytes;
     udp->charged -= leaving->charge;
-    net_link_remove(&leaving->link);
+    link_remove(&leaving->link);
     net_free(leaving, sizeof(*leaving));
 }
 
 static void left(struct sim_timer *timer)
 {
-    struct net_udp *udp = NET_OWNER(timer, struct net_udp, leave);
+    struct net_udp *udp = LINK_OWNER(timer, struct net_udp, leave);
     net_fire();
-    while (!net_link_empty(&udp->leaving)) {
-        struct leaving *leaving = NET_OWNER(udp->leaving.next, struct leaving, link);
+    while (!link_empty(&udp->leaving)) {
+        struct leaving *leaving = LINK_OWNER(udp->leaving.next, struct leaving, link);
         if (leaving->due > net_world.now) {
             sim_timer_set(&udp->leave, leaving->due);
             break;
@@ -414,9 +414,9 @@ static uint64_t queue_up(struct net_udp *udp, size_t bytes)
         leaving->charge = send_buffer_of(udp);
     udp->unsent += bytes;
     udp->charged += leaving->charge;
-    if (net_link_empty(&udp->leaving))
+    if (link_empty(&udp->leaving))
         sim_timer_set(&udp->leave, due);
-    net_link_append(&udp->leaving, &leaving->link);
+    link_append(&udp->leaving, &leaving->link);
     return due;
 }
 
@@ -430,7 +430,7 @@ static void put_on_the_wire(struct net_udp *udp, struct net_packet *packet, uint
         arrival += net_draw(&udp->rng, 0, 4 * weather->latency_max_ns); /* others may come before it */
     else
         udp->last_arrival = arrival;
-    net_link_append(&net_world.packets, &packet->link);
+    link_append(&net_world.packets, &packet->link);
     packet->timer.fire = arrive;
     net_world.on_the_way++;
     sim_timer_set(&packet->timer, arrival);
@@ -496,8 +496,8 @@ int32_t net_udp_send(struct net_udp *udp, const struct net_letter *letter, bool 
 
 int64_t net_udp_readable(const struct net_udp *udp)
 {
-    return net_link_empty(&udp->queue) ? -1
-                                       : (int64_t)NET_OWNER(udp->queue.next, struct net_packet, link)->bytes;
+    return link_empty(&udp->queue) ? -1
+                                   : (int64_t)LINK_OWNER(udp->queue.next, struct net_packet, link)->bytes;
 }
 
 static bool same_letter(const struct net_letter *a, const struct net_letter *b)
@@ -510,8 +510,8 @@ static bool same_letter(const struct net_letter *a, const struct net_letter *b)
 static size_t can_join(const struct net_udp *udp, const struct net_packet *first, size_t most, size_t *bytes)
 {
     size_t count = 1, sum = first->bytes, last = first->bytes;
-    for (struct net_link *link = first->link.next; link != &udp->queue; link = link->next) {
-        const struct net_packet *packet = NET_OWNER(link, struct net_packet, link);
+    for (struct link *link = first->link.next; link != &udp->queue; link = link->next) {
+        const struct net_packet *packet = LINK_OWNER(link, struct net_packet, link);
         if (last < first->bytes || packet->bytes == 0 || packet->bytes > first->bytes ||
             sum + packet->bytes > most || !same_letter(&first->letter, &packet->letter))
             break;
@@ -525,8 +525,8 @@ static size_t can_join(const struct net_udp *udp, const struct net_packet *first
 
 static struct net_packet *take_first(struct net_udp *udp)
 {
-    struct net_packet *packet = NET_OWNER(udp->queue.next, struct net_packet, link);
-    net_link_remove(&packet->link);
+    struct net_packet *packet = LINK_OWNER(udp->queue.next, struct net_packet, link);
+    link_remove(&packet->link);
     udp->queued -= charge_of(packet->bytes);
     return packet;
 }
@@ -534,11 +534,11 @@ static struct net_packet *take_first(struct net_udp *udp)
 struct net_packet *net_udp_take(struct net_udp *udp, size_t join)
 {
     size_t bytes, at = 0;
-    if (net_link_empty(&udp->queue))
+    if (link_empty(&udp->queue))
         return NULL;
     if (join > NET_DATAGRAM_MOST_V6)
         join = NET_DATAGRAM_MOST_V6;
-    struct net_packet *first = NET_OWNER(udp->queue.next, struct net_packet, link);
+    struct net_packet *first = LINK_OWNER(udp->queue.next, struct net_packet, link);
     if (join == 0 || can_join(udp, first, join, &bytes) == 1 || net_chance(&udp->rng, 50))
         return take_first(udp);
     struct net_packet *joined = packet_new(&first->letter, bytes);
@@ -579,25 +579,25 @@ void net_letter_out(const struct net_packet *packet, int family, unsigned known,
 
 void net_udp_close(struct net_udp *udp)
 {
-    while (!net_link_empty(&udp->queue))
+    while (!link_empty(&udp->queue))
         net_packet_free(take_first(udp));
-    while (!net_link_empty(&udp->members))
-        member_free(NET_OWNER(udp->members.next, struct member, link));
+    while (!link_empty(&udp->members))
+        member_free(LINK_OWNER(udp->members.next, struct member, link));
     sim_timer_cancel(&udp->leave); /* what was handed over goes its way */
-    while (!net_link_empty(&udp->leaving))
-        forget_leaving(udp, NET_OWNER(udp->leaving.next, struct leaving, link));
-    net_link_remove(&udp->link);
+    while (!link_empty(&udp->leaving))
+        forget_leaving(udp, LINK_OWNER(udp->leaving.next, struct leaving, link));
+    link_remove(&udp->link);
     udp->bound = false;
 }
 
 void net_datagrams_stop(void)
 {
-    struct net_link *head = &net_world.packets;
-    for (struct net_link *link = head->next; link != head; link = link->next)
-        sim_timer_cancel(&NET_OWNER(link, struct net_packet, link)->timer);
+    struct link *head = &net_world.packets;
+    for (struct link *link = head->next; link != head; link = link->next)
+        sim_timer_cancel(&LINK_OWNER(link, struct net_packet, link)->timer);
     for (int i = 0; i < NET_DATAGRAM_BUCKETS; i++) {
         head = &net_world.datagrams[i];
-        for (struct net_link *link = head->next; link != head; link = link->next)
-            sim_timer_cancel(&NET_OWNER(link, struct net_udp, link)->leave);
+        for (struct link *link = head->next; link != head; link = link->next)
+            sim_timer_cancel(&LINK_OWNER(link, struct net_udp, link)->leave);
     }
 }

@@ -15,6 +15,7 @@
 #define UWSK_TRANSPORT_SIM_INTERNAL_H
 
 #include "transport/sim/net.h"
+#include "transport/shared.h"
 #include "host/host.h"
 #include "host/sim/sim.h"
 
@@ -43,40 +44,6 @@ enum {
     (300 * NET_SECOND) /* less than Linux' 924 s: within the time in which a run must make progress */
 #define NET_PEER_GIVE_UP (60 * NET_SECOND) /* a peer's program that the weather cut off */
 #define NET_NO_NEIGHBOUR (3 * NET_SECOND)  /* nobody has that address */
-
-/* ---- lists ---------------------------------------------------------------------------------------------- */
-
-struct net_link {
-    struct net_link *next;
-    struct net_link *prev;
-};
-
-static inline void net_link_init(struct net_link *link)
-{
-    link->next = link->prev = link;
-}
-
-static inline bool net_link_empty(const struct net_link *link)
-{
-    return link->next == link;
-}
-
-static inline void net_link_append(struct net_link *head, struct net_link *item)
-{
-    item->next = head;
-    item->prev = head->prev;
-    head->prev->next = item;
-    head->prev = item;
-}
-
-static inline void net_link_remove(struct net_link *item) /* harmless when not in a list */
-{
-    item->prev->next = item->next;
-    item->next->prev = item->prev;
-    net_link_init(item);
-}
-
-#define NET_OWNER(link_, type, member) ((type *)((char *)(link_)-offsetof(type, member)))
 
 /* ---- memory.c: the pool and byte queues ------------------------------------------------------------------ */
 
@@ -126,7 +93,7 @@ struct net_name {
 struct net_waiter {
     uint32_t word;
     int parked;
-    struct net_link link; /* in world.wakes while somebody is to be woken */
+    struct link link; /* in world.wakes while somebody is to be woken */
 };
 
 struct net_chunk;
@@ -146,13 +113,13 @@ struct net_world {
     int name_count;
 
     uint32_t next_port;
-    struct net_link binds[NET_BUCKETS]; /* struct net_claim */
-    struct net_link uses[NET_BUCKETS];  /* struct net_use */
-    struct net_link time_waits;         /* struct net_use, in the order of their ends */
-    struct net_link connections;
-    struct net_link datagrams[NET_DATAGRAM_BUCKETS]; /* bound sockets, by port */
-    struct net_link packets;                         /* on their way */
-    struct net_link wakes;
+    struct link binds[NET_BUCKETS]; /* struct net_claim */
+    struct link uses[NET_BUCKETS];  /* struct net_use */
+    struct link time_waits;         /* struct net_use, in the order of their ends */
+    struct link connections;
+    struct link datagrams[NET_DATAGRAM_BUCKETS]; /* bound sockets, by port */
+    struct link packets;                         /* on their way */
+    struct link wakes;
 
     struct net_chunk *chunks;
     char *fresh;
@@ -176,7 +143,7 @@ void net_wake(struct net_waiter *waiter); /* at net_leave() */
 void net_leave_slow(void);
 static inline void net_leave(void)
 {
-    if (!net_link_empty(&net_world.wakes))
+    if (!link_empty(&net_world.wakes))
         net_leave_slow();
 }
 void net_waiter_init(struct net_waiter *waiter);
@@ -214,7 +181,7 @@ void net_stream(struct sim_rng *rng); /* the next one in the order of births */
 
 struct net_listener;
 struct net_claim { /* a bound socket */
-    struct net_link link;
+    struct link link;
     int host;
     bool dual; /* :: that covers IPv4, too */
     bool held;
@@ -223,8 +190,8 @@ struct net_claim { /* a bound socket */
 };
 
 struct net_use { /* a connection's four numbers, in TIME_WAIT also when it is no more */
-    struct net_link link;
-    struct net_link order;
+    struct link link;
+    struct link order;
     int host;
     bool held;
     struct net_where local, remote;
@@ -281,7 +248,7 @@ struct net_end {
     struct net_flow out;
     struct net_use use;
     struct net_listener *listener; /* until accepted */
-    struct net_link queue;         /* listener->young or ->ready */
+    struct link queue;             /* listener->young or ->ready */
 
     void *owner;
     net_event_function event;
@@ -307,7 +274,7 @@ struct net_end {
 };
 
 struct net_connection {
-    struct net_link link;
+    struct link link;
     struct sim_rng rng;
     bool cut; /* nothing reaches anybody any more */
     bool refuse, black_hole;
@@ -330,7 +297,7 @@ struct net_listener {
     int backlog;
     int waiting; /* young and ready ones */
     bool deaf;
-    struct net_link young, ready; /* struct net_end: before and after the handshake */
+    struct link young, ready; /* struct net_end: before and after the handshake */
     size_t send_buffer, receive_buffer;
     void *owner;
     net_event_function event;
@@ -411,7 +378,7 @@ struct net_letter { /* all of a datagram but its bytes */
 };
 
 struct net_packet {
-    struct net_link link; /* world.packets, then the receiver's queue, then whoever took it */
+    struct link link; /* world.packets, then the receiver's queue, then whoever took it */
     struct sim_timer timer;
     struct net_letter letter;
     uint32_t segment; /* several in a row, each so long but the last; 0 = one */
@@ -419,16 +386,16 @@ struct net_packet {
     char data[];
 };
 
-struct net_udp {          /* a datagram socket, a peer's or one of the runtime's stack */
-    struct net_link link; /* in world.datagrams while bound */
+struct net_udp {      /* a datagram socket, a peer's or one of the runtime's stack */
+    struct link link; /* in world.datagrams while bound */
     bool bound, dual;
     int host;
     struct net_where where;
     struct sim_rng rng;
-    struct net_link queue; /* struct net_packet that can be received */
-    size_t queued;         /* their charges */
-    struct net_link members;
-    struct net_link leaving;            /* what was handed over and has not left the host */
+    struct link queue; /* struct net_packet that can be received */
+    size_t queued;     /* their charges */
+    struct link members;
+    struct link leaving;                /* what was handed over and has not left the host */
     size_t unsent, charged;             /* its bytes; what it takes of the send buffer */
     uint64_t busy_until;                /* the last of it leaves then */
     uint64_t last_arrival;              /* of what was not reordered */

@@ -24,12 +24,11 @@ int32_t stack_attach(const struct transport_config *config, struct transport **o
     transport->config = *config;
     transport->loop_count = loops;
     for (unsigned i = 0; i < loops; i++) {
-        transport->loops[i].transport = transport;
         net_waiter_init(&transport->loops[i].waiter);
-        net_link_init(&transport->loops[i].run);
-        net_link_init(&transport->loops[i].resolved);
+        link_init(&transport->loops[i].run);
+        link_init(&transport->loops[i].resolved);
     }
-    net_link_init(&transport->resolves);
+    link_init(&transport->resolves);
     *out = transport;
     return STATUS_SUCCESS;
 }
@@ -49,7 +48,7 @@ void stack_wake(struct transport *transport, unsigned index)
 void stack_queue(struct transport_socket *socket, unsigned events)
 {
     if (socket->pending == 0) {
-        net_link_append(&socket->loop->run, &socket->run);
+        link_append(&socket->loop->run, &socket->run);
         net_wake(&socket->loop->waiter);
     }
     socket->pending |= events;
@@ -62,7 +61,7 @@ void stack_wait(struct transport *transport, unsigned index, uint64_t deadline_n
     assert(index < transport->loop_count);
     struct stack_loop *loop = &transport->loops[index];
     net_enter(loop);
-    while (!loop->notified && net_link_empty(&loop->run) && net_link_empty(&loop->resolved)) {
+    while (!loop->notified && link_empty(&loop->run) && link_empty(&loop->resolved)) {
         if (deadline_ns <= net_world.now || !net_sleep(&loop->waiter, deadline_ns))
             break;
     }
@@ -75,17 +74,17 @@ int stack_dispatch(struct transport *transport, unsigned index)
     struct stack_loop *loop = &transport->loops[index];
     net_enter(loop);
     for (int steps = 0; steps < STACK_STEPS; steps++) {
-        if (!net_link_empty(&loop->resolved))
+        if (!link_empty(&loop->resolved))
             stack_resolve_step(loop);
-        if (net_link_empty(&loop->run))
-            return !net_link_empty(&loop->resolved);
-        struct transport_socket *socket = NET_OWNER(loop->run.next, struct transport_socket, run);
-        net_link_remove(&socket->run);
+        if (link_empty(&loop->run))
+            return !link_empty(&loop->resolved);
+        struct transport_socket *socket = LINK_OWNER(loop->run.next, struct transport_socket, run);
+        link_remove(&socket->run);
         unsigned events = socket->pending;
         socket->pending = 0;
         stack_step(socket, events);
     }
-    return !net_link_empty(&loop->run) || !net_link_empty(&loop->resolved);
+    return !link_empty(&loop->run) || !link_empty(&loop->resolved);
 }
 
 /* ---- provided buffers -------------------------------------------------------------------------------------- */
@@ -160,7 +159,7 @@ void stack_detach(struct transport *transport)
     net_enter(transport);
     assert(transport->sockets == 0 && "detach: every socket was closed");
     assert(transport->buffers_out == 0 && "detach: every provided buffer was given back");
-    assert(net_link_empty(&transport->resolves) && "detach: every request is over");
+    assert(link_empty(&transport->resolves) && "detach: every request is over");
     while (transport->buffers) {
         struct stack_buffer *buffer = transport->buffers;
         transport->buffers = buffer->next;
@@ -168,7 +167,7 @@ void stack_detach(struct transport *transport)
         net_free(buffer, sizeof(*buffer) + STACK_PROVIDED_SIZE);
     }
     for (unsigned i = 0; i < transport->loop_count; i++) {
-        assert(net_link_empty(&transport->loops[i].run) && net_link_empty(&transport->loops[i].resolved));
+        assert(link_empty(&transport->loops[i].run) && link_empty(&transport->loops[i].resolved));
         net_waiter_close(&transport->loops[i].waiter);
     }
     net_free(transport, bytes_of(transport->loop_count));

@@ -101,7 +101,7 @@ int net_accept(struct net_socket *socket, uint64_t timeout_ns, struct net_socket
     net_enter(socket);
     assert(socket->listener);
     while ((end = net_listener_accept(socket->listener)) == NULL) {
-        if (!net_sleep(&socket->waiter, deadline) && net_link_empty(&socket->listener->ready))
+        if (!net_sleep(&socket->waiter, deadline) && link_empty(&socket->listener->ready))
             return NET_TIMEOUT;
     }
     struct net_socket *accepted = socket_new(socket->family);
@@ -217,7 +217,7 @@ static bool is_readable(struct net_socket *socket)
 {
     struct net_end *end = socket->end;
     if (socket->listener)
-        return !net_link_empty(&socket->listener->ready);
+        return !link_empty(&socket->listener->ready);
     return net_end_readable(end) || net_end_has_fin(end) || end->gone;
 }
 

@@ -107,7 +107,7 @@ long net_datagram_receive(struct net_datagram *socket, void *data, size_t bytes,
     uint64_t now = net_world.now;
     uint64_t deadline = timeout_ns > HOST_FOREVER - now ? HOST_FOREVER : now + timeout_ns;
     while ((packet = net_udp_take(&socket->udp, 0)) == NULL) {
-        if (!net_sleep(&socket->waiter, deadline) && net_link_empty(&socket->udp.queue))
+        if (!net_sleep(&socket->waiter, deadline) && link_empty(&socket->udp.queue))
             return NET_TIMEOUT;
     }
     long size = (long)packet->bytes;

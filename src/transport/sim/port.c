@@ -30,25 +30,25 @@ bool net_binds_overlap(const struct net_where *a, bool a_dual, const struct net_
 
 static void expire_time_waits(void)
 {
-    struct net_link *head = &net_world.time_waits;
-    if (net_link_empty(head))
+    struct link *head = &net_world.time_waits;
+    if (link_empty(head))
         return;
     uint64_t now = net_world.now;
-    while (!net_link_empty(head)) {
-        struct net_use *use = NET_OWNER(head->next, struct net_use, order);
+    while (!link_empty(head)) {
+        struct net_use *use = LINK_OWNER(head->next, struct net_use, order);
         if (use->until > now)
             return;
-        net_link_remove(&use->order);
-        net_link_remove(&use->link);
+        link_remove(&use->order);
+        link_remove(&use->link);
         net_free(use, sizeof(*use));
     }
 }
 
 static struct net_use *find_use(int host, const struct net_where *local, const struct net_where *remote)
 {
-    struct net_link *bucket = &net_world.uses[bucket_of(host, local->port)];
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_use *use = NET_OWNER(link, struct net_use, link);
+    struct link *bucket = &net_world.uses[bucket_of(host, local->port)];
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_use *use = LINK_OWNER(link, struct net_use, link);
         if (use->host == host && net_where_same(&use->local, local) && net_where_same(&use->remote, remote))
             return use;
     }
@@ -57,9 +57,9 @@ static struct net_use *find_use(int host, const struct net_where *local, const s
 
 static bool is_used(int host, const struct net_where *where, bool dual)
 {
-    struct net_link *bucket = &net_world.uses[bucket_of(host, where->port)];
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_use *use = NET_OWNER(link, struct net_use, link);
+    struct link *bucket = &net_world.uses[bucket_of(host, where->port)];
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_use *use = LINK_OWNER(link, struct net_use, link);
         if (use->host == host && net_binds_overlap(where, dual, &use->local, false))
             return true;
     }
@@ -70,9 +70,9 @@ static bool is_used(int host, const struct net_where *where, bool dual)
 
 bool net_claim_is_free(int host, const struct net_where *where, bool dual)
 {
-    struct net_link *bucket = &net_world.binds[bucket_of(host, where->port)];
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_claim *claim = NET_OWNER(link, struct net_claim, link);
+    struct link *bucket = &net_world.binds[bucket_of(host, where->port)];
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_claim *claim = LINK_OWNER(link, struct net_claim, link);
         if (claim->host == host && net_binds_overlap(where, dual, &claim->where, claim->dual))
             return false;
     }
@@ -111,7 +111,7 @@ bool net_claim_take(struct net_claim *claim, int host, struct net_where *where, 
     claim->where = *where;
     claim->listener = NULL;
     claim->held = true;
-    net_link_append(&net_world.binds[bucket_of(host, where->port)], &claim->link);
+    link_append(&net_world.binds[bucket_of(host, where->port)], &claim->link);
     return true;
 }
 
@@ -119,17 +119,17 @@ void net_claim_drop(struct net_claim *claim)
 {
     if (!claim->held)
         return;
-    net_link_remove(&claim->link);
+    link_remove(&claim->link);
     claim->held = false;
     claim->listener = NULL;
 }
 
 struct net_listener *net_listener_find(int host, const struct net_where *where)
 {
-    struct net_link *bucket = &net_world.binds[bucket_of(host, where->port)];
+    struct link *bucket = &net_world.binds[bucket_of(host, where->port)];
     struct net_listener *general = NULL;
-    for (struct net_link *link = bucket->next; link != bucket; link = link->next) {
-        struct net_claim *claim = NET_OWNER(link, struct net_claim, link);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct net_claim *claim = LINK_OWNER(link, struct net_claim, link);
         if (claim->host != host || !claim->listener ||
             !net_binds_overlap(where, false, &claim->where, claim->dual))
             continue;
@@ -149,8 +149,8 @@ void net_use_add(struct net_use *use, int host, const struct net_where *local, c
     use->remote = *remote;
     use->until = 0;
     use->held = true;
-    net_link_init(&use->order);
-    net_link_append(&net_world.uses[bucket_of(host, local->port)], &use->link);
+    link_init(&use->order);
+    link_append(&net_world.uses[bucket_of(host, local->port)], &use->link);
 }
 
 bool net_use_take(struct net_use *use, int host, struct net_where *local, const struct net_where *remote)
@@ -167,8 +167,8 @@ bool net_use_take(struct net_use *use, int host, struct net_where *local, const 
         if (other && other->until == 0)
             continue; /* alive */
         if (other) {  /* in TIME_WAIT: the new connection takes its place */
-            net_link_remove(&other->order);
-            net_link_remove(&other->link);
+            link_remove(&other->order);
+            link_remove(&other->link);
             net_free(other, sizeof(*other));
         }
         net_use_add(use, host, local, remote);
@@ -183,7 +183,7 @@ void net_use_drop(struct net_use *use, bool time_wait)
 {
     if (!use->held)
         return;
-    net_link_remove(&use->link);
+    link_remove(&use->link);
     use->held = false;
     expire_time_waits();
     struct net_use *waits = time_wait ? net_allocate(sizeof(*waits)) : NULL;
@@ -191,6 +191,6 @@ void net_use_drop(struct net_use *use, bool time_wait)
         return;
     *waits = *use;
     waits->until = net_world.now + NET_TIME_WAIT;
-    net_link_append(&net_world.uses[bucket_of(use->host, use->local.port)], &waits->link);
-    net_link_append(&net_world.time_waits, &waits->order);
+    link_append(&net_world.uses[bucket_of(use->host, use->local.port)], &waits->link);
+    link_append(&net_world.time_waits, &waits->order);
 }

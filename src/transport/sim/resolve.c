@@ -14,7 +14,7 @@
 enum { RESOLVE_ADDRESSES = 16 };
 
 struct stack_resolve {
-    struct net_link link; /* transport->resolves, then loop->resolved */
+    struct link link; /* transport->resolves, then loop->resolved */
     struct sim_timer timer;
     struct transport_resolve *request;
     struct stack_loop *loop;
@@ -134,23 +134,23 @@ static void find_names(struct stack_resolve *resolve)
 
 static void answered(struct sim_timer *timer)
 {
-    struct stack_resolve *resolve = NET_OWNER(timer, struct stack_resolve, timer);
+    struct stack_resolve *resolve = LINK_OWNER(timer, struct stack_resolve, timer);
     net_fire();
     if (resolve->request->kind == TRANSPORT_RESOLVE_ADDRESSES)
         find_addresses(resolve);
     else
         find_names(resolve);
-    net_link_remove(&resolve->link);
-    net_link_append(&resolve->loop->resolved, &resolve->link);
+    link_remove(&resolve->link);
+    link_append(&resolve->loop->resolved, &resolve->link);
     net_wake(&resolve->loop->waiter);
     net_leave();
 }
 
 void stack_resolve_step(struct stack_loop *loop)
 {
-    struct stack_resolve *resolve = NET_OWNER(loop->resolved.next, struct stack_resolve, link);
+    struct stack_resolve *resolve = LINK_OWNER(loop->resolved.next, struct stack_resolve, link);
     struct transport_resolve *request = resolve->request;
-    net_link_remove(&resolve->link); /* from here on a cancel comes too late */
+    link_remove(&resolve->link); /* from here on a cancel comes too late */
     request->addresses = resolve->found;
     request->count = resolve->count;
     request->port_stream = resolve->port_stream;
@@ -188,8 +188,8 @@ int32_t stack_resolve(struct transport *transport, struct transport_resolve *req
         strcpy(resolve->host, ".");
     resolve->has_service = copy(resolve->service, sizeof(resolve->service), request->service);
     resolve->timer.fire = answered;
-    net_link_init(&resolve->link);
-    net_link_append(&transport->resolves, &resolve->link);
+    link_init(&resolve->link);
+    link_append(&transport->resolves, &resolve->link);
     net_stream(&rng);
     uint64_t least = net_world.weather.latency_min_ns, most = net_world.weather.latency_max_ns;
     uint64_t way = net_draw(&rng, least, most) + net_draw(&rng, least, most);
@@ -197,10 +197,10 @@ int32_t stack_resolve(struct transport *transport, struct transport_resolve *req
     return STATUS_PENDING;
 }
 
-static struct stack_resolve *find(struct net_link *head, const struct transport_resolve *request)
+static struct stack_resolve *find(struct link *head, const struct transport_resolve *request)
 {
-    for (struct net_link *link = head->next; link != head; link = link->next) {
-        struct stack_resolve *resolve = NET_OWNER(link, struct stack_resolve, link);
+    for (struct link *link = head->next; link != head; link = link->next) {
+        struct stack_resolve *resolve = LINK_OWNER(link, struct stack_resolve, link);
         if (resolve->request == request)
             return resolve;
     }
@@ -216,7 +216,7 @@ int stack_resolve_cancel(struct transport *transport, struct transport_resolve *
     if (!resolve)
         return 0;
     sim_timer_cancel(&resolve->timer);
-    net_link_remove(&resolve->link);
+    link_remove(&resolve->link);
     net_free(resolve, sizeof(*resolve));
     return 1;
 }

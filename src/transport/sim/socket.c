@@ -43,9 +43,9 @@ struct transport_socket *stack_socket_new(struct transport *transport, unsigned 
     socket->transport = transport;
     socket->loop = &transport->loops[loop % transport->loop_count];
     socket->family = family;
-    net_link_init(&socket->run);
-    net_link_init(&socket->listener.young);
-    net_link_init(&socket->listener.ready);
+    link_init(&socket->run);
+    link_init(&socket->listener.young);
+    link_init(&socket->listener.ready);
     stack_options_init(socket);
     transport->sockets++;
     net_world.open++;
@@ -99,7 +99,7 @@ void stack_close(struct transport_socket *socket)
         net_free(socket->udp, sizeof(*socket->udp));
     }
     net_claim_drop(&socket->claim);
-    net_link_remove(&socket->run);
+    link_remove(&socket->run);
     socket->transport->sockets--;
     net_world.open--;
     net_free(socket, sizeof(*socket));

@@ -24,11 +24,10 @@ enum {
 
 struct stack_buffer;
 struct stack_loop {
-    struct transport *transport;
     struct net_waiter waiter;
     bool notified;
-    struct net_link run;      /* sockets with something to look at */
-    struct net_link resolved; /* struct stack_resolve that is over */
+    struct link run;      /* sockets with something to look at */
+    struct link resolved; /* struct stack_resolve that is over */
 };
 
 struct transport {
@@ -37,7 +36,7 @@ struct transport {
     long sockets;
     long buffers_out; /* provided and not yet given back */
     struct stack_buffer *buffers;
-    struct net_link resolves; /* struct stack_resolve that waits for its answer */
+    struct link resolves; /* struct stack_resolve that waits for its answer */
     unsigned loop_count;
     struct stack_loop loops[];
 };
@@ -55,13 +54,12 @@ struct transport_socket {
     struct net_listener listener;
     struct transport_op *ops[STACK_KINDS];
     unsigned held, over; /* bit per kind: inside; over already, to be delivered */
-    struct net_link run;
+    struct link run;
     unsigned pending; /* events not yet looked at; on the run list while non-zero */
     int32_t aborted;  /* abort()'s reason, for a socket without an end */
     bool fin_wanted;  /* shutdown() waits for the send that is inside */
     bool fin_sent;
-    bool again; /* a step stopped for fairness, not because it would block */
-    bool nodelay;
+    bool again;                     /* a step stopped for fairness, not because it would block */
     struct net_where local, remote; /* as last known: they outlive the connection */
     bool has_local;
     uint64_t options[TRANSPORT_OPTION_MAX];

@@ -157,7 +157,7 @@ int32_t stack_send_to(struct transport_socket *socket, struct transport_datagram
 /* ---- receive ----------------------------------------------------------------------------------------------- */
 
 struct stack_batch { /* what a receive with PROVIDE has got, until its complete() has returned */
-    struct net_link packets;
+    struct link packets;
     size_t size;
     struct transport_received received[];
 };
@@ -166,8 +166,8 @@ void stack_batch_free(struct stack_batch *batch)
 {
     if (!batch)
         return;
-    while (!net_link_empty(&batch->packets))
-        net_packet_free(NET_OWNER(batch->packets.next, struct net_packet, link));
+    while (!link_empty(&batch->packets))
+        net_packet_free(LINK_OWNER(batch->packets.next, struct net_packet, link));
     net_free(batch, batch->size);
 }
 
@@ -194,14 +194,14 @@ static int32_t receive_batch(struct transport_socket *socket, struct transport_d
     if (!batch)
         return STATUS_INSUFFICIENT_RESOURCES;
     batch->size = size;
-    net_link_init(&batch->packets);
+    link_init(&batch->packets);
     while (op->done < count && (packet = take(socket)) != NULL) {
         struct transport_received *received = &batch->received[op->done++];
         received->data = packet->data;
         received->bytes = packet->bytes;
         describe(socket, packet, &received->about);
         op->op.bytes += packet->bytes;
-        net_link_append(&batch->packets, &packet->link);
+        link_append(&batch->packets, &packet->link);
     }
     op->received = batch->received;
     op->op.inside.pointer[0] = batch;

@@ -147,31 +147,13 @@ int32_t stack_connect(struct transport_socket *socket, struct transport_op *op)
 
 /* ---- send and receive -------------------------------------------------------------------------------------- */
 
-/* The next segments of the owner's memory, cut to `limit` bytes: how many, and their sum in *total. */
-static size_t next_segments(struct transport_op *op, struct transport_segment *out, size_t limit,
-                            size_t *total)
-{
-    size_t count = op->segments(op, op->bytes, out, limit == 1 ? 1 : STACK_SEGMENTS);
-    size_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (out[i].length >= limit - sum) {
-            out[i].length = limit - sum;
-            *total = limit;
-            return i + 1;
-        }
-        sum += out[i].length;
-    }
-    *total = sum;
-    return sum ? count : 0;
-}
-
 /* Writes what fits of one batch: STATUS_SUCCESS when all of it did. */
 static int32_t write_batch(struct transport_socket *socket, struct transport_op *op, size_t limit)
 {
     struct transport_segment segments[STACK_SEGMENTS];
     size_t total;
     int32_t status = STATUS_SUCCESS;
-    size_t count = next_segments(op, segments, limit, &total);
+    size_t count = transport_segments(op, segments, STACK_SEGMENTS, limit, &total);
     if (count == 0)
         return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
     for (size_t i = 0; i < count && status == STATUS_SUCCESS; i++) {
@@ -261,7 +243,7 @@ int32_t stack_try_receive(struct transport_socket *socket, struct transport_op *
                 return received_nothing(socket);
             break;
         }
-        size_t count = next_segments(op, segments, length - op->bytes, &total);
+        size_t count = transport_segments(op, segments, STACK_SEGMENTS, length - op->bytes, &total);
         if (count == 0) {
             if (op->bytes == 0)
                 return STATUS_INVALID_PARAMETER;

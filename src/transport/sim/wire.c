@@ -14,7 +14,7 @@
 
 static void arrive(struct sim_timer *timer)
 {
-    struct net_end *from = NET_OWNER(timer, struct net_end, wire);
+    struct net_end *from = LINK_OWNER(timer, struct net_end, wire);
     struct net_end *to = net_other(from);
     net_fire();
     uint64_t now = net_world.now;
@@ -122,7 +122,7 @@ void net_stop_sending(struct net_end *end)
 
 static void ack_held(struct sim_timer *timer)
 {
-    struct net_end *end = NET_OWNER(timer, struct net_end, ack_timer);
+    struct net_end *end = LINK_OWNER(timer, struct net_end, ack_timer);
     net_fire();
     net_world.on_the_way--;
     if (end->ack_owed)
@@ -149,7 +149,7 @@ void net_ack_owed(struct net_end *end)
 
 static void fin_released(struct sim_timer *timer)
 {
-    struct net_end *end = NET_OWNER(timer, struct net_end, fin_timer);
+    struct net_end *end = LINK_OWNER(timer, struct net_end, fin_timer);
     net_fire();
     net_world.on_the_way--;
     end->fin_held = false;
@@ -227,7 +227,7 @@ static bool is_outstanding(const struct net_end *end)
 
 static void gave_up(struct sim_timer *timer)
 {
-    struct net_end *end = NET_OWNER(timer, struct net_end, give_up);
+    struct net_end *end = LINK_OWNER(timer, struct net_end, give_up);
     net_fire();
     if (is_outstanding(end) || end->keepalive) /* else its ACK was on the way already */
         net_end_die(end, STATUS_IO_TIMEOUT);
@@ -237,7 +237,7 @@ static void gave_up(struct sim_timer *timer)
 
 static void syn_again(struct sim_timer *timer)
 {
-    struct net_end *end = NET_OWNER(timer, struct net_end, give_up);
+    struct net_end *end = LINK_OWNER(timer, struct net_end, give_up);
     net_fire();
     if (end->syn_retries++ == NET_SYN_RETRIES)
         net_end_die(end, STATUS_IO_TIMEOUT);

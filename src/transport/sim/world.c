@@ -64,15 +64,15 @@ int net_start(const struct net_weather *weather, uint64_t seed)
     world->seed = seed;
     net_weather_change(weather);
     for (int i = 0; i < NET_BUCKETS; i++) {
-        net_link_init(&world->binds[i]);
-        net_link_init(&world->uses[i]);
+        link_init(&world->binds[i]);
+        link_init(&world->uses[i]);
     }
     for (int i = 0; i < NET_DATAGRAM_BUCKETS; i++)
-        net_link_init(&world->datagrams[i]);
-    net_link_init(&world->packets);
-    net_link_init(&world->time_waits);
-    net_link_init(&world->connections);
-    net_link_init(&world->wakes);
+        link_init(&world->datagrams[i]);
+    link_init(&world->packets);
+    link_init(&world->time_waits);
+    link_init(&world->connections);
+    link_init(&world->wakes);
     net_stream(&world->rng);
     world->next_port = (uint32_t)sim_rng_below(&world->rng, NET_PORT_COUNT);
     world->host_count = 1; /* the runtime's */
@@ -86,9 +86,9 @@ int net_start(const struct net_weather *weather, uint64_t seed)
 
 static void stop_connections(void)
 {
-    struct net_link *head = &net_world.connections;
-    for (struct net_link *link = head->next; link != head; link = link->next) {
-        struct net_connection *connection = NET_OWNER(link, struct net_connection, link);
+    struct link *head = &net_world.connections;
+    for (struct link *link = head->next; link != head; link = link->next) {
+        struct net_connection *connection = LINK_OWNER(link, struct net_connection, link);
         for (int side = 0; side < 2; side++) {
             net_stop_timers(&connection->end[side]);
             sim_timer_cancel(&connection->end[side].wire);
@@ -124,27 +124,27 @@ void net_stream(struct sim_rng *rng)
 void net_waiter_init(struct net_waiter *waiter)
 {
     memset(waiter, 0, sizeof(*waiter));
-    net_link_init(&waiter->link);
+    link_init(&waiter->link);
 }
 
 void net_waiter_close(struct net_waiter *waiter)
 {
-    net_link_remove(&waiter->link);
+    link_remove(&waiter->link);
 }
 
 void net_wake(struct net_waiter *waiter)
 {
     waiter->word++;
-    if (waiter->parked && net_link_empty(&waiter->link))
-        net_link_append(&net_world.wakes, &waiter->link);
+    if (waiter->parked && link_empty(&waiter->link))
+        link_append(&net_world.wakes, &waiter->link);
 }
 
 void net_leave_slow(void)
 {
     /* Each is off the list before the call that may let another fiber go on. */
-    while (!net_link_empty(&net_world.wakes)) {
-        struct net_waiter *waiter = NET_OWNER(net_world.wakes.next, struct net_waiter, link);
-        net_link_remove(&waiter->link);
+    while (!link_empty(&net_world.wakes)) {
+        struct net_waiter *waiter = LINK_OWNER(net_world.wakes.next, struct net_waiter, link);
+        link_remove(&waiter->link);
         host_unpark(&waiter->word, INT_MAX);
     }
 }

@@ -39,7 +39,7 @@ static int32_t prepare_transfer(struct ring *ring, struct io_uring_sqe *entry,
     if (limit > RING_BYTES)
         limit = RING_BYTES;
     size_t count =
-        stream_segments(op, (struct transport_segment *)message->segments, RING_SEGMENTS, limit, &total);
+        transport_segments(op, (struct transport_segment *)message->segments, RING_SEGMENTS, limit, &total);
     if (count == 0)
         return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
     *asked = (uint32_t)total;

@@ -1,0 +1,448 @@
+/*
+ * firewall.c - conditional accept: who is let in is decided before there is a connection.
+ *
+ * WskInspectEvent may not wait, and a decision may need to: so each request is pended, a work item decides and tells
+ * by WskInspectComplete.  Meanwhile the client may give up: WskAbortEvent says so, and the decision comes to nothing.
+ * The policy here is a number: so many clients at a time (a slot is taken by the decision and given back when the
+ * connection is closed).  Who is let in gets a line and is asked for nothing.
+ *
+ * Requests are found by the contents of their WSK_INSPECT_ID, never by its address: that one is the provider's and
+ * dies with the callback.
+ */
+#include <ntddk.h>
+#include <wsk.h>
+
+#include "../common/wskclient.h"
+
+#ifndef FIREWALL_PORT
+#define FIREWALL_PORT 5031
+#endif
+#ifndef FIREWALL_MOST
+#define FIREWALL_MOST 2 /* clients at a time */
+#endif
+
+#define FIREWALL_TAG 'llaW'
+
+/* A request that is not decided yet. */
+typedef struct _FW_REQUEST {
+    LIST_ENTRY Link; /* in FwRequests, under FwLock, until somebody takes it out */
+    WSK_INSPECT_ID Id;
+} FW_REQUEST, *PFW_REQUEST;
+
+/* A client that was let in. */
+typedef struct _FW_CLIENT {
+    LIST_ENTRY Link; /* in FwClients, under FwLock, until its close has begun */
+    PWSK_SOCKET Socket;
+    PIRP Irp; /* the greeting, then the close */
+    PMDL Mdl;
+    volatile LONG Work; /* the greeting, and that the client is here: the last one closes */
+    volatile LONG Left;
+} FW_CLIENT, *PFW_CLIENT;
+
+DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD FwUnload;
+static IO_COMPLETION_ROUTINE FwGreeted, FwClosed;
+static IO_WORKITEM_ROUTINE_EX FwDecide;
+
+static WSK_INSPECT_ACTION WSKAPI FwInspectEvent(_In_opt_ PVOID SocketContext, _In_ PSOCKADDR LocalAddress,
+                                                _In_ PSOCKADDR RemoteAddress,
+                                                _In_opt_ PWSK_INSPECT_ID InspectID);
+static NTSTATUS WSKAPI FwAbortEvent(_In_opt_ PVOID SocketContext, _In_ PWSK_INSPECT_ID InspectID);
+static NTSTATUS WSKAPI FwAcceptEvent(
+    _In_opt_ PVOID SocketContext, _In_ ULONG Flags, _In_ PSOCKADDR LocalAddress, _In_ PSOCKADDR RemoteAddress,
+    _In_opt_ PWSK_SOCKET AcceptSocket, _Outptr_result_maybenull_ PVOID *AcceptSocketContext,
+    _Outptr_result_maybenull_ CONST WSK_CLIENT_CONNECTION_DISPATCH **AcceptSocketDispatch);
+static NTSTATUS WSKAPI FwDisconnectEvent(_In_opt_ PVOID SocketContext, _In_ ULONG Flags);
+
+static CONST WSK_CLIENT_LISTEN_DISPATCH FwListenDispatch = {FwAcceptEvent, FwInspectEvent, FwAbortEvent};
+static CONST WSK_CLIENT_CONNECTION_DISPATCH FwConnectionDispatch = {NULL, FwDisconnectEvent, NULL};
+
+static UCHAR FwGreeting[] = "you are in\n";
+
+static PDEVICE_OBJECT FwDevice; /* the work item's */
+static PIO_WORKITEM FwWorkItem;
+static PWSK_SOCKET FwListener;
+static KSPIN_LOCK FwLock;
+static LIST_ENTRY FwRequests, FwClients; /* and what follows under FwLock */
+static BOOLEAN FwDeciding;               /* the work item is queued or runs */
+static BOOLEAN FwUnloading;
+static ULONG FwInside; /* clients let in and not closed */
+static KEVENT FwIdle;  /* the work item does not run and will not */
+static ULONG FwLetIn, FwTurnedAway, FwGaveUp;
+
+/* ---- decisions ---------------------------------------------------------------------------------------- */
+
+static BOOLEAN FwSameId(_In_ CONST WSK_INSPECT_ID *One, _In_ CONST WSK_INSPECT_ID *Other)
+{
+    return One->Key == Other->Key && One->SerialNumber == Other->SerialNumber;
+}
+
+static WSK_INSPECT_ACTION WSKAPI FwInspectEvent(PVOID SocketContext, PSOCKADDR LocalAddress,
+                                                PSOCKADDR RemoteAddress, PWSK_INSPECT_ID InspectID)
+{
+    PFW_REQUEST Request;
+    BOOLEAN Start = FALSE;
+    KIRQL Irql;
+
+    UNREFERENCED_PARAMETER(SocketContext);
+    UNREFERENCED_PARAMETER(LocalAddress);
+    UNREFERENCED_PARAMETER(RemoteAddress);
+    if (InspectID == NULL) { /* the listening socket is dead; it is closed at the unload */
+        return WskInspectReject;
+    }
+    Request = (PFW_REQUEST)ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*Request), FIREWALL_TAG);
+    if (Request == NULL) {
+        return WskInspectReject;
+    }
+    Request->Id = *InspectID; /* its contents: the pointer is dead when we return */
+    KeAcquireSpinLock(&FwLock, &Irql);
+    if (FwUnloading) {
+        KeReleaseSpinLock(&FwLock, Irql);
+        ExFreePoolWithTag(Request, FIREWALL_TAG);
+        return WskInspectReject;
+    }
+    InsertTailList(&FwRequests, &Request->Link);
+    if (!FwDeciding) {
+        FwDeciding = Start = TRUE;
+        KeClearEvent(&FwIdle);
+    }
+    KeReleaseSpinLock(&FwLock, Irql);
+    if (Start) {
+        IoQueueWorkItemEx(FwWorkItem, FwDecide, DelayedWorkQueue, NULL);
+    }
+    return WskInspectPend;
+}
+
+static NTSTATUS WSKAPI FwAbortEvent(PVOID SocketContext, PWSK_INSPECT_ID InspectID)
+{
+    PLIST_ENTRY Link;
+    PFW_REQUEST Found = NULL;
+    KIRQL Irql;
+
+    UNREFERENCED_PARAMETER(SocketContext);
+    KeAcquireSpinLock(&FwLock, &Irql);
+    for (Link = FwRequests.Flink; Link != &FwRequests && Found == NULL; Link = Link->Flink) {
+        PFW_REQUEST Request = CONTAINING_RECORD(Link, FW_REQUEST, Link);
+
+        if (FwSameId(&Request->Id, InspectID)) {
+            Found = Request;
+        }
+    }
+    FwGaveUp++;
+    if (Found != NULL) {
+        RemoveEntryList(&Found->Link);
+    }
+    KeReleaseSpinLock(&FwLock, Irql);
+    if (Found != NULL) { /* else it is being decided: WskInspectComplete finds nothing any more */
+        ExFreePoolWithTag(Found, FIREWALL_TAG);
+    }
+    return STATUS_SUCCESS;
+}
+
+static VOID FwTell(_Inout_ PCLIENT_REQUEST Call, _In_ PFW_REQUEST Request, _In_ BOOLEAN LetIn)
+{
+    CONST WSK_PROVIDER_LISTEN_DISPATCH *Provider = (CONST WSK_PROVIDER_LISTEN_DISPATCH *)FwListener->Dispatch;
+    NTSTATUS Status;
+    KIRQL Irql;
+
+    Provider->WskInspectComplete(FwListener, &Request->Id, LetIn ? WskInspectAccept : WskInspectReject,
+                                 ClientRequestStart(Call));
+    Status = ClientRequestWait(Call);
+    KeAcquireSpinLock(&FwLock, &Irql);
+    if (!NT_SUCCESS(Status)) {
+        FwInside -= LetIn; /* it has given up: the slot is free */
+    } else if (LetIn) {
+        FwLetIn++;
+    } else {
+        FwTurnedAway++;
+    }
+    KeReleaseSpinLock(&FwLock, Irql);
+}
+
+/* A work item: decides what is there, one by one.  FwIdle says when none is left. */
+static VOID FwDecide(PVOID IoObject, PVOID Context, PIO_WORKITEM IoWorkItem)
+{
+    CLIENT_REQUEST Call;
+    BOOLEAN HaveCall = NT_SUCCESS(ClientRequestCreate(&Call));
+    KIRQL Irql;
+
+    UNREFERENCED_PARAMETER(IoObject);
+    UNREFERENCED_PARAMETER(Context);
+    UNREFERENCED_PARAMETER(IoWorkItem);
+    KeAcquireSpinLock(&FwLock, &Irql);
+    while (!IsListEmpty(&FwRequests)) {
+        PFW_REQUEST Request = CONTAINING_RECORD(RemoveHeadList(&FwRequests), FW_REQUEST, Link);
+        BOOLEAN LetIn = !FwUnloading && FwInside < FIREWALL_MOST;
+
+        FwInside += LetIn;
+        KeReleaseSpinLock(&FwLock, Irql);
+        if (HaveCall) {
+            FwTell(&Call, Request, LetIn);
+        }
+        ExFreePoolWithTag(Request,
+                          FIREWALL_TAG); /* without a call it stays undecided until the client gives up */
+        KeAcquireSpinLock(&FwLock, &Irql);
+        if (!HaveCall) {
+            FwInside -= LetIn;
+        }
+    }
+    FwDeciding = FALSE;
+    KeSetEvent(&FwIdle, IO_NO_INCREMENT, FALSE);
+    KeReleaseSpinLock(&FwLock, Irql);
+    if (HaveCall) {
+        ClientRequestFree(&Call);
+    }
+}
+
+/* ---- clients ------------------------------------------------------------------------------------------ */
+
+static CONST WSK_PROVIDER_CONNECTION_DISPATCH *FwProvider(_In_ PFW_CLIENT Client)
+{
+    return (CONST WSK_PROVIDER_CONNECTION_DISPATCH *)Client->Socket->Dispatch;
+}
+
+static VOID FwFree(_In_ PFW_CLIENT Client)
+{
+    if (Client->Mdl != NULL) {
+        IoFreeMdl(Client->Mdl);
+    }
+    if (Client->Irp != NULL) {
+        IoFreeIrp(Client->Irp);
+    }
+    ExFreePoolWithTag(Client, FIREWALL_TAG);
+}
+
+static NTSTATUS FwClosed(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    KIRQL Irql;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    FwFree((PFW_CLIENT)Context);
+    KeAcquireSpinLock(&FwLock, &Irql);
+    FwInside--;
+    KeReleaseSpinLock(&FwLock, Irql);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+static VOID FwWorkDone(_In_ PFW_CLIENT Client)
+{
+    if (InterlockedDecrement(&Client->Work) == 0) {
+        IoReuseIrp(Client->Irp, STATUS_SUCCESS);
+        IoSetCompletionRoutine(Client->Irp, FwClosed, Client, TRUE, TRUE, TRUE);
+        FwProvider(Client)->Basic.WskCloseSocket(Client->Socket, Client->Irp);
+    }
+}
+
+/* Nobody needs the client any more; the caller is a callback of its socket or has it from the list. */
+static VOID FwLeave(_In_ PFW_CLIENT Client)
+{
+    if (!InterlockedExchange(&Client->Left, TRUE)) {
+        FwWorkDone(Client);
+    }
+}
+
+static NTSTATUS FwGreeted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    FwWorkDone((PFW_CLIENT)Context);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+static VOID FwUnlink(_In_ PFW_CLIENT Client)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&FwLock, &Irql);
+    if (!IsListEmpty(&Client->Link)) {
+        RemoveEntryList(&Client->Link);
+        InitializeListHead(&Client->Link);
+    }
+    KeReleaseSpinLock(&FwLock, Irql);
+}
+
+static NTSTATUS WSKAPI FwDisconnectEvent(PVOID SocketContext, ULONG Flags)
+{
+    PFW_CLIENT Client = (PFW_CLIENT)SocketContext;
+
+    UNREFERENCED_PARAMETER(Flags);
+    FwUnlink(Client);
+    FwLeave(Client);
+    return STATUS_SUCCESS;
+}
+
+static PFW_CLIENT FwNew(_In_ PWSK_SOCKET Socket)
+{
+    PFW_CLIENT Client = (PFW_CLIENT)ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*Client), FIREWALL_TAG);
+
+    if (Client == NULL) {
+        return NULL;
+    }
+    InitializeListHead(&Client->Link);
+    Client->Socket = Socket;
+    Client->Work = 2;
+    Client->Irp = IoAllocateIrp(1, FALSE);
+    Client->Mdl = IoAllocateMdl(FwGreeting, sizeof(FwGreeting) - 1, FALSE, FALSE, NULL);
+    if (Client->Irp == NULL || Client->Mdl == NULL) {
+        FwFree(Client);
+        return NULL;
+    }
+    MmBuildMdlForNonPagedPool(Client->Mdl);
+    return Client;
+}
+
+static NTSTATUS WSKAPI FwAcceptEvent(PVOID SocketContext, ULONG Flags, PSOCKADDR LocalAddress,
+                                     PSOCKADDR RemoteAddress, PWSK_SOCKET AcceptSocket,
+                                     PVOID *AcceptSocketContext,
+                                     CONST WSK_CLIENT_CONNECTION_DISPATCH **AcceptSocketDispatch)
+{
+    PFW_CLIENT Client;
+    BOOLEAN Late;
+    WSK_BUF Buffer;
+    KIRQL Irql;
+
+    UNREFERENCED_PARAMETER(SocketContext);
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(LocalAddress);
+    UNREFERENCED_PARAMETER(RemoteAddress);
+    if (AcceptSocket == NULL) {
+        return STATUS_SUCCESS;
+    }
+    Client = FwNew(AcceptSocket);
+    KeAcquireSpinLock(&FwLock, &Irql);
+    Late = FwUnloading || Client == NULL;
+    if (Late) {
+        FwInside--; /* it had been let in */
+    } else {
+        InsertTailList(&FwClients, &Client->Link);
+    }
+    KeReleaseSpinLock(&FwLock, Irql);
+    if (Late) {
+        if (Client != NULL) {
+            FwFree(Client);
+        }
+        return STATUS_REQUEST_NOT_ACCEPTED;
+    }
+    *AcceptSocketContext = Client;
+    *AcceptSocketDispatch = &FwConnectionDispatch;
+    Buffer.Mdl = Client->Mdl;
+    Buffer.Offset = 0;
+    Buffer.Length = sizeof(FwGreeting) - 1;
+    IoSetCompletionRoutine(Client->Irp, FwGreeted, Client, TRUE, TRUE, TRUE);
+    FwProvider(Client)->WskSend(AcceptSocket, &Buffer, 0, Client->Irp);
+    return STATUS_SUCCESS;
+}
+
+/* ---- start and end ------------------------------------------------------------------------------------ */
+
+static NTSTATUS FwListen(VOID)
+{
+    SOCKADDR_STORAGE Address;
+    CLIENT_REQUEST Request;
+    ULONG Yes = 1;
+    NTSTATUS Status;
+
+    Status = ClientSocket(AF_INET, WSK_FLAG_LISTEN_SOCKET, NULL, &FwListenDispatch, &FwListener);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = ClientRequestCreate(&Request);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    /* Before the bind: from then on requests come. */
+    ((CONST WSK_PROVIDER_BASIC_DISPATCH *)FwListener->Dispatch)
+        ->WskControlSocket(FwListener, WskSetOption, SO_CONDITIONAL_ACCEPT, SOL_SOCKET, sizeof(Yes), &Yes, 0,
+                           NULL, NULL, ClientRequestStart(&Request));
+    Status = ClientRequestWait(&Request);
+    ClientRequestFree(&Request);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    ClientLoopback(AF_INET, FIREWALL_PORT, &Address);
+    Status = ClientBind(FwListener, &Address);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    return ClientEnableEvents(FwListener, WSK_EVENT_ACCEPT | WSK_EVENT_DISCONNECT);
+}
+
+static VOID FwStop(VOID)
+{
+    KIRQL Irql;
+
+    KeAcquireSpinLock(&FwLock, &Irql);
+    FwUnloading = TRUE; /* from here on no request is pended, and the work item is not started */
+    KeReleaseSpinLock(&FwLock, Irql);
+    KeWaitForSingleObject(&FwIdle, Executive, KernelMode, FALSE,
+                          NULL); /* no WskInspectComplete is in progress */
+    if (FwListener != NULL) {
+        ClientClose(FwListener);
+    }
+    for (;;) { /* the others leave by themselves */
+        PFW_CLIENT Client = NULL;
+
+        KeAcquireSpinLock(&FwLock, &Irql);
+        if (!IsListEmpty(&FwClients)) {
+            Client = CONTAINING_RECORD(RemoveHeadList(&FwClients), FW_CLIENT, Link);
+            InitializeListHead(&Client->Link);
+            /* Its own part keeps it while we have it: FwLeave of a callback in between finds Left set. */
+            if (InterlockedExchange(&Client->Left, TRUE)) {
+                Client = NULL;
+            }
+        }
+        KeReleaseSpinLock(&FwLock, Irql);
+        if (Client != NULL) {
+            FwWorkDone(Client);
+        } else if (IsListEmpty(&FwClients)) {
+            break;
+        }
+    }
+    IoFreeWorkItem(FwWorkItem);
+    IoDeleteDevice(FwDevice);
+}
+
+static VOID FwUnload(PDRIVER_OBJECT DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    FwStop();
+    ClientDetach();
+    DbgPrint("%u let in, %u turned away, %u gave up\n", FwLetIn, FwTurnedAway, FwGaveUp);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS Status;
+
+    UNREFERENCED_PARAMETER(RegistryPath);
+    ExInitializeDriverRuntime(DrvRtPoolNxOptIn);
+    KeInitializeSpinLock(&FwLock);
+    InitializeListHead(&FwRequests);
+    InitializeListHead(&FwClients);
+    KeInitializeEvent(&FwIdle, NotificationEvent, TRUE);
+    Status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK, 0, FALSE, &FwDevice);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    FwWorkItem = IoAllocateWorkItem(FwDevice);
+    if (FwWorkItem == NULL) {
+        IoDeleteDevice(FwDevice);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    Status = ClientAttach();
+    if (!NT_SUCCESS(Status)) {
+        IoFreeWorkItem(FwWorkItem);
+        IoDeleteDevice(FwDevice);
+        return Status;
+    }
+    Status = FwListen();
+    if (!NT_SUCCESS(Status)) {
+        FwStop();
+        ClientDetach();
+        return Status;
+    }
+    DriverObject->DriverUnload = FwUnload;
+    DbgPrint("port %u: %u clients at a time\n", FIREWALL_PORT, FIREWALL_MOST);
+    return STATUS_SUCCESS;
+}
