@@ -631,7 +631,7 @@ struct datagrams {
     struct transport_received received[RECEIVE_BATCH];
     struct mmsghdr headers[RECEIVE_BATCH];
     struct iovec parts[RECEIVE_BATCH][2];
-    struct sockaddr_in6 names[RECEIVE_BATCH];
+    struct sockaddr_storage names[RECEIVE_BATCH];
     _Alignas(struct cmsghdr) char control[RECEIVE_BATCH][RECEIVE_CONTROL];
     _Alignas(CACHE_LINE) char small[RECEIVE_BATCH][RECEIVE_SMALL];
     /* What does not fit into the small part goes on behind this gap, into which the small part is copied then. */
