@@ -779,8 +779,11 @@ TEST(a_receive_that_is_taken_back_has_taken_nothing, "")
         /* Closed right after it was taken back, with something on the way. */
         EXPECT_STATUS(dio_start(b, &io), STATUS_PENDING);
         EXPECT_STATUS(dio_send_one(a, there, "data", 4), STATUS_SUCCESS);
-        if (!net->cancel(b, &io.op.op))
+        if (!net->cancel(b, &io.op.op)) {
             EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+            if (way)
+                free(came[0].memory);
+        }
         net->close(b);
         EXPECT_STATUS(dio_send_one(a, there, "data", 4), STATUS_SUCCESS);
         net_pump(5);

@@ -321,7 +321,7 @@ int32_t stream_failed(struct transport_socket *socket, int error);
 /* What a receive of no bytes means: 0 or a negative errno. */
 int32_t stream_received_nothing(struct transport_socket *socket, ssize_t received);
 
-/* ---- datagram.c --------------------------------------------------------------------------------------- */
+/* ---- datagram.c, datagram_send.c, datagram_receive.c --------------------------------------------------- */
 
 int32_t datagram_open(struct transport *transport, unsigned loop, int family, int type, int protocol,
                       struct transport_socket **out);
