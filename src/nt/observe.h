@@ -61,9 +61,10 @@ enum observe_call {
 enum observe_socket_step {
     OBSERVE_SOCKET_CALL = 1, /* an IRP of a call on the socket was let in (name: the function) */
     OBSERVE_SOCKET_REFUSED, /* a call was not: the socket is closing or closed, or there is none (NULL, too) */
-    OBSERVE_SOCKET_CLOSING, /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
-    OBSERVE_SOCKET_UNKNOWN, /* WskRelease, on an open socket, of what is no retained list (NULL, too) */
-    OBSERVE_SOCKET_CALLBACK /* an event callback was let in: its routine will be called */
+    OBSERVE_SOCKET_CLOSING,  /* WskCloseSocket was let in; irp NULL: the runtime closes it for itself */
+    OBSERVE_SOCKET_UNKNOWN,  /* WskRelease, on an open socket, of what is no retained list (NULL, too) */
+    OBSERVE_SOCKET_CALLBACK, /* an event callback was let in: its routine will be called */
+    OBSERVE_SOCKET_RESERVED  /* after OBSERVE_SOCKET_CALL: it was a reserved slot's function (R-STRUCT-14) */
 };
 
 /* What the WDK puts in order: whatever a thread did before it released an object has happened for everybody who

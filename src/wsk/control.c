@@ -8,7 +8,7 @@
 #include "wsk/wskp.h"
 
 #define ON(category)  (1u << (category))
-#define OF_STREAMS    (ON(WSK_LISTEN) | ON(WSK_CONNECTION))
+#define OF_STREAMS    (ON(WSK_LISTEN) | ON(WSK_CONNECTION) | ON(WSK_STREAM))
 #define ALL_BUT_BASIC (OF_STREAMS | ON(WSK_DATAGRAM))
 
 enum option_flags {
@@ -45,7 +45,8 @@ static const struct option_row option_rows[] = {
      SHADOW(reuse), "SO_REUSEADDR"},
     {SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 4, ALL_BUT_BASIC, BOTH | OPTION_IRP | OPTION_FLAG | OPTION_BEFORE_BIND,
      0, SHADOW(exclusive), "SO_EXCLUSIVEADDRUSE"},
-    {SOL_SOCKET, SO_ERROR, 4, ON(WSK_CONNECTION), OPTION_GET, TRANSPORT_OPTION_ERROR, 0, "SO_ERROR"},
+    {SOL_SOCKET, SO_ERROR, 4, ON(WSK_CONNECTION) | ON(WSK_STREAM), OPTION_GET, TRANSPORT_OPTION_ERROR, 0,
+     "SO_ERROR"},
     {IPPROTO_TCP, TCP_NODELAY, 4, OF_STREAMS, BOTH | OPTION_FLAG, TRANSPORT_OPTION_NODELAY, 0, "TCP_NODELAY"},
     {IPPROTO_TCP, TCP_KEEPIDLE, 4, OF_STREAMS, BOTH, TRANSPORT_OPTION_KEEPIDLE, 0, "TCP_KEEPIDLE"},
     {IPPROTO_TCP, TCP_KEEPINTVL, 4, OF_STREAMS, BOTH, TRANSPORT_OPTION_KEEPINTVL, 0, "TCP_KEEPINTVL"},
@@ -185,7 +186,7 @@ static NTSTATUS option_do(struct wsk_socket *socket, const struct control *contr
 
     if (row == NULL || (row->flags & OPTION_V6 && socket->family != AF_INET6))
         return STATUS_NOT_SUPPORTED;
-    if (!(row->categories & ON(socket->category)))
+    if (!(row->categories & ON(socket->created)))
         return STATUS_NOT_SUPPORTED; /* C-OPT-36 */
     if ((row->flags & OPTION_IRP) && !control->have_irp)
         return STATUS_INVALID_PARAMETER; /* C-OPT-12, 15, 17, 21 */
@@ -236,7 +237,7 @@ static NTSTATUS ioctl_do(struct wsk_socket *socket, const struct control *contro
 
     switch (control->code) {
     case SIO_WSK_QUERY_RECEIVE_BACKLOG: /* C-IOCTL-24 */
-        if (socket->category != WSK_CONNECTION)
+        if (socket->category != WSK_CONNECTION && socket->category != WSK_STREAM)
             return STATUS_NOT_SUPPORTED;
         if (socket->state < WSK_STATE_CONNECTED)
             return STATUS_INVALID_DEVICE_STATE;

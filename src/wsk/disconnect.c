@@ -77,8 +77,8 @@ void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
     fin_ended(socket, status);
 }
 
-/* lock held: WskDisconnect(WSK_FLAG_ABORTIVE) (R-DISC-07, 08). */
-static void disconnect_abort(struct wsk_socket *socket)
+/* R-DISC-07, 08. */
+void wsk_disconnect_abort(struct wsk_socket *socket)
 {
     if (!wsk_fully_disconnected(socket))
         WSK_TRANSPORT_OPS->abort(socket->transport);
@@ -98,7 +98,7 @@ static NTSTATUS disconnect_abortive(struct wsk_socket *socket, PIRP Irp, KIRQL i
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, STATUS_INVALID_DEVICE_STATE); /* C-DISC-04 */
     }
-    disconnect_abort(socket);
+    wsk_disconnect_abort(socket);
     return wsk_op_finish(socket, Irp, STATUS_SUCCESS, 0, FALSE, irql);
 }
 

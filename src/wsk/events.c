@@ -197,7 +197,8 @@ void wsk_event_disables_end(struct wsk_socket *socket)
 /* What the mask may hold on this category (C-EVT-13). */
 static BOOLEAN mask_fits(const struct wsk_socket *socket, ULONG mask)
 {
-    ULONG allowed = socket->category == WSK_LISTEN       ? WSK_EVENT_ACCEPT | CONNECTION_EVENTS
+    ULONG allowed = socket->category == WSK_LISTEN || socket->category == WSK_STREAM
+                        ? WSK_EVENT_ACCEPT | CONNECTION_EVENTS
                     : socket->category == WSK_CONNECTION ? CONNECTION_EVENTS
                     : socket->category == WSK_DATAGRAM   ? WSK_EVENT_RECEIVE_FROM
                                                          : 0;

@@ -23,6 +23,8 @@ static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_EVENT_DISABLE] = "WskControlSocket(WSK_EVENT_DISABLE)",
     [WSK_OP_ACCEPT] = "WskAccept",
     [WSK_OP_CONNECT] = "WskConnect",
+    [WSK_OP_CONNECT_EX] = "WskConnectEx",
+    [WSK_OP_LISTEN] = "WskListen",
     [WSK_OP_SEND] = "WskSend",
     [WSK_OP_RECEIVE] = "WskReceive",
     [WSK_OP_DISCONNECT] = "WskDisconnect",
@@ -33,6 +35,8 @@ static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_SEND_TO] = "WskSendTo",
     [WSK_OP_SEND_MESSAGES] = "WskSendMessages",
     [WSK_OP_RECEIVE_FROM] = "WskReceiveFrom",
+    [WSK_OP_SEND_EX] = "WskSendEx",
+    [WSK_OP_RECEIVE_EX] = "WskReceiveEx",
 };
 
 const char *wsk_op_name(enum wsk_op_kind kind)
@@ -126,6 +130,7 @@ static void op_cancel_locked(struct wsk_socket *socket, PIRP Irp)
         wsk_datagram_cancel(socket, Irp);
         break;
     case WSK_OP_CONNECT:
+    case WSK_OP_CONNECT_EX:
     case WSK_OP_SOCKET_CONNECT:
         wsk_connect_cancel(socket, Irp);
         break;

@@ -473,20 +473,13 @@ static NTSTATUS receive_check(const WSK_BUF *buffer, ULONG flags)
     return wsk_buffer_check(buffer, FALSE);
 }
 
-/* WskReceive (nc-wsk-pfn_wsk_receive): bytes into the MDL chain of Buffer, which stays the driver's until
- * completion. Ends with the bytes at hand (0 = end of stream), or as the flags say.  <= DISPATCH_LEVEL.
- * STATUS_SUCCESS, STATUS_PENDING, STATUS_INVALID_PARAMETER, STATUS_INVALID_DEVICE_STATE (not connected),
- * STATUS_NOT_SUPPORTED, STATUS_FILE_FORCED_CLOSED, or the connection's end. */
-NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
+/* The call was let in. */
+static NTSTATUS receive_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
     union wsk_arguments *arguments;
-    struct wsk_socket *socket;
     NTSTATUS status;
     KIRQL irql;
 
-    status = wsk_op_enter(Socket, Irp, WSK_OP_RECEIVE, &socket);
-    if (status != STATUS_SUCCESS)
-        return status;
     status = receive_check(Buffer, Flags);
     if (status != STATUS_SUCCESS)
         return wsk_op_fail(Irp, status);
@@ -511,6 +504,39 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
     wsk_op_pend(socket, Irp, &socket->receive.irps);
     wsk_unlock(socket, irql);
     return STATUS_PENDING;
+}
+
+/* WskReceive (nc-wsk-pfn_wsk_receive): bytes into the MDL chain of Buffer, which stays the driver's until
+ * completion. Ends with the bytes at hand (0 = end of stream), or as the flags say.  <= DISPATCH_LEVEL.
+ * STATUS_SUCCESS, STATUS_PENDING, STATUS_INVALID_PARAMETER, STATUS_INVALID_DEVICE_STATE (not connected),
+ * STATUS_NOT_SUPPORTED, STATUS_FILE_FORCED_CLOSED, or the connection's end. */
+NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
+{
+    struct wsk_socket *socket;
+    NTSTATUS status = wsk_op_enter(Socket, Irp, WSK_OP_RECEIVE, &socket);
+
+    return status == STATUS_SUCCESS ? receive_entered(socket, Buffer, Flags, Irp) : status;
+}
+
+/* WskReceiveEx, which drivers must not call (R-STRUCT-14): WskReceive.  A stream has no control information: none
+ * is returned, and *ControlInfoLength and *ControlFlags (NULL: not wanted) say so at once. */
+NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PULONG ControlInfoLength,
+                               PCMSGHDR ControlInfo, PULONG ControlFlags, PIRP Irp)
+{
+    struct wsk_socket *socket;
+    NTSTATUS status = wsk_op_enter(Socket, Irp, WSK_OP_RECEIVE_EX, &socket);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    OBSERVE(socket, OBSERVE_SOCKET_RESERVED, socket, Irp, "WskReceiveEx");
+    wsk_op_of(Irp)->kind = WSK_OP_RECEIVE;
+    if (ControlInfoLength == NULL ? ControlInfo != NULL : *ControlInfoLength != 0 && ControlInfo == NULL)
+        return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER);
+    if (ControlInfoLength != NULL)
+        *ControlInfoLength = 0;
+    if (ControlFlags != NULL)
+        *ControlFlags = 0;
+    return receive_entered(socket, Buffer, Flags, Irp);
 }
 
 void wsk_receive_completed(struct wsk_socket *socket)

@@ -160,7 +160,7 @@ static void one_socket(void *context, struct wsk_client *client, struct wsk_sock
     report.number = socket->number;
     report.client = client;
     report.client_caller = client->caller;
-    report.category = category_name(socket->category);
+    report.category = category_name(socket->created);
     report.state = state_name(socket);
     report.accepted = socket->accepted;
     report.closing = wsk_closing(socket);
@@ -187,7 +187,7 @@ void wsk_report_look(const void *object, struct wsk_report_brief *out)
 {
     const struct wsk_socket *socket = object;
 
-    out->category = category_name(socket->category);
+    out->category = category_name(socket->created);
     out->state = state_name(socket);
     out->number = socket->number;
     out->running = wsk_running(socket);

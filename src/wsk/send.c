@@ -1,5 +1,5 @@
 /*
- * send.c - the send direction of a connection: WskSend (area SEND).
+ * send.c - the send direction of a connection: WskSend (area SEND), and WskConnectEx once it is connected.
  *
  * `irps` holds sends and graceful disconnects that are not yet wholly handed over, in order; at most one send
  * is inside the transport, for the first of them.  A send that was handed over moves to `wait` until its last
@@ -170,7 +170,7 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
         wsk_op_done(socket, irp, STATUS_CANCELLED, 0);
     } else {
         if (status != STATUS_SUCCESS && (socket->latches & WSK_LATCH_ABORTED) &&
-            wsk_op_of(irp)->kind == WSK_OP_SEND)
+            wsk_op_of(irp)->kind != WSK_OP_DISCONNECT)
             status = STATUS_CANCELLED; /* R-DISC-08 */
         send_handed_over(socket, irp, status);
     }
@@ -300,20 +300,13 @@ static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *statu
     return send_done(socket) >= socket->send.handed;
 }
 
-/* WskSend (nc-wsk-pfn_wsk_send): the bytes of Buffer, whose MDL chain stays the driver's until completion. <=
- * DISPATCH_LEVEL.  STATUS_PENDING (normally), STATUS_SUCCESS, STATUS_INVALID_PARAMETER,
- * STATUS_INVALID_DEVICE_STATE (not connected, or after WskDisconnect), STATUS_NOT_SUPPORTED (flag),
- * STATUS_FILE_FORCED_CLOSED, or the connection's end. */
-NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
+/* The call was let in. */
+static NTSTATUS send_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
     union wsk_arguments *arguments;
-    struct wsk_socket *socket;
     NTSTATUS status;
     KIRQL irql;
 
-    status = wsk_op_enter(Socket, Irp, WSK_OP_SEND, &socket);
-    if (status != STATUS_SUCCESS)
-        return status;
     if (Flags & ~(ULONG)WSK_FLAG_NODELAY)
         return wsk_op_fail(Irp, STATUS_NOT_SUPPORTED); /* R-SEND-04 */
     status = wsk_buffer_check(Buffer, FALSE);
@@ -345,4 +338,33 @@ NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP 
     wsk_send_pump(socket);
     wsk_unlock(socket, irql);
     return STATUS_PENDING;
+}
+
+/* WskSend (nc-wsk-pfn_wsk_send): the bytes of Buffer, whose MDL chain stays the driver's until completion. <=
+ * DISPATCH_LEVEL.  STATUS_PENDING (normally), STATUS_SUCCESS, STATUS_INVALID_PARAMETER,
+ * STATUS_INVALID_DEVICE_STATE (not connected, or after WskDisconnect), STATUS_NOT_SUPPORTED (flag),
+ * STATUS_FILE_FORCED_CLOSED, or the connection's end. */
+NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
+{
+    struct wsk_socket *socket;
+    NTSTATUS status = wsk_op_enter(Socket, Irp, WSK_OP_SEND, &socket);
+
+    return status == STATUS_SUCCESS ? send_entered(socket, Buffer, Flags, Irp) : status;
+}
+
+/* WskSendEx, which drivers must not call (R-STRUCT-14): WskSend.  A stream has no control information, what comes
+ * with it is not looked at. */
+NTSTATUS WSKAPI wsk_send_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, ULONG ControlInfoLength,
+                            PCMSGHDR ControlInfo, PIRP Irp)
+{
+    struct wsk_socket *socket;
+    NTSTATUS status = wsk_op_enter(Socket, Irp, WSK_OP_SEND_EX, &socket);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    OBSERVE(socket, OBSERVE_SOCKET_RESERVED, socket, Irp, "WskSendEx");
+    wsk_op_of(Irp)->kind = WSK_OP_SEND;
+    if ((ControlInfo == NULL) != (ControlInfoLength == 0))
+        return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER);
+    return send_entered(socket, Buffer, Flags, Irp);
 }

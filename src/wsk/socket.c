@@ -20,13 +20,19 @@ UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event)
 {
     switch (event) {
     case WSK_EV_BIND:
-        return state == WSK_STATE_OPEN && (category == WSK_CONNECTION || category == WSK_DATAGRAM)
+        return state == WSK_STATE_OPEN &&
+                       (category == WSK_CONNECTION || category == WSK_DATAGRAM || category == WSK_STREAM)
                    ? WSK_STATE_BOUND
                    : 0;
     case WSK_EV_LISTEN:
-        return state == WSK_STATE_OPEN && category == WSK_LISTEN ? WSK_STATE_LISTENING : 0;
+        return (state == WSK_STATE_OPEN && category == WSK_LISTEN) ||
+                       (state == WSK_STATE_BOUND && category == WSK_STREAM)
+                   ? WSK_STATE_LISTENING
+                   : 0;
     case WSK_EV_CONNECT:
-        return state == WSK_STATE_BOUND && category == WSK_CONNECTION ? WSK_STATE_CONNECTING : 0; /* W-03 */
+        return state == WSK_STATE_BOUND && (category == WSK_CONNECTION || category == WSK_STREAM)
+                   ? WSK_STATE_CONNECTING
+                   : 0; /* W-03 */
     case WSK_EV_CONNECT_OK:
         return state == WSK_STATE_CONNECTING ? WSK_STATE_CONNECTED : 0;
     case WSK_EV_CONNECT_FAILED:
@@ -147,6 +153,8 @@ static const VOID *provider_table(enum wsk_category category)
         return &wsk_connection_dispatch;
     case WSK_DATAGRAM:
         return &wsk_datagram_dispatch;
+    case WSK_STREAM:
+        return &wsk_stream_dispatch;
     default:
         return &wsk_basic_dispatch;
     }
@@ -164,6 +172,23 @@ static ULONG static_events(const struct wsk_client *client, enum wsk_category ca
     if (category == WSK_DATAGRAM)
         return kinds & WSK_CALLBACK_RECEIVE_FROM;
     return 0;
+}
+
+void wsk_socket_become(struct wsk_socket *socket, enum wsk_category role)
+{
+    const WSK_CLIENT_STREAM_DISPATCH *tables = socket->stream;
+
+    if (socket->created != WSK_STREAM || socket->category == role)
+        return;
+    socket->category = (UCHAR)role;
+    socket->client_dispatch = tables == NULL           ? NULL
+                              : role == WSK_LISTEN     ? (const VOID *)tables->Listen
+                              : role == WSK_CONNECTION ? (const VOID *)tables->Connect
+                                                       : tables;
+    socket->static_events = static_events(socket->client, role);
+    wsk_event_disable(socket, WSK_GATE_KINDS);
+    wsk_event_enable(socket,
+                     wsk_event_with_function((UCHAR)role, socket->client_dispatch, socket->static_events));
 }
 
 /* What a socket of its category needs besides itself. */
@@ -198,7 +223,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
         return STATUS_INSUFFICIENT_RESOURCES;
     socket->number = (ULONG64)__atomic_add_fetch(&socket_numbers, 1, __ATOMIC_RELAXED);
     socket->public.Dispatch = provider_table(category);
-    socket->category = (UCHAR)category;
+    socket->category = socket->created = (UCHAR)category;
     socket->state = WSK_STATE_OPEN;
     socket->family = family;
     socket->type = type;
@@ -207,6 +232,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     socket->client = client;
     socket->context = context;
     socket->client_dispatch = dispatch;
+    socket->stream = category == WSK_STREAM ? dispatch : NULL;
     socket->accepted = accepted != NULL;
     ke_initialize_spin_lock(&socket->lock);
     InitializeListHead(&socket->disables);
@@ -270,7 +296,7 @@ static NTSTATUS check_combination(enum wsk_category category, ADDRESS_FAMILY fam
     case SOCK_STREAM:
         if (protocol != IPPROTO_TCP)
             return STATUS_PROTOCOL_UNREACHABLE; /* D-18 */
-        return category == WSK_BASIC || category == WSK_LISTEN || category == WSK_CONNECTION
+        return category != WSK_DATAGRAM         /* C-AF-07 */
                    ? STATUS_SUCCESS
                    : STATUS_NOT_SUPPORTED;
     case SOCK_DGRAM:

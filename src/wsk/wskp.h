@@ -131,6 +131,8 @@ enum wsk_op_kind {
     WSK_OP_EVENT_DISABLE,
     WSK_OP_ACCEPT,
     WSK_OP_CONNECT,
+    WSK_OP_CONNECT_EX,
+    WSK_OP_LISTEN,
     WSK_OP_SEND,
     WSK_OP_RECEIVE,
     WSK_OP_DISCONNECT,
@@ -141,6 +143,8 @@ enum wsk_op_kind {
     WSK_OP_SEND_TO,
     WSK_OP_SEND_MESSAGES,
     WSK_OP_RECEIVE_FROM,
+    WSK_OP_SEND_EX,    /* the name of a call; the operation is a WSK_OP_SEND */
+    WSK_OP_RECEIVE_EX, /* the same of WSK_OP_RECEIVE */
     WSK_OP_MAX
 };
 
@@ -182,7 +186,7 @@ union wsk_arguments {
         SIZE_T length;
         ULONG offset;
         ULONG flags;
-    } buffer; /* send, receive, disconnect */
+    } buffer; /* send, receive, disconnect, connect with a buffer */
     struct {
         PMDL mdl;
         SIZE_T length;
@@ -233,7 +237,10 @@ static inline PIRP wsk_irp_of_link(PLIST_ENTRY link)
 
 enum wsk_category { WSK_BASIC, WSK_LISTEN, WSK_CONNECTION, WSK_DATAGRAM, WSK_STREAM };
 
-/* One enum for all categories; which events are legal in which state: wsk_transition() in socket.c. */
+/* A stream socket behaves as WSK_STREAM until it takes a role, then as WSK_LISTEN or WSK_CONNECTION; what it was
+ * created as stands beside that (struct wsk_socket).
+ *
+ * One enum for all categories; which events are legal in which state: wsk_transition() in socket.c. */
 enum wsk_state {
     WSK_STATE_OPEN = 1, /* created, unbound */
     WSK_STATE_BOUND,
@@ -246,7 +253,7 @@ enum wsk_state {
 
 enum wsk_event {
     WSK_EV_BIND = 1, /* WskBind on the way */
-    WSK_EV_LISTEN,   /* bind of a listening socket */
+    WSK_EV_LISTEN,   /* bind of a listening socket, WskListen of a stream socket */
     WSK_EV_CONNECT,
     WSK_EV_CONNECT_OK,
     WSK_EV_CONNECT_FAILED,
@@ -325,7 +332,7 @@ struct wsk_socket {
     volatile LONG references; /* memory only: never delays a close */
     ULONG latches;
     ULONG magic;
-    UCHAR category;
+    UCHAR category; /* what it behaves as */
     UCHAR state;
     UCHAR wanted;   /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
     UCHAR accepted; /* came from a listener */
@@ -373,6 +380,7 @@ struct wsk_socket {
     unsigned processor;  /* its transport loop */
     ULONG static_events; /* callbacks that can neither be disabled nor enabled again (C-EVT-20) */
     NTSTATUS death;
+    UCHAR created; /* enum wsk_category: WSK_STREAM whatever its role (reports, options) */
     PIRP close_irp;
     struct wsk_carrier carriers[WSK_LANES];
     ULONG64 number; /* 1, 2, 3 ... for reports */
@@ -400,8 +408,9 @@ struct wsk_socket {
         struct transport_op op;
     } connect;
 
-    struct wsk_datagram *datagram; /* datagram sockets only (datagram.h) */
-    struct wsk_inspect *inspect;   /* from a listener in conditional mode only (inspect.c) */
+    const WSK_CLIENT_STREAM_DISPATCH *stream; /* of a stream socket: both roles' tables, or NULL */
+    struct wsk_datagram *datagram;            /* datagram sockets only (datagram.h) */
+    struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
 
     struct { /* options kept for the client (control.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
@@ -430,6 +439,9 @@ void wsk_socket_discard(struct wsk_socket *socket);
 /* The one transition function: the state after event, or 0 when the event is illegal in that state. */
 UCHAR wsk_transition(UCHAR category, UCHAR state, enum wsk_event event);
 BOOLEAN wsk_move(struct wsk_socket *socket, enum wsk_event event);
+/* lock held: a stream socket takes the role WSK_LISTEN or WSK_CONNECTION with that role's table, or becomes
+ * WSK_STREAM again when its connect failed.  Nothing happens to a socket of another category. */
+void wsk_socket_become(struct wsk_socket *socket, enum wsk_category role);
 BOOLEAN wsk_socket_valid(struct wsk_socket *socket);
 void wsk_quarantine_flush(void);
 /* Calls fn for each open socket of each client (reports). */
@@ -554,6 +566,8 @@ void wsk_event_disables_end(struct wsk_socket *socket);
 
 /* receive.c */
 NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PULONG ControlInfoLength,
+                               PCMSGHDR ControlInfo, PULONG ControlFlags, PIRP Irp);
 void wsk_receive_initialize(struct wsk_socket *socket);
 /* transport_config.ahead: fetches what the end of this receive will touch. */
 void wsk_receive_ahead(struct transport_op *op, unsigned steps);
@@ -580,6 +594,8 @@ void wsk_data_close(struct wsk_socket *socket); /* lock held, nothing is under w
 
 /* send.c, disconnect.c */
 NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_send_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, ULONG ControlInfoLength,
+                            PCMSGHDR ControlInfo, PIRP Irp);
 NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
 void wsk_send_initialize(struct wsk_socket *socket);
 void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp);
@@ -593,6 +609,8 @@ void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp);
 void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t bytes);
 /* lock held: both directions are finished: nothing is left to abort (C-CLOSE-38..40). */
 BOOLEAN wsk_fully_disconnected(const struct wsk_socket *socket);
+/* lock held: resets the connection; what WskDisconnect(WSK_FLAG_ABORTIVE) does. */
+void wsk_disconnect_abort(struct wsk_socket *socket);
 /* lock held: the transport says that the connection is dead, or we have aborted it.  Ends sends and
  * disconnects; the caller lets wsk_receive_pump end the receives. */
 void wsk_connection_died(struct wsk_socket *socket, NTSTATUS status);
@@ -600,6 +618,9 @@ void wsk_connection_died(struct wsk_socket *socket, NTSTATUS status);
 /* connection.c, listen.c, basic.c, control.c */
 NTSTATUS WSKAPI wsk_bind(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, ULONG Flags, PIRP Irp);
 NTSTATUS WSKAPI wsk_connect(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, ULONG Flags, PIRP Irp);
+NTSTATUS WSKAPI wsk_connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK_BUF Buffer, ULONG Flags,
+                               PIRP Irp);
+NTSTATUS WSKAPI wsk_listen(PWSK_SOCKET Socket, PIRP Irp);
 NTSTATUS WSKAPI wsk_get_local_address(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, PIRP Irp);
 NTSTATUS WSKAPI wsk_get_remote_address(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PIRP Irp);
 NTSTATUS WSKAPI wsk_control_socket(PWSK_SOCKET Socket, WSK_CONTROL_SOCKET_TYPE RequestType, ULONG ControlCode,
@@ -609,9 +630,10 @@ NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSo
                            const WSK_CLIENT_CONNECTION_DISPATCH *AcceptSocketDispatch, PSOCKADDR LocalAddress,
                            PSOCKADDR RemoteAddress, PIRP Irp);
 void wsk_connection_initialize(struct wsk_socket *socket);
-void wsk_connection_close(struct wsk_socket *socket); /* lock held: the pending connect */
-void wsk_connect_cancel(struct wsk_socket *socket, PIRP Irp);
-/* lock held, bound: starts the connect for an IRP that holds the gate (WskConnect, WskSocketConnect). */
+void wsk_connection_close(struct wsk_socket *socket);         /* lock held: the pending connect */
+void wsk_connect_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
+/* lock held, bound: starts the connect for an IRP that holds the gate (WskConnect, WskConnectEx,
+ * WskSocketConnect). */
 NTSTATUS wsk_connect_start(struct wsk_socket *socket, const struct transport_address *remote, PIRP Irp,
                            KIRQL irql);
 NTSTATUS wsk_bind_now(struct wsk_socket *socket, const struct transport_address *local); /* lock held */
@@ -691,6 +713,7 @@ extern const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch;
 extern const WSK_PROVIDER_LISTEN_DISPATCH wsk_listen_dispatch;
 extern const WSK_PROVIDER_CONNECTION_DISPATCH wsk_connection_dispatch;
 extern const WSK_PROVIDER_DATAGRAM_DISPATCH wsk_datagram_dispatch;
+extern const WSK_PROVIDER_STREAM_DISPATCH wsk_stream_dispatch;
 
 /* npi_provider.c: WSK as a provider at the Network Module Registrar.  PASSIVE_LEVEL.  Start attaches the NMR
  * style clients that are there; stop detaches them and waits for their sockets to be closed. */

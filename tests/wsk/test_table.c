@@ -16,7 +16,10 @@ static const struct {
 } legal[] = {
     {WSK_CONNECTION, WSK_STATE_OPEN, WSK_EV_BIND, WSK_STATE_BOUND},
     {WSK_DATAGRAM, WSK_STATE_OPEN, WSK_EV_BIND, WSK_STATE_BOUND},
+    {WSK_STREAM, WSK_STATE_OPEN, WSK_EV_BIND, WSK_STATE_BOUND},
     {WSK_LISTEN, WSK_STATE_OPEN, WSK_EV_LISTEN, WSK_STATE_LISTENING},
+    {WSK_STREAM, WSK_STATE_BOUND, WSK_EV_LISTEN, WSK_STATE_LISTENING}, /* R-LISTEN-02 */
+    {WSK_STREAM, WSK_STATE_BOUND, WSK_EV_CONNECT, WSK_STATE_CONNECTING},
     {WSK_CONNECTION, WSK_STATE_BOUND, WSK_EV_CONNECT, WSK_STATE_CONNECTING},
     {WSK_CONNECTION, WSK_STATE_OPEN, WSK_EV_ACCEPTED, WSK_STATE_CONNECTED},
     {-1, WSK_STATE_CONNECTING, WSK_EV_CONNECT_OK, WSK_STATE_CONNECTED},
@@ -31,7 +34,7 @@ static const struct {
     {-1, WSK_STATE_DEAD, WSK_EV_CLOSED, WSK_STATE_CLOSED},
 };
 
-TEST(every_state_and_event, "C-CLOSE-07 C-SOCK-11 W-03")
+TEST(every_state_and_event, "C-CLOSE-07 C-SOCK-08 C-SOCK-11 R-BIND-08 R-LISTEN-02 W-03")
 {
     int category, state, event;
     unsigned i, found = 0;
@@ -50,7 +53,7 @@ TEST(every_state_and_event, "C-CLOSE-07 C-SOCK-11 W-03")
             }
         }
     }
-    EXPECT_EQ(found, 5 + 10 * 5);
+    EXPECT_EQ(found, 8 + 10 * 5);
     EXPECT_EQ(wsk_transition(WSK_CONNECTION, WSK_STATE_OPEN, (enum wsk_event)0), 0);
     EXPECT_EQ(wsk_transition(WSK_CONNECTION, WSK_STATE_OPEN, (enum wsk_event)99), 0);
 }
@@ -206,26 +209,4 @@ TEST(every_function_of_no_socket_at_all, "W-04 D-01 R-REL-05", TEST_MODES(WT_MOD
     }
     wt_close_now(real);
     wt_buffer_free(&buffer);
-}
-
-TEST(slots_that_are_not_built_refuse, "D-01 C-IRP-01", TEST_MODES(WT_MODES))
-{
-    PWSK_SOCKET connection = wt_open(AF_INET, WSK_FLAG_CONNECTION_SOCKET, NULL, NULL);
-    PWSK_SOCKET listener = wt_open(AF_INET, WSK_FLAG_LISTEN_SOCKET, NULL, NULL);
-    WSK_INSPECT_ID id = {0, 0};
-    SOCKADDR_STORAGE address;
-    struct wt_op op;
-
-    wt_op_init(&op);
-    EXPECT_STATUS(
-        wt_returned(&op, wt_connection(connection)
-                             ->WskConnectEx(connection, wt_loopback(&address, AF_INET, 9), NULL, 0, op.irp)),
-        STATUS_NOT_IMPLEMENTED);
-    wt_again(&op);
-    EXPECT_STATUS(
-        wt_returned(&op, wt_listen(listener)->WskInspectComplete(listener, &id, WskInspectAccept, op.irp)),
-        STATUS_NOT_IMPLEMENTED);
-    wt_op_free(&op);
-    wt_close_now(connection);
-    wt_close_now(listener);
 }

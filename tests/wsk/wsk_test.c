@@ -198,6 +198,14 @@ NTSTATUS wt_socket(struct wt_op *op, ADDRESS_FAMILY family, ULONG flags, PVOID c
                                                   dispatch, NULL, NULL, NULL, op->irp));
 }
 
+static BOOLEAN is_stream(PWSK_SOCKET socket)
+{
+    return socket->Dispatch == &wsk_stream_dispatch;
+}
+
+/* The function of the socket's own table: those of stream sockets stand elsewhere. */
+#define SLOT(socket, name) (is_stream(socket) ? wt_stream(socket)->name : wt_connection(socket)->name)
+
 NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address)
 {
     return wt_returned(op, wt_connection(socket)->WskBind(socket, address, 0, op->irp));
@@ -205,29 +213,39 @@ NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address)
 
 NTSTATUS wt_connect(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address)
 {
-    return wt_returned(op, wt_connection(socket)->WskConnect(socket, address, 0, op->irp));
+    return wt_returned(op, SLOT(socket, WskConnect)(socket, address, 0, op->irp));
+}
+
+NTSTATUS wt_connect_ex(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address, PWSK_BUF buffer)
+{
+    return wt_returned(op, SLOT(socket, WskConnectEx)(socket, address, buffer, 0, op->irp));
+}
+
+NTSTATUS wt_local_address(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address)
+{
+    return wt_returned(op, SLOT(socket, WskGetLocalAddress)(socket, address, op->irp));
 }
 
 NTSTATUS wt_accept(PWSK_SOCKET socket, struct wt_op *op, PVOID context,
                    const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, PSOCKADDR local, PSOCKADDR remote)
 {
-    return wt_returned(op,
-                       wt_listen(socket)->WskAccept(socket, 0, context, dispatch, local, remote, op->irp));
+    return wt_returned(op, (is_stream(socket) ? wt_stream(socket)->WskAccept : wt_listen(socket)->WskAccept)(
+                               socket, 0, context, dispatch, local, remote, op->irp));
 }
 
 NTSTATUS wt_send(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags)
 {
-    return wt_returned(op, wt_connection(socket)->WskSend(socket, buffer, flags, op->irp));
+    return wt_returned(op, SLOT(socket, WskSend)(socket, buffer, flags, op->irp));
 }
 
 NTSTATUS wt_receive(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags)
 {
-    return wt_returned(op, wt_connection(socket)->WskReceive(socket, buffer, flags, op->irp));
+    return wt_returned(op, SLOT(socket, WskReceive)(socket, buffer, flags, op->irp));
 }
 
 NTSTATUS wt_disconnect(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags)
 {
-    return wt_returned(op, wt_connection(socket)->WskDisconnect(socket, buffer, flags, op->irp));
+    return wt_returned(op, SLOT(socket, WskDisconnect)(socket, buffer, flags, op->irp));
 }
 
 NTSTATUS wt_send_to(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, PSOCKADDR remote,
@@ -278,7 +296,7 @@ NTSTATUS wt_events(PWSK_SOCKET socket, ULONG mask, struct wt_op *op)
 
 NTSTATUS wt_release(PWSK_SOCKET socket, PWSK_DATA_INDICATION list)
 {
-    return wt_connection(socket)->WskRelease(socket, list);
+    return SLOT(socket, WskRelease)(socket, list);
 }
 
 /* ---- in one go ---------------------------------------------------------------------------------------- */

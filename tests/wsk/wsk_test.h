@@ -119,6 +119,9 @@ NTSTATUS wt_returned(struct wt_op *op, NTSTATUS status);
 NTSTATUS wt_socket(struct wt_op *op, ADDRESS_FAMILY family, ULONG flags, PVOID context, const VOID *dispatch);
 NTSTATUS wt_bind(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address);
 NTSTATUS wt_connect(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address);
+NTSTATUS wt_connect_ex(PWSK_SOCKET socket, struct wt_op *op, PSOCKADDR address, PWSK_BUF buffer);
+NTSTATUS wt_local_address(PWSK_SOCKET socket, struct wt_op *op,
+                          PSOCKADDR address); /* not of listening sockets */
 NTSTATUS wt_accept(PWSK_SOCKET socket, struct wt_op *op, PVOID context,
                    const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, PSOCKADDR local, PSOCKADDR remote);
 NTSTATUS wt_send(PWSK_SOCKET socket, struct wt_op *op, PWSK_BUF buffer, ULONG flags);
@@ -186,6 +189,10 @@ static inline const WSK_PROVIDER_CONNECTION_DISPATCH *wt_connection(PWSK_SOCKET 
     return socket->Dispatch;
 }
 static inline const WSK_PROVIDER_DATAGRAM_DISPATCH *wt_datagram(PWSK_SOCKET socket)
+{
+    return socket->Dispatch;
+}
+static inline const WSK_PROVIDER_STREAM_DISPATCH *wt_stream(PWSK_SOCKET socket)
 {
     return socket->Dispatch;
 }
