@@ -35,8 +35,10 @@ int32_t common_listen(struct transport_socket *socket, int backlog)
         status = STATUS_INVALID_DEVICE_STATE;
     else if (listen(socket->fd, backlog > 0 ? backlog : SOMAXCONN) < 0)
         status = transport_errno_status(errno);
-    else
+    else {
         socket->phase = PHASE_LISTENING;
+        address_refresh_local(socket); /* a failed connect may have cost it its port (not_connected) */
+    }
     lock_release(&socket->lock);
     return status;
 }
@@ -144,12 +146,18 @@ static int32_t connected(struct transport_socket *socket)
 }
 
 /* This attempt is over and the socket may try another address: the kernel must forget it, too, or it answers
- * the next connect() with the end of this one. */
+ * the next connect() with the end of this one.  With the attempt a port goes that the kernel had picked: it is
+ * taken back.  Where another process was quicker, the next attempt has another one. */
 static int32_t not_connected(struct transport_socket *socket, int32_t status)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct sockaddr_storage claim;
+    socklen_t length;
     connect(socket->fd, &nobody, sizeof(nobody));
+    if (socket->bound && address_to_linux(&socket->port_claim, &claim, &length) == STATUS_SUCCESS)
+        bind(socket->fd, (struct sockaddr *)&claim, length); /* EINVAL: it has kept its port */
     socket->phase = PHASE_NEW;
+    address_refresh_local(socket);
     return status;
 }
 
