@@ -51,10 +51,10 @@ TEST_MATRIX(WT_MODES);
 
 /* ---- C-CLOSE-04, R-CLOSE-01: where the function stands ------------------------------------------------ */
 
-TEST_PARTIAL(close_stands_at_the_basic_position, "C-CLOSE-04 R-CLOSE-01 C-CLOSE-26",
-             "datagram and stream sockets come with issue 3")
+TEST(close_stands_at_the_basic_position, "C-CLOSE-04 R-CLOSE-01 C-CLOSE-26")
 {
-    static const ULONG flags[] = {WSK_FLAG_BASIC_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_CONNECTION_SOCKET};
+    static const ULONG flags[] = {WSK_FLAG_BASIC_SOCKET, WSK_FLAG_LISTEN_SOCKET, WSK_FLAG_CONNECTION_SOCKET,
+                                  WSK_FLAG_DATAGRAM_SOCKET, WSK_FLAG_STREAM_SOCKET};
     NTSTATUS(WSKAPI * close)(PWSK_SOCKET, PIRP);
     PWSK_SOCKET socket;
     unsigned i;
@@ -68,12 +68,14 @@ TEST_PARTIAL(close_stands_at_the_basic_position, "C-CLOSE-04 R-CLOSE-01 C-CLOSE-
             EXPECT(wt_listen(socket)->WskCloseSocket == close);
         if (flags[i] == WSK_FLAG_CONNECTION_SOCKET)
             EXPECT(wt_connection(socket)->WskCloseSocket == close);
+        if (flags[i] == WSK_FLAG_DATAGRAM_SOCKET)
+            EXPECT(wt_datagram(socket)->WskCloseSocket == close);
+        if (flags[i] == WSK_FLAG_STREAM_SOCKET)
+            EXPECT(wt_stream(socket)->WskCloseSocket == close);
         wt_close_now(socket);
     }
     socket = wt_accepted(AF_INET, NULL, NULL, &peer); /* accepted ones included */
     EXPECT(wt_connection(socket)->WskCloseSocket == wt_basic(socket)->WskCloseSocket);
-    EXPECT(FIELD_OFFSET(WSK_PROVIDER_DATAGRAM_DISPATCH, WskCloseSocket) ==
-           FIELD_OFFSET(WSK_PROVIDER_BASIC_DISPATCH, WskCloseSocket));
     wt_close_now(socket);
     peer_close(peer);
 }
