@@ -204,3 +204,23 @@ TEST(a_basic_socket_closes_at_once, "C-CLOSE-04 C-CLOSE-07 C-CLOSE-36 C-CLOSE-43
         wt_op_free(&ops[i]);
     }
 }
+
+TEST(protocol_numbers, "C-AF-12 C-AF-13", TEST_MODES("natural/dispatch"))
+{
+    static const struct {
+        int number, expected;
+    } rows[] = {
+        {IPPROTO_IP, 0},        {IPPROTO_ICMP, 1},     {IPPROTO_IGMP, 2},   {IPPROTO_GGP, 3},
+        {IPPROTO_IPV4, 4},      {IPPROTO_ST, 5},       {IPPROTO_TCP, 6},    {IPPROTO_CBT, 7},
+        {IPPROTO_EGP, 8},       {IPPROTO_IGP, 9},      {IPPROTO_PUP, 12},   {IPPROTO_UDP, 17},
+        {IPPROTO_IDP, 22},      {IPPROTO_RDP, 27},     {IPPROTO_ND, 77},    {IPPROTO_ICLFXBM, 78},
+        {IPPROTO_PIM, 103},     {IPPROTO_PGM, 113},    {IPPROTO_L2TP, 115}, {IPPROTO_SCTP, 132},
+        {IPPROTO_RAW, 255},     {IPPROTO_HOPOPTS, 0},  {IPPROTO_IPV6, 41},  {IPPROTO_ROUTING, 43},
+        {IPPROTO_FRAGMENT, 44}, {IPPROTO_ESP, 50},     {IPPROTO_AH, 51},    {IPPROTO_ICMPV6, 58},
+        {IPPROTO_NONE, 59},     {IPPROTO_DSTOPTS, 60},
+    };
+    unsigned i;
+
+    for (i = 0; i < RTL_NUMBER_OF(rows); i++)
+        EXPECT_EQ(rows[i].number, rows[i].expected);
+}
