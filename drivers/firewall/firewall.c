@@ -23,10 +23,12 @@
 
 #define FIREWALL_TAG 'llaW'
 
-/* A request that is not decided yet. */
+/* A request: from its WskInspectEvent until it is rejected, aborted, or a client of ours. */
 typedef struct _FW_REQUEST {
-    LIST_ENTRY Link; /* in FwRequests, under FwLock, until somebody takes it out */
+    LIST_ENTRY Link; /* in FwRequests; under FwLock, like what follows */
     WSK_INSPECT_ID Id;
+    BOOLEAN Decided;
+    BOOLEAN LetIn; /* it has a slot */
 } FW_REQUEST, *PFW_REQUEST;
 
 /* A client that was let in. */
@@ -66,8 +68,9 @@ static KSPIN_LOCK FwLock;
 static LIST_ENTRY FwRequests, FwClients; /* and what follows under FwLock */
 static BOOLEAN FwDeciding;               /* the work item is queued or runs */
 static BOOLEAN FwUnloading;
-static ULONG FwInside; /* clients let in and not closed */
-static KEVENT FwIdle;  /* the work item does not run and will not */
+static ULONG FwInside;        /* clients let in and not closed */
+static KEVENT FwIdle;         /* the work item does not run and will not */
+static CLIENT_REQUEST FwCall; /* the work item's */
 static ULONG FwLetIn, FwTurnedAway, FwGaveUp;
 
 /* ---- decisions ---------------------------------------------------------------------------------------- */
@@ -113,85 +116,109 @@ static WSK_INSPECT_ACTION WSKAPI FwInspectEvent(PVOID SocketContext, PSOCKADDR L
     return WskInspectPend;
 }
 
-static NTSTATUS WSKAPI FwAbortEvent(PVOID SocketContext, PWSK_INSPECT_ID InspectID)
+/* FwLock held: the request of this id, or NULL when it is over. */
+static PFW_REQUEST FwFind(_In_ CONST WSK_INSPECT_ID *Id)
 {
     PLIST_ENTRY Link;
-    PFW_REQUEST Found = NULL;
+
+    for (Link = FwRequests.Flink; Link != &FwRequests; Link = Link->Flink) {
+        PFW_REQUEST Request = CONTAINING_RECORD(Link, FW_REQUEST, Link);
+
+        if (FwSameId(&Request->Id, Id)) {
+            return Request;
+        }
+    }
+    return NULL;
+}
+
+/* FwLock held: the request is over; its slot stays taken if it has become a client. */
+static VOID FwForget(_In_ PFW_REQUEST Request, _In_ BOOLEAN Client)
+{
+    if (Request->LetIn && !Client) {
+        FwInside--;
+    }
+    RemoveEntryList(&Request->Link);
+    ExFreePoolWithTag(Request, FIREWALL_TAG);
+}
+
+/* It has given up: undecided, decided just now, or let in and not yet handed to us. */
+static NTSTATUS WSKAPI FwAbortEvent(PVOID SocketContext, PWSK_INSPECT_ID InspectID)
+{
+    PFW_REQUEST Request;
     KIRQL Irql;
 
     UNREFERENCED_PARAMETER(SocketContext);
     KeAcquireSpinLock(&FwLock, &Irql);
-    for (Link = FwRequests.Flink; Link != &FwRequests && Found == NULL; Link = Link->Flink) {
-        PFW_REQUEST Request = CONTAINING_RECORD(Link, FW_REQUEST, Link);
-
-        if (FwSameId(&Request->Id, InspectID)) {
-            Found = Request;
-        }
-    }
-    FwGaveUp++;
-    if (Found != NULL) {
-        RemoveEntryList(&Found->Link);
+    Request = FwFind(InspectID);
+    if (Request != NULL) {
+        FwForget(Request, FALSE);
+        FwGaveUp++;
     }
     KeReleaseSpinLock(&FwLock, Irql);
-    if (Found != NULL) { /* else it is being decided: WskInspectComplete finds nothing any more */
-        ExFreePoolWithTag(Found, FIREWALL_TAG);
-    }
     return STATUS_SUCCESS;
 }
 
-static VOID FwTell(_Inout_ PCLIENT_REQUEST Call, _In_ PFW_REQUEST Request, _In_ BOOLEAN LetIn)
+/* Tells one decision.  Meanwhile the request may come back as a client, or be aborted: then it is gone afterwards. */
+static VOID FwTell(_Inout_ PCLIENT_REQUEST Call, _In_ WSK_INSPECT_ID Id, _In_ BOOLEAN LetIn)
 {
     CONST WSK_PROVIDER_LISTEN_DISPATCH *Provider = (CONST WSK_PROVIDER_LISTEN_DISPATCH *)FwListener->Dispatch;
+    PFW_REQUEST Request;
     NTSTATUS Status;
     KIRQL Irql;
 
-    Provider->WskInspectComplete(FwListener, &Request->Id, LetIn ? WskInspectAccept : WskInspectReject,
+    Provider->WskInspectComplete(FwListener, &Id, LetIn ? WskInspectAccept : WskInspectReject,
                                  ClientRequestStart(Call));
     Status = ClientRequestWait(Call);
     KeAcquireSpinLock(&FwLock, &Irql);
-    if (!NT_SUCCESS(Status)) {
-        FwInside -= LetIn; /* it has given up: the slot is free */
-    } else if (LetIn) {
-        FwLetIn++;
-    } else {
-        FwTurnedAway++;
+    Request = FwFind(&Id);
+    if (Request != NULL && (!LetIn || !NT_SUCCESS(Status))) {
+        FwForget(Request, FALSE);
+    }
+    if (NT_SUCCESS(Status)) {
+        FwLetIn += LetIn;
+        FwTurnedAway += !LetIn;
     }
     KeReleaseSpinLock(&FwLock, Irql);
 }
 
-/* A work item: decides what is there, one by one.  FwIdle says when none is left. */
+/* FwLock held: decides the next request; FALSE when none is left. */
+static BOOLEAN FwDecideNext(_Out_ WSK_INSPECT_ID *Id, _Out_ PBOOLEAN LetIn)
+{
+    PLIST_ENTRY Link;
+
+    for (Link = FwRequests.Flink; Link != &FwRequests; Link = Link->Flink) {
+        PFW_REQUEST Request = CONTAINING_RECORD(Link, FW_REQUEST, Link);
+
+        if (!Request->Decided) {
+            Request->Decided = TRUE;
+            Request->LetIn = *LetIn = !FwUnloading && FwInside < FIREWALL_MOST;
+            FwInside += Request->LetIn;
+            *Id = Request->Id;
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* The work item: decides what is there, one by one.  FwIdle says when none is left. */
 static VOID FwDecide(PVOID IoObject, PVOID Context, PIO_WORKITEM IoWorkItem)
 {
-    CLIENT_REQUEST Call;
-    BOOLEAN HaveCall = NT_SUCCESS(ClientRequestCreate(&Call));
+    WSK_INSPECT_ID Id;
+    BOOLEAN LetIn;
     KIRQL Irql;
 
     UNREFERENCED_PARAMETER(IoObject);
     UNREFERENCED_PARAMETER(Context);
     UNREFERENCED_PARAMETER(IoWorkItem);
     KeAcquireSpinLock(&FwLock, &Irql);
-    while (!IsListEmpty(&FwRequests)) {
-        PFW_REQUEST Request = CONTAINING_RECORD(RemoveHeadList(&FwRequests), FW_REQUEST, Link);
-        BOOLEAN LetIn = !FwUnloading && FwInside < FIREWALL_MOST;
-
-        FwInside += LetIn;
+    while (FwDecideNext(&Id, &LetIn)) {
         KeReleaseSpinLock(&FwLock, Irql);
-        if (HaveCall) {
-            FwTell(&Call, Request, LetIn);
-        }
-        ExFreePoolWithTag(Request,
-                          FIREWALL_TAG); /* without a call it stays undecided until the client gives up */
+        FwTell(&FwCall, Id, LetIn);
         KeAcquireSpinLock(&FwLock, &Irql);
-        if (!HaveCall) {
-            FwInside -= LetIn;
-        }
     }
     FwDeciding = FALSE;
     KeSetEvent(&FwIdle, IO_NO_INCREMENT, FALSE);
     KeReleaseSpinLock(&FwLock, Irql);
-    if (HaveCall) {
-        ClientRequestFree(&Call);
-    }
 }
 
 /* ---- clients ------------------------------------------------------------------------------------------ */
@@ -292,12 +319,25 @@ static PFW_CLIENT FwNew(_In_ PWSK_SOCKET Socket)
     return Client;
 }
 
+/* Which request has become this connection. */
+static VOID FwIdOf(_In_ PWSK_SOCKET AcceptSocket, _Out_ WSK_INSPECT_ID *Id)
+{
+    SIZE_T Size;
+
+    RtlZeroMemory(Id, sizeof(*Id));
+    ((CONST WSK_PROVIDER_BASIC_DISPATCH *)AcceptSocket->Dispatch)
+        ->WskControlSocket(AcceptSocket, WskIoctl, SIO_WSK_QUERY_INSPECT_ID, 0, 0, NULL, sizeof(*Id), Id,
+                           &Size, NULL);
+}
+
 static NTSTATUS WSKAPI FwAcceptEvent(PVOID SocketContext, ULONG Flags, PSOCKADDR LocalAddress,
                                      PSOCKADDR RemoteAddress, PWSK_SOCKET AcceptSocket,
                                      PVOID *AcceptSocketContext,
                                      CONST WSK_CLIENT_CONNECTION_DISPATCH **AcceptSocketDispatch)
 {
+    PFW_REQUEST Request;
     PFW_CLIENT Client;
+    WSK_INSPECT_ID Id;
     BOOLEAN Late;
     WSK_BUF Buffer;
     KIRQL Irql;
@@ -310,11 +350,14 @@ static NTSTATUS WSKAPI FwAcceptEvent(PVOID SocketContext, ULONG Flags, PSOCKADDR
         return STATUS_SUCCESS;
     }
     Client = FwNew(AcceptSocket);
+    FwIdOf(AcceptSocket, &Id);
     KeAcquireSpinLock(&FwLock, &Irql);
     Late = FwUnloading || Client == NULL;
-    if (Late) {
-        FwInside--; /* it had been let in */
-    } else {
+    Request = FwFind(&Id); /* there: it was let in, and is not aborted any more */
+    if (Request != NULL) {
+        FwForget(Request, !Late);
+    }
+    if (!Late) {
         InsertTailList(&FwClients, &Client->Link);
     }
     KeReleaseSpinLock(&FwLock, Irql);
@@ -368,6 +411,35 @@ static NTSTATUS FwListen(VOID)
     return ClientEnableEvents(FwListener, WSK_EVENT_ACCEPT | WSK_EVENT_DISCONNECT);
 }
 
+/* What the driver has from its start to its end. */
+static NTSTATUS FwAllocateAll(PDRIVER_OBJECT DriverObject)
+{
+    NTSTATUS Status = ClientRequestCreate(&FwCall);
+
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    Status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK, 0, FALSE, &FwDevice);
+    if (!NT_SUCCESS(Status)) {
+        ClientRequestFree(&FwCall);
+        return Status;
+    }
+    FwWorkItem = IoAllocateWorkItem(FwDevice);
+    if (FwWorkItem == NULL) {
+        IoDeleteDevice(FwDevice);
+        ClientRequestFree(&FwCall);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    return STATUS_SUCCESS;
+}
+
+static VOID FwFreeAll(VOID)
+{
+    IoFreeWorkItem(FwWorkItem);
+    IoDeleteDevice(FwDevice);
+    ClientRequestFree(&FwCall);
+}
+
 static VOID FwStop(VOID)
 {
     KIRQL Irql;
@@ -379,6 +451,10 @@ static VOID FwStop(VOID)
                           NULL); /* no WskInspectComplete is in progress */
     if (FwListener != NULL) {
         ClientClose(FwListener);
+    }
+    while (
+        !IsListEmpty(&FwRequests)) { /* undecided, or let in: of the closed listener nothing comes any more */
+        FwForget(CONTAINING_RECORD(FwRequests.Flink, FW_REQUEST, Link), FALSE);
     }
     for (;;) { /* the others leave by themselves */
         PFW_CLIENT Client = NULL;
@@ -399,8 +475,7 @@ static VOID FwStop(VOID)
             break;
         }
     }
-    IoFreeWorkItem(FwWorkItem);
-    IoDeleteDevice(FwDevice);
+    FwFreeAll();
 }
 
 static VOID FwUnload(PDRIVER_OBJECT DriverObject)
@@ -421,19 +496,13 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     InitializeListHead(&FwRequests);
     InitializeListHead(&FwClients);
     KeInitializeEvent(&FwIdle, NotificationEvent, TRUE);
-    Status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_NETWORK, 0, FALSE, &FwDevice);
+    Status = FwAllocateAll(DriverObject);
     if (!NT_SUCCESS(Status)) {
         return Status;
     }
-    FwWorkItem = IoAllocateWorkItem(FwDevice);
-    if (FwWorkItem == NULL) {
-        IoDeleteDevice(FwDevice);
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
     Status = ClientAttach();
     if (!NT_SUCCESS(Status)) {
-        IoFreeWorkItem(FwWorkItem);
-        IoDeleteDevice(FwDevice);
+        FwFreeAll();
         return Status;
     }
     Status = FwListen();

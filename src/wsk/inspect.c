@@ -19,7 +19,10 @@ struct wsk_inspect { /* of each connection that came from a listener in conditio
     WSK_INSPECT_ID id;
     struct wsk_socket *listener; /* referenced; NULL once the connection is the client's or is closed */
     enum stage stage;
-    BOOLEAN dropped; /* STAGE_ASKED: its peer has gone meanwhile */
+    /* STAGE_ASKED, what has come meanwhile: */
+    BOOLEAN dropped; /* its peer has gone */
+    WSK_INSPECT_ACTION
+        early; /* WskInspectComplete, before the callback has returned; WskInspectPend = none */
 };
 
 static volatile LONG serial_numbers;
@@ -90,6 +93,7 @@ void wsk_inspect_arrived(struct wsk_socket *listener, struct wsk_socket *accepte
     accepted->inspect->id.Key = (ULONG_PTR)accepted->number; /* R-INSP-11 */
     accepted->inspect->id.SerialNumber = (ULONG)__atomic_add_fetch(&serial_numbers, 1, __ATOMIC_RELAXED);
     accepted->inspect->listener = listener;
+    accepted->inspect->early = WskInspectPend;
     wsk_socket_reference(listener);
     stand_in(accepted, &listener->listen.fresh, STAGE_FRESH);
     listener->listen.inspected++;
@@ -177,6 +181,9 @@ static BOOLEAN decide(struct wsk_socket *listener, struct wsk_socket *accepted, 
 {
     BOOLEAN dropped;
 
+    listener->listen.asked = NULL;
+    if (action == WskInspectPend)
+        action = accepted->inspect->early;
     if (wsk_closing(listener) || (action != WskInspectAccept && action != WskInspectPend)) {
         wsk_inspect_taken(listener, accepted);
         return FALSE; /* R-INSP-08 */
@@ -210,6 +217,7 @@ void wsk_inspect_indicate(struct wsk_socket *listener, PKIRQL irql)
     } else {
         accepted = socket_of_link(RemoveHeadList(&listener->listen.fresh)); /* due since the lock was taken */
         accepted->inspect->stage = STAGE_ASKED;
+        listener->listen.asked = accepted;
         wsk_socket_reference(accepted);
         wsk_address_out(&accepted->local, (PSOCKADDR)&local);
         wsk_address_out(&accepted->peer, (PSOCKADDR)&remote);
@@ -278,18 +286,42 @@ NTSTATUS wsk_inspect_query(struct wsk_socket *socket, WSK_INSPECT_ID *id)
     return STATUS_SUCCESS;
 }
 
-/* Listener's lock held: the pended request of this id, or NULL. */
-static struct wsk_socket *find_pended(struct wsk_socket *listener, const WSK_INSPECT_ID *id)
+static BOOLEAN is_it(const struct wsk_socket *accepted, const WSK_INSPECT_ID *id)
 {
+    const WSK_INSPECT_ID *have = &accepted->inspect->id;
+
+    return have->Key == id->Key && have->SerialNumber == id->SerialNumber;
+}
+
+/* Listener's lock held: the request of this id that waits for WskInspectComplete, or NULL.  A client that has handed
+ * the id to another thread cannot know when its callback returns: so one that is being asked counts, too. */
+static struct wsk_socket *find_undecided(struct wsk_socket *listener, const WSK_INSPECT_ID *id)
+{
+    struct wsk_socket *asked = listener->listen.asked;
     PLIST_ENTRY link;
 
-    for (link = listener->listen.pended.Flink; link != &listener->listen.pended; link = link->Flink) {
-        const WSK_INSPECT_ID *have = &socket_of_link(link)->inspect->id;
-
-        if (have->Key == id->Key && have->SerialNumber == id->SerialNumber)
+    if (asked != NULL && is_it(asked, id))
+        return asked->inspect->early == WskInspectPend && !asked->inspect->dropped ? asked : NULL;
+    for (link = listener->listen.pended.Flink; link != &listener->listen.pended; link = link->Flink)
+        if (is_it(socket_of_link(link), id))
             return socket_of_link(link);
-    }
     return NULL;
+}
+
+/* Listener's lock held: carries the decision out.  TRUE: the caller discards the request without the lock. */
+static BOOLEAN complete(struct wsk_socket *listener, struct wsk_socket *accepted, WSK_INSPECT_ACTION action)
+{
+    if (accepted->inspect->stage == STAGE_ASKED) {
+        accepted->inspect->early = action; /* decide() has it when the callback has returned */
+        return FALSE;
+    }
+    RemoveEntryList(&accepted->accept_link);
+    if (action == WskInspectReject) {
+        wsk_inspect_taken(listener, accepted);
+        return TRUE;
+    }
+    admit(listener, accepted);
+    return FALSE;
 }
 
 /* WskInspectComplete (nc-wsk-pfn_wsk_inspect_complete): decides a request that WskInspectEvent has pended.  <=
@@ -300,19 +332,19 @@ NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID I
                                      WSK_INSPECT_ACTION Action, PIRP Irp)
 {
     struct wsk_socket *listener, *accepted;
-    BOOLEAN reject = Action == WskInspectReject;
+    BOOLEAN discard;
     NTSTATUS status;
     KIRQL irql;
 
     status = wsk_op_enter(ListenSocket, Irp, WSK_OP_INSPECT, &listener);
     if (status != STATUS_SUCCESS)
         return status;
-    if (InspectID == NULL || (Action != WskInspectAccept && !reject))
+    if (InspectID == NULL || (Action != WskInspectAccept && Action != WskInspectReject))
         return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER); /* R-INSP-14 */
     status = wsk_op_lock(listener, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
-    accepted = find_pended(listener, InspectID);
+    accepted = find_undecided(listener, InspectID);
     if (!listener->option.conditional || listener->state < WSK_STATE_LISTENING)
         status = STATUS_INVALID_DEVICE_STATE;
     else if (listener->latches & WSK_LATCH_RESET)
@@ -323,13 +355,9 @@ NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID I
         ke_release_spin_lock(&listener->lock, irql);
         return wsk_op_fail(Irp, status);
     }
-    RemoveEntryList(&accepted->accept_link);
-    if (reject)
-        wsk_inspect_taken(listener, accepted);
-    else
-        admit(listener, accepted);
+    discard = complete(listener, accepted, Action);
     wsk_listen_pump(listener);
-    if (reject) { /* nobody else knows it any more */
+    if (discard) { /* nobody else knows it any more */
         wsk_unlock(listener, irql);
         wsk_socket_discard(accepted);
         irql = wsk_lock(listener);

@@ -393,6 +393,7 @@ struct wsk_socket {
         ULONG waiting_count;
         ULONG inspected;                /* conditional mode: requests not yet the client's (inspect.c) */
         LIST_ENTRY fresh, pended, gone; /* those not in `waiting` */
+        struct wsk_socket *asked;       /* WskInspectEvent looks at it */
         BOOLEAN armed;
         BOOLEAN dead_told;
         ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */

@@ -184,6 +184,24 @@ workqueue_many() {
     done
 }
 
+# ---- firewall --------------------------------------------------------------------------------------------------
+
+firewall_decides() {
+    timeout 60 "$tree/tests/drivers/knocks.py" "$1" 300
+}
+
+# The driver goes while clients knock: those that come too late find nobody.
+firewall_unload() {
+    local knocker
+    (while timeout 5 nc -d -w 1 127.0.0.1 "$1" >/dev/null; do :; done) &
+    knocker=$!
+    timeout 60 "$tree/tests/drivers/knocks.py" "$1" 0 2>/dev/null # how many are let in beside the other is chance
+    unload
+    local status=$?
+    wait $knocker
+    [ $status -eq 0 ] && driver_says | grep -Eq "^[0-9]+ let in, [0-9]+ turned away, [0-9]+ gave up$"
+}
+
 # ---- udp-echo --------------------------------------------------------------------------------------------------
 
 udp_echo_socat() {
@@ -258,5 +276,20 @@ check drivers_workqueue_slow_reader echo_slow_reader "$port"
 check drivers_workqueue_reset echo_reset "$port"
 check drivers_workqueue_many_clients workqueue_many
 check drivers_workqueue_unloads_with_clients echo_unload
+
+end_driver
+
+check drivers_udp_echo_loads load udp-echo UDP_ECHO_PORT
+port=${ports[0]}
+check drivers_udp_echo_socat udp_echo_socat "$port"
+check drivers_udp_echo_pattern udp_pattern 127.0.0.1 "$port"
+check drivers_udp_echo_pattern_ipv6 udp_pattern ::1 "$port"
+check drivers_udp_echo_unloads_with_clients udp_echo_unload "$port"
+end_driver
+
+check drivers_firewall_loads load firewall FIREWALL_PORT
+port=${ports[0]}
+check drivers_firewall_decides firewall_decides "$port"
+check drivers_firewall_unloads_with_clients firewall_unload "$port"
 
 shell_end

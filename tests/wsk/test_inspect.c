@@ -210,7 +210,7 @@ TEST(what_came_before_the_decision_is_not_lost, "C-INSPECT-03 R-INSP-17")
     wt_op_init(&op);
     wt_accept(gate.listener, &op, NULL, NULL, NULL, NULL);
     EXPECT(!wt_is_done(&op));
-    EXPECT_SOON(complete(&gate.ids[0], WskInspectAccept) == STATUS_SUCCESS);
+    EXPECT_STATUS(complete(&gate.ids[0], WskInspectAccept), STATUS_SUCCESS);
     EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
     EXPECT_EQ(wt_receive_now((PWSK_SOCKET)op.information, text, 5, WSK_FLAG_WAITALL), 5);
     EXPECT_EQ(wt_receive_now((PWSK_SOCKET)op.information, text, 5, 0), 0); /* its FIN */
@@ -299,11 +299,11 @@ TEST(pended_requests_are_decided_later, "C-INSPECT-05 R-INSP-09 R-INSP-14 R-INSP
     unknown.SerialNumber += 1000;
     EXPECT_STATUS(complete(&unknown, WskInspectAccept), STATUS_NOT_FOUND);
     EXPECT_STATUS(complete(&gate.ids[0], WskInspectPend), STATUS_INVALID_PARAMETER);
-    EXPECT_SOON(complete(&gate.ids[2], WskInspectReject) == STATUS_SUCCESS); /* in any order */
+    EXPECT_STATUS(complete(&gate.ids[2], WskInspectReject), STATUS_SUCCESS); /* in any order */
     peer_expect_reset(peers[2]);
-    EXPECT_SOON(complete(&gate.ids[0], WskInspectAccept) == STATUS_SUCCESS);
+    EXPECT_STATUS(complete(&gate.ids[0], WskInspectAccept), STATUS_SUCCESS);
     EXPECT_SOON(line_read(&gate.accepts) == 1);
-    EXPECT_SOON(complete(&gate.ids[3], WskInspectAccept) == STATUS_SUCCESS);
+    EXPECT_STATUS(complete(&gate.ids[3], WskInspectAccept), STATUS_SUCCESS);
     EXPECT_SOON(line_read(&gate.accepts) == 2);
     EXPECT_STATUS(complete(&gate.ids[3], WskInspectAccept), STATUS_NOT_FOUND); /* twice */
     wt_close_now(gate.accepted[0]);
@@ -313,6 +313,47 @@ TEST(pended_requests_are_decided_later, "C-INSPECT-05 R-INSP-09 R-INSP-14 R-INSP
     for (i = 0; i < 4; i++)
         peer_close(peers[i]);
     EXPECT_EQ(gate.aborts, 0);
+}
+
+static KEVENT go_on;
+static volatile LONG asked;
+
+static void wait_inside(void)
+{
+    InterlockedIncrement(&asked);
+    EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
+    EXPECT_STATUS(KeWaitForSingleObject(&go_on, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
+}
+
+TEST(decided_before_the_callback_has_returned, "C-INSPECT-05 R-INSP-16 R-INSP-17")
+{
+    static const WSK_INSPECT_ACTION actions[] = {WskInspectAccept, WskInspectReject};
+    unsigned i;
+
+    if (!test_mode_has("passive")) /* else the callback may not wait */
+        return;
+    for (i = 0; i < 2; i++) {
+        int peer;
+
+        KeInitializeEvent(&go_on, NotificationEvent, FALSE);
+        asked = 0;
+        gate_open(AF_INET, WskInspectPend, WSK_EVENT_ACCEPT);
+        gate.inside = wait_inside; /* before anybody knocks */
+        peer = knock();
+        EXPECT_SOON(line_read(&asked) == 1);
+        EXPECT_STATUS(complete(&gate.ids[0], actions[i]), STATUS_SUCCESS);
+        EXPECT_STATUS(complete(&gate.ids[0], actions[i]), STATUS_NOT_FOUND);
+        KeSetEvent(&go_on, 0, FALSE);
+        if (actions[i] == WskInspectAccept) {
+            EXPECT_SOON(line_read(&gate.accepts) == 1);
+            wt_close_now(gate.accepted[0]);
+        } else {
+            peer_expect_reset(peer);
+            EXPECT_EQ(line_read(&gate.accepts), 0);
+        }
+        peer_close(peer);
+        gate_close();
+    }
 }
 
 /* ---- dropped ------------------------------------------------------------------------------------------ */
@@ -350,16 +391,6 @@ TEST(accepted_and_dropped_before_the_hand_over, "R-INSP-07 R-ABRT-02")
     gate_close();
 }
 
-static KEVENT go_on;
-static volatile LONG asked;
-
-static void wait_inside(void)
-{
-    InterlockedIncrement(&asked);
-    EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
-    EXPECT_STATUS(KeWaitForSingleObject(&go_on, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
-}
-
 TEST(dropped_while_it_is_asked, "R-INSP-07 R-ABRT-02")
 {
     int peer;
@@ -367,6 +398,7 @@ TEST(dropped_while_it_is_asked, "R-INSP-07 R-ABRT-02")
     if (!test_mode_has("passive")) /* else the callback may not wait */
         return;
     KeInitializeEvent(&go_on, NotificationEvent, FALSE);
+    asked = 0;
     gate_open(AF_INET, WskInspectPend, WSK_EVENT_ACCEPT);
     gate.inside = wait_inside; /* before anybody knocks */
     peer = knock();
@@ -387,7 +419,7 @@ TEST(close_with_requests_in_every_place, "C-CLOSE-18 C-CLOSE-43 C-CLOSE-45")
     for (i = 0; i < 20; i++)
         peers[i] = knock();
     EXPECT_SOON(line_read(&gate.inspects) > 3 && line_read(&gate.running) == 0);
-    EXPECT_SOON(complete(&gate.ids[1], WskInspectAccept) == STATUS_SUCCESS); /* stays in the queue */
+    EXPECT_STATUS(complete(&gate.ids[1], WskInspectAccept), STATUS_SUCCESS); /* stays in the queue */
     peer_reset(peers[0]);
     peer_reset(peers[19]);
     gate_close();
