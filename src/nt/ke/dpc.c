@@ -1,7 +1,8 @@
 /*
  * dpc.c - deferred procedure calls.
  *
- * A queue per processor, run by that processor's own thread at DISPATCH_LEVEL.  A DPC is off the queue before
+ * A queue per processor, run by whoever owns that processor, at DISPATCH_LEVEL: its own thread, or another one that is
+ * about to give it back.  A DPC is off the queue before
  * its routine is called, and not touched afterwards: the routine may queue it again or free it (K-DPC-02).
  */
 #include "nt/ke/internal.h"
