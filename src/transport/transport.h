@@ -255,9 +255,9 @@ struct transport_config {
     unsigned loops; /* one loop per processor; dispatch(loop) runs on that processor's thread only */
     int one_byte;   /* tests: every receive yields at most one byte, every send goes in one-byte pieces */
     /* NULL, or a hint to fetch into the cache what completions of receives will read: with many connections each
-     * line of it is a miss.  Called with 3, 2 and 1, so many steps of dispatch() before the op's socket has
-     * its turn.  With 3 the op may be over and its memory gone: then nothing may be read, only fetched.  With 2 and
-     * 1 it is inside, and this is called like op->segments().  Called for some receives and not for others. */
+     * line of it is a miss.  Called with 2 and 1, so many steps of dispatch() before the op's socket has its turn.
+     * With 2 the op may be over and its memory gone: then nothing may be read, only fetched.  With 1 it is inside,
+     * and this is called like op->segments().  Called for some receives and not for others. */
     void (*ahead)(struct transport_op *receive, unsigned steps);
 };
 

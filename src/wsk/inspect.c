@@ -22,7 +22,7 @@ struct wsk_inspect { /* of each connection that came from a listener in conditio
     /* STAGE_ASKED, what has come meanwhile: */
     BOOLEAN dropped; /* its peer has gone */
     WSK_INSPECT_ACTION
-        early; /* WskInspectComplete, before the callback has returned; WskInspectPend = none */
+    early; /* WskInspectComplete, before the callback has returned; WskInspectPend = none */
 };
 
 static volatile LONG serial_numbers;

@@ -59,15 +59,10 @@ void wsk_receive_ahead(struct transport_op *op, unsigned steps)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
 
-    if (steps > 2) {
+    if (steps > 1) {
         fetch(socket, FIELD_OFFSET(struct wsk_socket, send.op.accepted));
         fetch(&socket->receive, FIELD_OFFSET(struct wsk_socket, receive.op.accepted) -
                                     FIELD_OFFSET(struct wsk_socket, receive));
-        return;
-    }
-    if (steps == 1) { /* what the IRP of this receive points to: the IRP itself is here by now */
-        if (!(op->flags & TRANSPORT_PROVIDE))
-            fetch(wsk_arguments_of(socket->receive.current)->buffer.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
         return;
     }
     FETCH_WHAT(socket->context, 3 * WSK_CACHE_LINE);
@@ -76,6 +71,7 @@ void wsk_receive_ahead(struct transport_op *op, unsigned steps)
         FETCH_WHAT(socket->send.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
     } else {
         FETCH_WHAT(socket->receive.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
+        FETCH_WHAT(socket->receive.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
     }
 }
 
@@ -146,6 +142,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         if (!receive_take_back(socket))
             return STEP_HELD;
         socket->receive.current = irp;
+        socket->receive.mdl = arguments->buffer.mdl;
         socket->receive.op.flags = drain ? TRANSPORT_PROVIDE : 0;
         socket->receive.op.length = drain ? WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport)
                                           : arguments->buffer.length - wsk_op_of(irp)->progress;

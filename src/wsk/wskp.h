@@ -355,6 +355,7 @@ struct wsk_socket {
     struct { /* receiving (receive.c, indicate.c) */
         LIST_ENTRY irps;
         PIRP current; /* the IRP that the transport's receive op works for */
+        PMDL mdl;     /* of that IRP: only for wsk_receive_ahead */
         UCHAR held;   /* what that works for: enum wsk_receive_held */
         UCHAR readable_armed, peer_fin_armed, reset_armed;
         UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */

@@ -55,6 +55,33 @@ TEST(dpc_runs_with_its_arguments, "K-DPC-03")
     EXPECT_EQ(calls, 1);
 }
 
+static VOID count_on_this_thread(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
+{
+    (void)dpc, (void)argument1, (void)argument2;
+    EXPECT(KeGetCurrentThread() == (PKTHREAD)context);
+    EXPECT_EQ(KeGetCurrentIrql(), DISPATCH_LEVEL);
+    calls++;
+}
+
+/* Nobody else can run it: the processor is ours from the raise to the end of the lowering. */
+TEST(dpc_of_the_own_processor_runs_before_the_level_drops, "K-DPC-03 D-22")
+{
+    static const KIRQL levels[] = {DISPATCH_LEVEL, HIGH_LEVEL};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        KDPC dpc;
+        KIRQL old;
+
+        KeInitializeDpc(&dpc, count_on_this_thread, KeGetCurrentThread());
+        KeRaiseIrql(levels[i], &old);
+        EXPECT(KeInsertQueueDpc(&dpc, NULL, NULL));
+        EXPECT_EQ(calls, i);
+        KeLowerIrql(old);
+        EXPECT_EQ(calls, i + 1);
+        EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
+    }
+}
+
 /* Both processors kept busy: what is queued stays queued. */
 static uint32_t blocked, unblock;
 

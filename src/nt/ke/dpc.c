@@ -1,7 +1,8 @@
 /*
  * dpc.c - deferred procedure calls.
  *
- * A queue per processor, run by that processor's own thread at DISPATCH_LEVEL.  A DPC is off the queue before
+ * A queue per processor, run by whoever owns that processor, at DISPATCH_LEVEL: its own thread, or another one that is
+ * about to give it back.  A DPC is off the queue before
  * its routine is called, and not touched afterwards: the routine may queue it again or free it (K-DPC-02).
  */
 #include "nt/ke/internal.h"
@@ -76,8 +77,9 @@ BOOLEAN ke_queue_dpc(PKDPC dpc, PVOID argument1, PVOID argument2, void *caller)
     OBSERVE(born, OBSERVE_DPC, dpc, (uint64_t)(ULONG_PTR)dpc->DeferredRoutine, 0, caller);
     link_dpc(queue, dpc);
     ke_lock_release(&queue->lock);
-    /* The processor's own thread looks at the queue before it sleeps. */
-    if (!thread->is_processor || processor != home)
+    /* The processor's own thread looks at the queue before it sleeps, and a thread that owns the processor for a
+     * while before it gives it back (ke_run_own_dpcs).  In the simulator others shall be able to come first. */
+    if ((int)processor != thread->processor || (!thread->is_processor && uwsk_points_enabled))
         ke_wake_processor(processor);
     return TRUE;
 }
@@ -145,6 +147,17 @@ int ke_run_dpcs(unsigned processor)
             return 0;
     }
     return __atomic_load_n(&queue->count, __ATOMIC_RELAXED) != 0;
+}
+
+/* The thread, no processor's own, is about to go below DISPATCH_LEVEL: what is queued on the processor that it owns
+ * runs first, as in the interrupt that Windows has then (K-DPC-03), and no other thread need be woken for it. */
+void ke_run_own_dpcs(struct ke_thread *thread)
+{
+    unsigned processor = (unsigned)thread->processor;
+
+    if (__atomic_load_n(&queues[processor].count, __ATOMIC_RELAXED) && !thread->is_processor &&
+        !uwsk_points_enabled && ke_running() && ke_run_dpcs(processor))
+        ke_wake_processor(processor);
 }
 
 /* ---- flush -------------------------------------------------------------------------------------------- */

@@ -78,6 +78,8 @@ unsigned ke_home_processor(void);
 /* Runs what is queued, a bounded amount; returns 1 when more is there.  On the processor, at DISPATCH_LEVEL.
  */
 int ke_run_dpcs(unsigned processor);
+/* What is queued on the processor that the thread is about to give back. */
+void ke_run_own_dpcs(struct ke_thread *thread);
 void ke_drop_dpcs(unsigned processor);
 BOOLEAN ke_queue_dpc(PKDPC dpc, PVOID argument1, PVOID argument2, void *caller);
 /* Expires what is due at host_now(); answers when it wants to be called again (host_now() units). */

@@ -35,6 +35,10 @@ void ke_lower_irql(KIRQL new_irql)
         ke_bug_check_ex(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x31, old, new_irql, 1);
     if (new_irql == old)
         return;
+    if (new_irql < DISPATCH_LEVEL && old >= DISPATCH_LEVEL) {
+        thread->irql = DISPATCH_LEVEL;
+        ke_run_own_dpcs(thread);
+    }
     thread->irql = new_irql;
     if (new_irql < DISPATCH_LEVEL && old >= DISPATCH_LEVEL)
         ke_give_processor(thread);

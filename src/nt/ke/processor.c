@@ -27,7 +27,8 @@ static unsigned processor_count = 1; /* before ke_start */
 int ke_spins = KE_SPINS_MAX;
 
 static struct {
-    uint32_t generation; /* counts hand-backs: parking word of everybody else */
+    uint32_t generation; /* counts hand-backs: parking word of everybody else, but those who starve */
+    uint32_t offers;     /* counts hand-backs to them: their parking word */
     uint32_t waiters;
     uint32_t starving; /* how many of them: for whoever gives a processor back, see there */
     uint32_t bound;    /* those of them that may not take each processor (affinity.c) */
@@ -79,6 +80,12 @@ static int try_any(struct ke_thread *thread, int starving)
     return 0;
 }
 
+static void tell(uint32_t *word, int count)
+{
+    __atomic_fetch_add(word, 1, __ATOMIC_SEQ_CST);
+    host_unpark(word, count);
+}
+
 /* Bars the processors of this mask for those who do not starve. */
 static void claim(KAFFINITY mask)
 {
@@ -95,10 +102,8 @@ static void disclaim(KAFFINITY mask)
     for (; mask; mask &= mask - 1)
         opened |= __atomic_sub_fetch(&processors[__builtin_ctzll(mask)].starving, 1, __ATOMIC_SEQ_CST) == 0;
     __atomic_fetch_sub(&queue.starving, 1, __ATOMIC_SEQ_CST);
-    if (opened) {
-        __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
-        host_unpark(&queue.generation, INT32_MAX);
-    }
+    if (opened)
+        tell(&queue.generation, INT32_MAX);
 }
 
 /* The slow way: parks until a processor comes back. */
@@ -111,11 +116,12 @@ static void wait_for_any(struct ke_thread *thread)
     __atomic_fetch_add(&queue.bound, bound, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&queue.waiters, 1, __ATOMIC_SEQ_CST);
     for (;;) {
-        uint32_t generation = __atomic_load_n(&queue.generation, __ATOMIC_SEQ_CST);
+        uint32_t *word = claimed ? &queue.offers : &queue.generation;
+        uint32_t count = __atomic_load_n(word, __ATOMIC_SEQ_CST);
 
         if (try_any(thread, claimed != 0))
             break;
-        host_park(&queue.generation, generation, HOST_FOREVER);
+        host_park(word, count, HOST_FOREVER);
         if (!claimed && host_now() - since > STARVING_AFTER) {
             claimed = thread->affinity & all_processors();
             claim(claimed);
@@ -181,15 +187,14 @@ void ke_give_processor(struct ke_thread *thread)
         __atomic_fetch_add(&processor->returned, 1, __ATOMIC_SEQ_CST);
         host_unpark(&processor->returned, 1);
     } else if (__atomic_load_n(&queue.waiters, __ATOMIC_SEQ_CST)) {
-        /* Only a starving one may take it, or one that is not bound to others, and we do not know which one that
-         * is: wake all of them then. */
-        int count = __atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST) ||
-                            __atomic_load_n(&queue.bound, __ATOMIC_SEQ_CST)
-                        ? INT32_MAX
-                        : 1;
-
-        __atomic_fetch_add(&queue.generation, 1, __ATOMIC_SEQ_CST);
-        host_unpark(&queue.generation, count);
+        if (__atomic_load_n(&queue.bound, __ATOMIC_SEQ_CST)) { /* we do not know who of them may take it */
+            tell(&queue.offers, INT32_MAX);
+            tell(&queue.generation, INT32_MAX);
+        } else if (__atomic_load_n(&queue.starving, __ATOMIC_SEQ_CST)) {
+            tell(&queue.offers, 1); /* the others may not have it; the last who starves tells them */
+        } else {
+            tell(&queue.generation, 1);
+        }
     }
     host_point(HOST_POINT_UNLOCK, &queue);
 }

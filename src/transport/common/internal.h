@@ -57,8 +57,7 @@ enum {
     OP_KINDS = TRANSPORT_RECEIVE_FROM + 1, /* size of an array indexed by transport_op_kind */
     EVENT_BATCH = 256,                     /* events fetched by one wait() */
     DISPATCH_STEPS = 64,                   /* sockets looked at by one dispatch() */
-    AHEAD_STEPS = 4,      /* so many steps before its own a socket is fetched into the cache */
-    AHEAD_SOCKETS = 128,  /* when a transport has more sockets than these */
+    AHEAD_STEPS = 3,      /* so many steps before its own a socket is fetched into the cache */
     SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */
     ONE_BYTE_SLICE = 256, /* the same in one-byte mode */
     SEGMENTS = 64,        /* segments in one system call */

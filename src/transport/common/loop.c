@@ -359,13 +359,8 @@ int loop_dispatch(struct transport *transport, unsigned index)
     }
     int more = !link_empty(&loop->run);
     lock_release(&loop->lock);
-    /* Few sockets stay in the cache.  The mode of the tests has few and shall see this, too. */
-    int ahead = atomic_load_explicit(&transport->sockets, memory_order_relaxed) > AHEAD_SOCKETS ||
-                        transport->config.one_byte
-                    ? AHEAD_STEPS
-                    : 0;
     for (int i = 0; i < count; i++) {
-        for (int steps = 1; steps <= ahead && i + steps < count; steps++)
+        for (int steps = 1; steps <= AHEAD_STEPS && i + steps < count; steps++)
             socket_ahead(ready[i + steps].socket, (unsigned)steps);
         socket_step(ready[i].socket, ready[i].events);
     }

@@ -2,6 +2,7 @@
  * option.c - socket options in Windows' units, and what waits in the queues.
  */
 #include "transport/common/internal.h"
+#include "transport/common/system.h"
 #include "transport/errno_status.h"
 
 #include <errno.h>
@@ -258,7 +259,7 @@ int32_t common_get_option(struct transport_socket *socket, int option, uint64_t 
 static int64_t bytes(struct transport_socket *socket, unsigned long request)
 {
     int count = 0;
-    return ioctl(socket->fd, request, &count) < 0 ? -1 : count;
+    return system_count(socket->fd, request, &count) < 0 ? -1 : count;
 }
 
 int64_t option_unsent(struct transport_socket *socket)

@@ -384,7 +384,8 @@ static void drop_interest(struct transport_socket *socket, uint32_t events)
         loop_unwatch(socket, EPOLLOUT); /* each datagram that has gone would be one */
 }
 
-/* A step of a socket fetches what the next ones need: here the miss lasts as long as a step takes. */
+/* A step of a socket fetches what the next ones need: even a few dozen leave the first cache meanwhile, and here the
+ * miss lasts as long as a step takes. */
 void socket_ahead(struct transport_socket *socket, unsigned steps)
 {
     void (*ahead)(struct transport_op *, unsigned) = socket->transport->config.ahead;

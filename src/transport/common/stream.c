@@ -2,6 +2,7 @@
  * stream.c - TCP: listen, accept, connect, send, receive.  Everything runs under socket->lock.
  */
 #include "transport/common/internal.h"
+#include "transport/common/system.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
@@ -242,6 +243,20 @@ static int32_t send_failed(struct transport_socket *socket, int error)
     return stream_failed(socket, error);
 }
 
+static ssize_t send_several(struct transport_socket *socket, struct iovec *segments, size_t count)
+{
+    struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
+    ssize_t sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? -errno : sent;
+}
+
+static ssize_t receive_several(struct transport_socket *socket, struct iovec *segments, size_t count)
+{
+    struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
+    ssize_t received = recvmsg(socket->fd, &message, MSG_DONTWAIT);
+    return received < 0 ? -errno : received;
+}
+
 static int32_t send_all(struct transport_socket *socket, struct transport_op *op)
 {
     bool one_byte = socket->transport->config.one_byte;
@@ -261,13 +276,13 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         size_t count = transport_segments(op, segments, SEGMENTS, limit, &total);
         if (count == 0)
             return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
-        struct msghdr message = {.msg_iov = (struct iovec *)segments, .msg_iovlen = count};
-        ssize_t sent = count == 1 ? send(socket->fd, segments[0].base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
-                                  : sendmsg(socket->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = count == 1
+                           ? system_send(socket->fd, segments[0].base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
+                           : send_several(socket, (struct iovec *)segments, count);
         if (sent < 0) {
-            if (errno == EINTR)
+            if (sent == -EINTR)
                 continue;
-            return send_failed(socket, errno);
+            return send_failed(socket, (int)-sent);
         }
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
@@ -309,15 +324,14 @@ static void took_all(struct transport_socket *socket, struct transport_op *op)
 static ssize_t receive_once(struct transport_socket *socket, struct transport_op *op, struct iovec *segments,
                             size_t count, size_t total)
 {
-    struct msghdr message = {.msg_iov = segments, .msg_iovlen = count};
     ssize_t received;
     do
-        received = count == 1 ? recv(socket->fd, segments->iov_base, total, MSG_DONTWAIT)
-                              : recvmsg(socket->fd, &message, MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
+        received = count == 1 ? system_receive(socket->fd, segments->iov_base, total, MSG_DONTWAIT)
+                              : receive_several(socket, segments, count);
+    while (received == -EINTR);
     if (received > 0 && (size_t)received < total)
         took_all(socket, op);
-    return received < 0 ? -errno : received;
+    return received;
 }
 
 /* Nothing there, the peer's FIN, or the end of the connection. */

@@ -3,6 +3,7 @@
  * block waits there for an event after which it is tried again.
  */
 #include "transport/common/internal.h"
+#include "transport/common/system.h"
 #include "host/host.h"
 
 #include <errno.h>
@@ -29,23 +30,25 @@ static int wait_for_events(struct loop *loop, uint64_t until)
     for (;;) {
         uint64_t now = until == 0 || until == HOST_FOREVER ? 0 : host_now();
         uint64_t left = until > now ? until - now : 0;
-        int count;
+        long count;
         if (atomic_load_explicit(&only_milliseconds, memory_order_relaxed)) {
             uint64_t milliseconds = left / 1000000 + (left % 1000000 != 0);
             int timeout = until == HOST_FOREVER ? -1 : milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
             count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, timeout);
+            if (count < 0)
+                count = -errno;
         } else {
             struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000),
                                        .tv_nsec = (long)(left % 1000000000)};
-            count = epoll_pwait2(loop->epoll_fd, loop->events, EVENT_BATCH,
-                                 until == HOST_FOREVER ? NULL : &timeout, NULL);
+            count = system_epoll(loop->epoll_fd, loop->events, EVENT_BATCH,
+                                 until == HOST_FOREVER ? NULL : &timeout);
         }
         if (count >= 0)
-            return count;
-        if (errno == ENOSYS || errno == EPERM)
+            return (int)count;
+        if (count == -ENOSYS || count == -EPERM)
             atomic_store_explicit(&only_milliseconds, true, memory_order_relaxed);
         else
-            assert(errno == EINTR);
+            assert(count == -EINTR);
     }
 }
 
