@@ -6,7 +6,15 @@
 
 #include <mstcpip.h>
 
-WT_CALM_FIXTURE;
+/* Addresses are to come and go. */
+static void setup(void)
+{
+    peer_own_network();
+    wt_setup();
+}
+
+TEST_FIXTURE(setup, wt_teardown);
+TEST_MATRIX(WT_CALM_MODES);
 
 #define B 1 /* categories */
 #define L 2

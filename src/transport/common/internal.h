@@ -156,7 +156,9 @@ struct transport {
     _Atomic long buffers_out;   /* provided and not yet recycled */
     struct resolver *resolver;
     struct lock bind;
-    int netlink_fd; /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
+    uint64_t
+        addresses[2]; /* fingerprints of IPv4's and IPv6's when they were last looked at; loop 0's thread */
+    int netlink_fd;   /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
     struct loop loops[];

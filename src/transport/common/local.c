@@ -1,7 +1,8 @@
 /*
  * local.c - the addresses of this host, and the kernel's word when they change (rtnetlink).
  *
- * The netlink socket stands in loop 0's epoll set from the first watch on until the end, edge-triggered: each time it
+ * The kernel also tells of what changes about an address, its lifetime for one, so the addresses themselves are looked
+ * at each time.  The netlink socket stands in loop 0's epoll set from the first watch on until the end, edge-triggered: each time it
  * is read until it is empty.  A kernel that had to drop messages says so (ENOBUFS): then both families may have
  * changed.
  */
@@ -49,6 +50,28 @@ size_t common_addresses(struct transport *transport, int family, struct transpor
     return found;
 }
 
+/* The same number for the same addresses in any order. */
+static uint64_t fingerprint(int family)
+{
+    struct transport_address address;
+    struct ifaddrs *all;
+    uint64_t sum = 0;
+    if (getifaddrs(&all) < 0)
+        return 0;
+    for (const struct ifaddrs *entry = all; entry; entry = entry->ifa_next) {
+        if (!is_ours(entry, family, &address))
+            continue;
+        uint64_t hash = 14695981039346656037u; /* FNV-1a */
+        for (unsigned i = 0; i < address.length; i++)
+            hash = (hash ^ address.bytes[i]) * 1099511628211u;
+        for (const char *name = entry->ifa_name; *name; name++)
+            hash = (hash ^ (uint8_t)*name) * 1099511628211u;
+        sum += hash;
+    }
+    freeifaddrs(all);
+    return sum;
+}
+
 static int open_netlink(struct loop *loop)
 {
     struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
@@ -57,8 +80,10 @@ static int open_netlink(struct loop *loop)
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0)
         return -errno;
-    if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0 ||
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+    int bound = bind(fd, (struct sockaddr *)&groups, sizeof(groups));
+    loop->transport->addresses[0] = fingerprint(TRANSPORT_AF_INET);
+    loop->transport->addresses[1] = fingerprint(TRANSPORT_AF_INET6);
+    if (bound < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         int error = errno;
         close(fd);
         return -error;
@@ -95,6 +120,16 @@ static unsigned families_of(const void *messages, size_t bytes)
     return families;
 }
 
+static void look(struct transport *transport, int family)
+{
+    uint64_t *known = &transport->addresses[family == TRANSPORT_AF_INET6], now = fingerprint(family);
+    if (now == *known)
+        return;
+    *known = now;
+    if (transport->config.addresses_changed)
+        transport->config.addresses_changed(family);
+}
+
 void local_dispatch(struct transport *transport)
 {
     _Alignas(struct nlmsghdr) char messages[8192];
@@ -112,8 +147,8 @@ void local_dispatch(struct transport *transport)
         else if (errno != EINTR)
             break;
     }
-    if ((families & 1) && transport->config.addresses_changed)
-        transport->config.addresses_changed(TRANSPORT_AF_INET);
-    if ((families & 2) && transport->config.addresses_changed)
-        transport->config.addresses_changed(TRANSPORT_AF_INET6);
+    if (families & 1)
+        look(transport, TRANSPORT_AF_INET);
+    if (families & 2)
+        look(transport, TRANSPORT_AF_INET6);
 }
