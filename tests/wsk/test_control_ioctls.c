@@ -104,9 +104,9 @@ static void try_row(PWSK_SOCKET socket, const struct row *row)
     try_sizes(socket, row, irp);
 }
 
-TEST(every_ioctl,
-     "R-CTLS-04 R-CTLS-08 R-CTLS-09 C-IOCTL-08 C-IOCTL-11 C-IOCTL-14 C-IOCTL-16 C-IOCTL-18 C-IOCTL-24 "
-     "C-IOCTL-36 D-01 D-19")
+TEST(every_ioctl, "R-CTLS-04 R-CTLS-08 R-CTLS-09 C-IOCTL-08 C-IOCTL-09 C-IOCTL-11 C-IOCTL-12 C-IOCTL-14 "
+                  "C-IOCTL-16 C-IOCTL-18 C-IOCTL-24 "
+                  "C-IOCTL-36 D-01 D-19")
 {
     unsigned i, j;
     int peer;

@@ -363,6 +363,62 @@ TEST(a_listener_accepts, "R-CTLS-03")
     wt_op_free(&op);
 }
 
+static PWSK_SOCKET bound_to_any(ADDRESS_FAMILY family, int *port)
+{
+    PWSK_SOCKET socket = wt_open(family, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
+    SOCKADDR_STORAGE address;
+    USHORT number;
+
+    RtlZeroMemory(&address, sizeof address);
+    address.ss_family = family;
+    wt_again(&op);
+    wt_bind(socket, &op, (PSOCKADDR)&address);
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    wt_again(&op);
+    wt_returned(&op, wt_datagram(socket)->WskGetLocalAddress(socket, (PSOCKADDR)&address, op.irp));
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    RtlCopyMemory(&number, (UCHAR *)&address + 2, 2);
+    *port = RtlUshortByteSwap(number);
+    return socket;
+}
+
+static NTSTATUS send_to_all(PWSK_SOCKET socket)
+{
+    ULONG all =
+        RtlUlongByteSwap(test_mode_has("sim") ? 0x0affffff : 0x7fffffff); /* of the wire, of the loopback */
+    struct wt_buffer buffer;
+    SOCKADDR_STORAGE to;
+    NTSTATUS status;
+
+    wt_loopback(&to, AF_INET, 9);
+    RtlCopyMemory((UCHAR *)&to + 4, &all, 4);
+    wt_buffer_init(&buffer, 4);
+    wt_again(&op);
+    wt_send_to(socket, &op, &buffer.buf, (PSOCKADDR)&to, 0, NULL);
+    status = wt_wait(&op);
+    wt_buffer_free(&buffer);
+    return status;
+}
+
+TEST(broadcasts_go_out_where_they_are_allowed, "C-OPT-01 C-OPT-02 C-OPT-05")
+{
+    PWSK_SOCKET socket;
+    ULONG value;
+    int port;
+
+    wt_op_init(&op);
+    socket = bound_to_any(AF_INET, &port);
+    EXPECT(send_to_all(socket) != STATUS_SUCCESS);
+    value = 1;
+    EXPECT_STATUS(set(socket, TRUE, SOL_SOCKET, SO_BROADCAST, 4, &value), STATUS_SUCCESS);
+    EXPECT_STATUS(send_to_all(socket), STATUS_SUCCESS);
+    value = 0;
+    EXPECT_STATUS(set(socket, TRUE, SOL_SOCKET, SO_BROADCAST, 4, &value), STATUS_SUCCESS);
+    EXPECT(send_to_all(socket) != STATUS_SUCCESS);
+    wt_close_now(socket);
+    wt_op_free(&op);
+}
+
 /* ---- groups ------------------------------------------------------------------------------------------- */
 
 /* Fills the structure of such a size; returns it. */
@@ -407,25 +463,6 @@ static PVOID request_of(ULONG level, ULONG size, BOOLEAN good)
         request.source.gsr_source = by;
     }
     return &request;
-}
-
-static PWSK_SOCKET bound_to_any(ADDRESS_FAMILY family, int *port)
-{
-    PWSK_SOCKET socket = wt_open(family, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
-    SOCKADDR_STORAGE address;
-    USHORT number;
-
-    RtlZeroMemory(&address, sizeof address);
-    address.ss_family = family;
-    wt_again(&op);
-    wt_bind(socket, &op, (PSOCKADDR)&address);
-    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
-    wt_again(&op);
-    wt_returned(&op, wt_datagram(socket)->WskGetLocalAddress(socket, (PSOCKADDR)&address, op.irp));
-    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
-    RtlCopyMemory(&number, (UCHAR *)&address + 2, 2);
-    *port = RtlUshortByteSwap(number);
-    return socket;
 }
 
 /* Sends one datagram to the group and waits for it: it comes to who has joined. */
