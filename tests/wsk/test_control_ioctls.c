@@ -27,6 +27,7 @@ static const struct {
 } categories[] = {{WSK_FLAG_BASIC_SOCKET, B},
                   {WSK_FLAG_LISTEN_SOCKET, L},
                   {WSK_FLAG_CONNECTION_SOCKET, C},
+                  {WSK_FLAG_STREAM_SOCKET, L | C},
                   {WSK_FLAG_DATAGRAM_SOCKET, D}};
 
 /* ---- who may ask for what ----------------------------------------------------------------------------- */

@@ -119,6 +119,7 @@ static const struct {
     ULONG bit;
 } categories[] = {{WSK_FLAG_LISTEN_SOCKET, L},
                   {WSK_FLAG_CONNECTION_SOCKET, C},
+                  {WSK_FLAG_STREAM_SOCKET, L | C},
                   {WSK_FLAG_DATAGRAM_SOCKET, D},
                   {WSK_FLAG_BASIC_SOCKET, 0}};
 
