@@ -145,7 +145,8 @@ static int32_t start_processors(unsigned processors, struct uwsk_problem *proble
 
 static int32_t start_network(unsigned processors, struct uwsk_problem *problem)
 {
-    struct transport_config config = {.loops = processors, .ahead = wsk_receive_ahead};
+    struct transport_config config = {
+        .loops = processors, .addresses_changed = wsk_addresses_changed, .ahead = wsk_receive_ahead};
     int32_t status;
 
     if (!runtime.ops)

@@ -45,7 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPORT_VERSION 2
+#define TRANSPORT_VERSION 3
 
 struct transport;        /* one attached back end */
 struct transport_socket; /* one of its sockets */
@@ -63,6 +63,11 @@ struct transport_address {
 
 enum { TRANSPORT_AF_INET = 2, TRANSPORT_AF_INET6 = 23 };
 enum { TRANSPORT_STREAM = 1, TRANSPORT_DATAGRAM = 2, TRANSPORT_RAW = 3 };
+
+struct transport_local {              /* an address of this host */
+    struct transport_address address; /* port 0 */
+    uint32_t interface;               /* index of the interface that has it */
+};
 
 struct transport_segment { /* same layout as struct iovec */
     void *base;
@@ -241,14 +246,19 @@ enum transport_option {
     TRANSPORT_OPTION_RECEIVE_CLASS,       /* KNOWS_CLASS */
     TRANSPORT_OPTION_RECEIVE_COALESCED,   /* KNOWS_SEGMENT: at most so many bytes; 0 = each datagram alone */
     TRANSPORT_OPTION_SEND_SEGMENT,        /* each datagram is cut in pieces of so many bytes; 0 = not */
+    TRANSPORT_OPTION_NO_CHECKSUM,         /* sent datagrams have none */
+    TRANSPORT_OPTION_MTU_DISCOVER,        /* of a path: Windows' PMTUD_STATE, which DONTFRAGMENT sets, too */
+    TRANSPORT_OPTION_MTU,                 /* get, connected: of the path */
+    TRANSPORT_OPTION_MAX_SEGMENT,         /* the same: TCP's */
     TRANSPORT_OPTION_MAX
 };
 
 enum transport_query {
     TRANSPORT_UNSENT =
         1, /* bytes accepted (op->bytes of sends) that have not been sent once; an unsent FIN is one */
-    TRANSPORT_UNACKED, /* bytes accepted that have not been acknowledged; an unacknowledged FIN is one */
-    TRANSPORT_READABLE /* bytes that wait to be received; of a datagram socket: in the first datagram */
+    TRANSPORT_UNACKED,      /* bytes accepted that have not been acknowledged; an unacknowledged FIN is one */
+    TRANSPORT_READABLE,     /* bytes that wait to be received; of a datagram socket: in the first datagram */
+    TRANSPORT_IDEAL_BACKLOG /* of a connection: so many bytes inside keep it busy; an estimate, never 0 */
 };
 
 struct transport_config {
@@ -259,6 +269,9 @@ struct transport_config {
      * With 2 the op may be over and its memory gone: then nothing may be read, only fetched.  With 1 it is inside,
      * and this is called like op->segments().  Called for some receives and not for others. */
     void (*ahead)(struct transport_op *receive, unsigned steps);
+    /* NULL, or called from dispatch(), like complete(), after this host has got or lost an address of the family
+     * (TRANSPORT_AF_*); not before watch_addresses(). */
+    void (*addresses_changed)(int family);
 };
 
 struct transport_ops {
@@ -307,6 +320,11 @@ struct transport_ops {
     int32_t (*get_option)(struct transport_socket *socket, int option, uint64_t *value);
     int64_t (*query)(struct transport_socket *socket, int what); /* bytes, or -1 when unknown */
     unsigned (*loop_of)(struct transport_socket *socket);
+
+    /* Addresses of this host, the loopback's, too: answers how many there are, of which `count` are written. */
+    size_t (*addresses)(struct transport *transport, int family, struct transport_local *out, size_t count);
+    /* From here on config.addresses_changed is called.  More than one call is harmless. */
+    int32_t (*watch_addresses)(struct transport *transport);
 
     int32_t (*resolve)(struct transport *transport, struct transport_resolve *request);
     int (*resolve_cancel)(struct transport *transport, struct transport_resolve *request);

@@ -209,6 +209,7 @@ static void close_cancel(struct wsk_socket *socket)
 
         wsk_op_done_by_close(socket, irp);
     }
+    wsk_address_changes_close(socket);
     if (socket->category == WSK_LISTEN) {
         wsk_listen_close(socket, &dropped); /* C-CLOSE-43 */
     } else if (socket->category == WSK_DATAGRAM) {

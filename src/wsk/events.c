@@ -71,6 +71,8 @@ static enum wsk_callback connection_event_due(struct wsk_socket *socket, ULONG e
     if ((enabled & WSK_CALLBACK_DISCONNECT) && (socket->latches & WSK_LATCH_PEER_FIN) &&
         !(socket->latches & WSK_LATCH_TOLD_FIN) && wsk_receive_drained(socket))
         return WSK_CALLBACK_DISCONNECT; /* after every byte before the FIN (R-DISCEV-04) */
+    if ((enabled & WSK_CALLBACK_BACKLOG) && socket->backlog_due)
+        return WSK_CALLBACK_BACKLOG;
     return 0;
 }
 
@@ -134,6 +136,9 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
         break;
     case WSK_CALLBACK_RECEIVE_FROM:
         wsk_datagram_indicate(socket, irql);
+        break;
+    case WSK_CALLBACK_BACKLOG:
+        wsk_backlog_indicate(socket, irql);
         break;
     case WSK_CALLBACK_DISCONNECT:
         disconnect_indicate(socket, irql);

@@ -44,6 +44,7 @@ static void send_check(struct wsk_socket *socket)
 {
     while (!IsListEmpty(&socket->send.wait)) {
         ULONG64 done = send_done(socket);
+        BOOLEAN completed = FALSE;
         NTSTATUS status;
 
         while (!IsListEmpty(&socket->send.wait)) {
@@ -53,7 +54,10 @@ static void send_check(struct wsk_socket *socket)
                 break;
             RemoveEntryList(&irp->Tail.Overlay.ListEntry);
             wsk_op_done(socket, irp, STATUS_SUCCESS, wsk_arguments_of(irp)->buffer.length); /* R-SEND-05 */
+            completed = TRUE;
         }
+        if (completed)
+            wsk_backlog_look(socket);
         if (IsListEmpty(&socket->send.wait) || socket->send.sent_armed)
             return;
         socket->send.sent.kind =
@@ -297,7 +301,10 @@ static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *statu
         return TRUE;
     wsk_op_of(irp)->end = socket->send.handed;
     wsk_op_of(irp)->stage = WSK_STAGE_SENT_WAIT;
-    return send_done(socket) >= socket->send.handed;
+    if (send_done(socket) < socket->send.handed)
+        return FALSE;
+    wsk_backlog_look(socket);
+    return TRUE;
 }
 
 /* The call was let in. */

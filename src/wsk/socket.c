@@ -236,6 +236,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     socket->accepted = accepted != NULL;
     ke_initialize_spin_lock(&socket->lock);
     InitializeListHead(&socket->disables);
+    InitializeListHead(&socket->address_changes);
     InitializeListHead(&socket->accept_link);
     socket->transport = accepted;
     status = open_parts(socket);

@@ -334,8 +334,9 @@ struct wsk_socket {
     ULONG magic;
     UCHAR category; /* what it behaves as */
     UCHAR state;
-    UCHAR wanted;   /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
-    UCHAR accepted; /* came from a listener */
+    UCHAR backlog_due; /* WskSendBacklogEvent has something to tell (backlog.c) */
+    UCHAR wanted;      /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
+    UCHAR accepted;    /* came from a listener */
 
     struct wsk_lane lanes[WSK_LANES];
     LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
@@ -414,9 +415,15 @@ struct wsk_socket {
     struct wsk_datagram *datagram;            /* datagram sockets only (datagram.h) */
     struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
 
-    struct { /* options kept for the client (control.c) */
+    LIST_ENTRY address_changes; /* pended SIO_ADDRESS_LIST_CHANGE (ioctl.c) */
+    struct {
+        SIZE_T known, next;
+    } backlog; /* backlog.c */
+
+    struct { /* options kept for the client (option.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
             receive_coalesced;
+        ULONG multicast_interface; /* as the client calls it */
         ULONG reuse, exclusive, conditional, keepalive;
         ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */
     } option;
@@ -548,7 +555,7 @@ enum wsk_callback wsk_event_look(struct wsk_socket *socket);
 /* The same, without a call for a connection that is in the midst of its stream and has no data at hand. */
 static inline enum wsk_callback wsk_event_due(struct wsk_socket *socket)
 {
-    if (socket->category == WSK_CONNECTION && IsListEmpty(&socket->receive.data) &&
+    if (socket->category == WSK_CONNECTION && IsListEmpty(&socket->receive.data) && !socket->backlog_due &&
         !(socket->latches & (WSK_LATCH_RESET | WSK_LATCH_PEER_FIN)))
         return 0;
     return wsk_event_look(socket);
@@ -690,6 +697,16 @@ void wsk_inspect_forget(struct wsk_socket *accepted);
 /* No lock, connection's gate held: its end may have come before it was the client's. */
 void wsk_inspect_look(struct wsk_socket *accepted);
 NTSTATUS wsk_inspect_query(struct wsk_socket *socket, WSK_INSPECT_ID *id);
+
+/* ioctl.c */
+/* transport_config.addresses_changed. */
+void wsk_addresses_changed(int family);
+void wsk_address_changes_close(struct wsk_socket *socket); /* lock held */
+
+/* backlog.c: lock held */
+SIZE_T wsk_backlog_query(struct wsk_socket *socket);               /* of a connection; 0 = unknown */
+void wsk_backlog_look(struct wsk_socket *socket);                  /* sends have completed */
+void wsk_backlog_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
 
 /* address.c */
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,

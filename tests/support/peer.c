@@ -9,11 +9,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -556,6 +560,60 @@ int peer_port_is_free(int family, int port)
 
     close(fd);
     return is_free;
+}
+
+/* ---- addresses that come and go ----------------------------------------------------------------------- */
+
+static int have_network;
+
+void peer_own_network(void)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+    if (peer_backend || (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0))
+        return;
+    int fd = new_socket(PEER_INET, 0);
+    if (ioctl(fd, SIOCSIFFLAGS, &request) != 0)
+        FAIL("peer: the loopback of a new network: %s", strerror(errno));
+    close(fd);
+    have_network = 1;
+}
+
+int peer_address_change(int family, int present)
+{
+    struct {
+        struct nlmsghdr header;
+        struct ifaddrmsg about;
+        struct rtattr local;
+        unsigned char address[16];
+    } request = {0};
+    struct {
+        struct nlmsghdr header;
+        struct nlmsgerr error;
+        char rest[sizeof request];
+    } answer;
+    unsigned bytes = family == PEER_INET ? 4 : 16;
+
+    if (peer_backend)
+        return peer_backend->address_change(family, present);
+    if (!have_network)
+        return 0;
+    request.header.nlmsg_type = present ? RTM_NEWADDR : RTM_DELADDR;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | (present ? NLM_F_CREATE | NLM_F_EXCL : 0);
+    request.header.nlmsg_len = (unsigned)offsetof(__typeof__(request), address) + bytes;
+    request.about.ifa_family = family == PEER_INET ? AF_INET : AF_INET6;
+    request.about.ifa_prefixlen = (unsigned char)(bytes * 8);
+    request.about.ifa_index = 1;
+    request.local.rta_type = IFA_LOCAL;
+    request.local.rta_len = (unsigned short)(sizeof request.local + bytes);
+    memcpy(request.address, family == PEER_INET ? "\x7f\0\0\x4d" : "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x77",
+           bytes);
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0 || send(fd, &request, request.header.nlmsg_len, 0) < 0 ||
+        recv(fd, &answer, sizeof answer, 0) < (ssize_t)(sizeof answer.header + sizeof answer.error.error))
+        FAIL("peer: rtnetlink: %s", strerror(errno));
+    close(fd);
+    return answer.error.error == 0;
 }
 
 /* ---- the process -------------------------------------------------------------------------------------- */

@@ -80,6 +80,12 @@ void peer_drop_incoming(int peer);
 /* 1 when a socket can be bound to this port now and listened on (without SO_REUSEADDR), 0 when in use. */
 int peer_port_is_free(int family, int port);
 
+/* A network of its own for this process, which has one thread; not in the simulator, which is one. */
+void peer_own_network(void);
+/* An address (127.0.0.77, fd00::77; in the simulator 10.0.0.77) appears on or disappears from this host.  0 where there
+ * is no such network. */
+int peer_address_change(int family, int present);
+
 /* ---- the process -------------------------------------------------------------------------------------- */
 
 int peer_count_fds(void);

@@ -31,6 +31,7 @@ struct peer_backend {
     int (*closed_port)(int family);
     void (*drop_incoming)(int peer);
     int (*port_is_free)(int family, int port);
+    int (*address_change)(int family, int present);
     int (*count_fds)(void);
     int (*thread_count)(void);
     struct test_thread *(*thread_start)(void (*main)(void *argument), void *argument);

@@ -260,6 +260,11 @@ static int sim_port_is_free(int family, int port)
     return net_port_is_free(0, &address);
 }
 
+static int sim_address_change(int family, int present)
+{
+    return net_address_change(family == PEER_INET ? "10.0.0.77" : "fd00::77", present) == 0;
+}
+
 /* ---- the process -------------------------------------------------------------------------------------- */
 
 static int sim_count_fds(void)
@@ -447,6 +452,7 @@ const struct peer_backend peer_sim = {
     .closed_port = sim_closed_port,
     .drop_incoming = sim_drop_incoming,
     .port_is_free = sim_port_is_free,
+    .address_change = sim_address_change,
     .count_fds = sim_count_fds,
     .thread_count = sim_thread_count,
     .thread_start = sim_thread_start,

@@ -41,8 +41,10 @@ static struct ke_poller poller = {NULL, poll_wait, poll_dispatch, poll_wake};
 
 void wt_setup(void)
 {
-    struct transport_config config = {
-        .loops = 2, .one_byte = test_mode_has("onebyte"), .ahead = wsk_receive_ahead};
+    struct transport_config config = {.loops = 2,
+                                      .one_byte = test_mode_has("onebyte"),
+                                      .addresses_changed = wsk_addresses_changed,
+                                      .ahead = wsk_receive_ahead};
     struct wsk_settings settings = {.processors = 2};
     struct ke_config ke = {.processors = 2, .poller = &poller};
     WSK_CLIENT_NPI npi = {NULL, &client_dispatch};

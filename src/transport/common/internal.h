@@ -8,7 +8,7 @@
  *
  * Locks, in the order in which they are taken
  *   socket->lock     the socket's system calls, its operations and latches; held for non-blocking calls only
- *   transport->bind  the table of bound ports
+ *   transport->bind  the table of bound ports, and the opening of the netlink socket
  *   loop->lock       run list, timers, graveyard of one loop (a leaf: nothing is taken under it)
  *   resolver->lock   what is asked of the system's resolver (a leaf, too)
  * complete() is called with none of them held.  op->segments() is called under socket->lock.
@@ -117,6 +117,7 @@ struct loop {
     /* The loop's thread only. */
     struct transport_socket *drained; /* an op of it is being completed that took all that was there */
     struct datagrams *datagrams;      /* memory for a batch of them, NULL before the first */
+    bool addresses;                   /* the netlink socket has something */
     int event_count;
     struct epoll_event events[EVENT_BATCH];
 };
@@ -154,6 +155,9 @@ struct transport {
     _Atomic long buffers_out;   /* provided and not yet recycled */
     struct resolver *resolver;
     struct lock bind;
+    uint64_t
+        addresses[2]; /* fingerprints of IPv4's and IPv6's when they were last looked at; loop 0's thread */
+    int netlink_fd;   /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
     struct loop loops[];
@@ -400,6 +404,13 @@ int resolver_dispatch(struct loop *loop);
 int32_t common_resolve(struct transport *transport, struct transport_resolve *request);
 int common_resolve_cancel(struct transport *transport, struct transport_resolve *request);
 
+/* ---- local.c: this host's addresses ------------------------------------------------------------------- */
+
+size_t common_addresses(struct transport *transport, int family, struct transport_local *out, size_t count);
+int32_t common_watch_addresses(struct transport *transport);
+/* Calls addresses_changed() for what the kernel has told.  Loop 0's thread. */
+void local_dispatch(struct transport *transport);
+
 /* The part of a back end's table that is the same for all. */
 #define COMMON_TRANSPORT_OPS                                                                                 \
     .version = TRANSPORT_VERSION, .detach = loop_detach, .wait = loop_wait, .dispatch = loop_dispatch,       \
@@ -410,6 +421,7 @@ int common_resolve_cancel(struct transport *transport, struct transport_resolve 
     .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
     .close = common_close, .address = common_address, .set_option = common_set_option,                       \
     .get_option = common_get_option, .query = common_query, .loop_of = common_loop_of,                       \
-    .resolve = common_resolve, .resolve_cancel = common_resolve_cancel
+    .addresses = common_addresses, .watch_addresses = common_watch_addresses, .resolve = common_resolve,     \
+    .resolve_cancel = common_resolve_cancel
 
 #endif

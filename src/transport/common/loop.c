@@ -52,6 +52,7 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
     }
     transport->engine = engine;
     transport->config = *config;
+    transport->netlink_fd = -1;
     for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
         link_init(&transport->ports[bucket]);
 
@@ -90,6 +91,8 @@ void loop_detach(struct transport *transport)
     assert(atomic_load(&transport->sockets) == 0 && "detach: every socket was closed");
     assert(atomic_load(&transport->buffers_out) == 0 && "detach: every provided buffer was given back");
     resolver_close(transport->resolver); /* first: its threads wake loops */
+    if (transport->netlink_fd >= 0)
+        close(transport->netlink_fd);
     for (unsigned i = 0; i < transport->loop_count; i++) {
         struct loop *loop = &transport->loops[i];
         empty_graveyard(loop);
@@ -332,7 +335,9 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
     loop->sleep_until = 0;
     transport->engine->collect(loop);
     for (int i = 0; i < loop->event_count; i++) {
-        if (loop->events[i].data.ptr)
+        if (loop->events[i].data.ptr == transport)
+            loop->addresses = true;
+        else if (loop->events[i].data.ptr)
             loop_queue_locked(loop, loop->events[i].data.ptr, loop->events[i].events);
     }
     expire_timers(loop);
@@ -349,6 +354,10 @@ int loop_dispatch(struct transport *transport, unsigned index)
         uint32_t events;
     } ready[DISPATCH_STEPS];
     int count = 0;
+    if (loop->addresses) {
+        loop->addresses = false;
+        local_dispatch(transport);
+    }
     lock_take(&loop->lock);
     for (; count < DISPATCH_STEPS && !link_empty(&loop->run); count++) {
         struct transport_socket *socket = LINK_OWNER(loop->run.next, struct transport_socket, run);

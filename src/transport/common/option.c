@@ -17,11 +17,14 @@
 #ifndef IPV6_UNICAST_IF
 #define IPV6_UNICAST_IF 76
 #endif
+#ifndef UDP_NO_CHECK6_TX
+#define UDP_NO_CHECK6_TX 101
+#endif
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
 
-enum form { PLAIN, TRUTH, NETWORK_ORDER, FRAGMENT, INDEX };
+enum form { PLAIN, TRUTH, NETWORK_ORDER, FRAGMENT, DISCOVERY, INDEX };
 
 static const struct option_row {
     int level, name;
@@ -48,6 +51,10 @@ static const struct option_row {
     [TRANSPORT_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IP_MULTICAST_IF, INDEX},
     [TRANSPORT_OPTION_RECEIVE_HOPS] = {IPPROTO_IP, IP_RECVTTL, TRUTH},
     [TRANSPORT_OPTION_RECEIVE_CLASS] = {IPPROTO_IP, IP_RECVTOS, TRUTH},
+    [TRANSPORT_OPTION_NO_CHECKSUM] = {SOL_SOCKET, SO_NO_CHECK, TRUTH},
+    [TRANSPORT_OPTION_MTU_DISCOVER] = {IPPROTO_IP, IP_MTU_DISCOVER, DISCOVERY},
+    [TRANSPORT_OPTION_MTU] = {IPPROTO_IP, IP_MTU, PLAIN},
+    [TRANSPORT_OPTION_MAX_SEGMENT] = {IPPROTO_TCP, TCP_MAXSEG, PLAIN},
 };
 
 /* What the option is called for an IPv6 socket, where that differs.  `both`: what a dual-mode socket sends to and
@@ -55,14 +62,18 @@ static const struct option_row {
 static const struct ipv6_row {
     int option, name;
     bool both;
+    int level; /* 0 = IPPROTO_IPV6 */
 } ipv6_rows[] = {
-    {TRANSPORT_OPTION_DONTFRAGMENT, IPV6_MTU_DISCOVER, false},
-    {TRANSPORT_OPTION_INTERFACE, IPV6_UNICAST_IF, false},
-    {TRANSPORT_OPTION_MULTICAST_HOPS, IPV6_MULTICAST_HOPS, true},
-    {TRANSPORT_OPTION_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, true},
-    {TRANSPORT_OPTION_MULTICAST_INTERFACE, IPV6_MULTICAST_IF, true},
-    {TRANSPORT_OPTION_RECEIVE_HOPS, IPV6_RECVHOPLIMIT, true},
-    {TRANSPORT_OPTION_RECEIVE_CLASS, IPV6_RECVTCLASS, true},
+    {TRANSPORT_OPTION_DONTFRAGMENT, IPV6_MTU_DISCOVER, false, 0},
+    {TRANSPORT_OPTION_INTERFACE, IPV6_UNICAST_IF, false, 0},
+    {TRANSPORT_OPTION_MULTICAST_HOPS, IPV6_MULTICAST_HOPS, true, 0},
+    {TRANSPORT_OPTION_MULTICAST_LOOP, IPV6_MULTICAST_LOOP, true, 0},
+    {TRANSPORT_OPTION_MULTICAST_INTERFACE, IPV6_MULTICAST_IF, true, 0},
+    {TRANSPORT_OPTION_RECEIVE_HOPS, IPV6_RECVHOPLIMIT, true, 0},
+    {TRANSPORT_OPTION_RECEIVE_CLASS, IPV6_RECVTCLASS, true, 0},
+    {TRANSPORT_OPTION_NO_CHECKSUM, UDP_NO_CHECK6_TX, false, IPPROTO_UDP},
+    {TRANSPORT_OPTION_MTU_DISCOVER, IPV6_MTU_DISCOVER, false, 0},
+    {TRANSPORT_OPTION_MTU, IPV6_MTU, false, 0},
 };
 
 static const struct ipv6_row *find_ipv6(const struct transport_socket *socket, int option)
@@ -83,13 +94,16 @@ static int find(const struct transport_socket *socket, int option, struct option
     const struct ipv6_row *ipv6 = find_ipv6(socket, option);
     *out = rows[option];
     if (ipv6) {
-        out->level = IPPROTO_IPV6;
+        out->level = ipv6->level ? ipv6->level : IPPROTO_IPV6;
         out->name = ipv6->name;
     }
     return 1;
 }
 
 _Static_assert(IP_PMTUDISC_DONT == IPV6_PMTUDISC_DONT && IP_PMTUDISC_DO == IPV6_PMTUDISC_DO, "one meaning");
+
+/* By Windows' numbers: not set, do, do not, probe. */
+static const int discovery[] = {IP_PMTUDISC_WANT, IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE};
 
 static int to_kernel(enum form form, uint64_t value)
 {
@@ -100,6 +114,8 @@ static int to_kernel(enum form form, uint64_t value)
         return (int)htonl((uint32_t)value);
     case FRAGMENT:
         return value ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
+    case DISCOVERY:
+        return discovery[value];
     default:
         return (int)value;
     }
@@ -114,6 +130,12 @@ static uint64_t from_kernel(enum form form, int value)
         return ntohl((uint32_t)value);
     case FRAGMENT:
         return value == IP_PMTUDISC_DO;
+    case DISCOVERY:
+        for (uint64_t i = 0; i < sizeof(discovery) / sizeof(discovery[0]); i++) {
+            if (discovery[i] == value)
+                return i;
+        }
+        return 0;
     default:
         return (uint64_t)(unsigned)value;
     }
@@ -158,6 +180,8 @@ static int32_t set_locked(struct transport_socket *socket, int option, uint64_t 
         return STATUS_NOT_SUPPORTED;
     bool buffer = option == TRANSPORT_OPTION_RECEIVE_BUFFER || option == TRANSPORT_OPTION_SEND_BUFFER;
     if ((row.form == PLAIN || row.form == INDEX) && value > INT_MAX)
+        return STATUS_INVALID_PARAMETER;
+    if (row.form == DISCOVERY && value >= sizeof(discovery) / sizeof(discovery[0]))
         return STATUS_INVALID_PARAMETER;
     int number = to_kernel(row.form, value);
     if (buffer && number > INT_MAX / 2)
@@ -272,6 +296,22 @@ int64_t option_unacked(struct transport_socket *socket)
     return bytes(socket, SIOCOUTQ);
 }
 
+/* Twice what the congestion window lets travel: so much is on its way, and as much again is there when the
+ * acknowledgements come.  More than the send buffer takes would only wait. */
+static int64_t ideal_backlog(struct transport_socket *socket)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info), buffer_length = sizeof(int);
+    int buffer = 0;
+    if (getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0 ||
+        getsockopt(socket->fd, SOL_SOCKET, SO_SNDBUF, &buffer, &buffer_length) < 0)
+        return -1;
+    int64_t window = (int64_t)info.tcpi_snd_cwnd * info.tcpi_snd_mss * 2;
+    int64_t most = buffer / 2; /* the kernel counts its own overhead, too */
+    int64_t ideal = window < most ? window : most;
+    return ideal > info.tcpi_snd_mss ? ideal : info.tcpi_snd_mss > 0 ? info.tcpi_snd_mss : 1;
+}
+
 int64_t common_query(struct transport_socket *socket, int what)
 {
     /* No lock: the descriptor lives until close(), and the number is old when the caller gets it anyway. */
@@ -282,6 +322,8 @@ int64_t common_query(struct transport_socket *socket, int what)
         return option_unacked(socket);
     case TRANSPORT_READABLE:
         return bytes(socket, FIONREAD);
+    case TRANSPORT_IDEAL_BACKLOG:
+        return socket->type == TRANSPORT_STREAM ? ideal_backlog(socket) : -1;
     default:
         return -1;
     }

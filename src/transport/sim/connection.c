@@ -55,6 +55,17 @@ int64_t net_end_unacked(const struct net_end *end)
     return end->gone ? 0 : (int64_t)(out->written - out->acked) + (out->fin_queued && !out->fin_acked);
 }
 
+/* As on Linux: twice the window, which here is the receiver's alone, and not more than the send buffer takes. */
+int64_t net_end_ideal_backlog(const struct net_end *end)
+{
+    const struct net_flow *out = &end->out;
+    int64_t ideal = (int64_t)(out->edge - out->acked) * 2, most = (int64_t)out->send_buffer;
+    if (end->gone)
+        return -1;
+    ideal = ideal < most ? ideal : most;
+    return ideal > NET_MSS ? ideal : NET_MSS;
+}
+
 /* ---- its end ----------------------------------------------------------------------------------------------- */
 
 void net_end_tell(struct net_end *end, unsigned events)

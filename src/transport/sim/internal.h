@@ -107,6 +107,8 @@ struct net_world {
     uint64_t on_the_way; /* segments on wires, held acknowledgements and FINs */
     long open;           /* sockets of the runtime's stack */
 
+    void (*address_event)(void *owner, int family); /* host 0 has got or lost one; NULL: nobody asks */
+    void *address_owner;
     struct net_host hosts[NET_HOSTS];
     int host_count;
     struct net_name *names;
@@ -345,6 +347,7 @@ void net_end_was_read(struct net_end *end); /* opens the window again; after rea
 bool net_end_has_fin(struct net_end *end);
 int64_t net_end_unsent(const struct net_end *end);
 int64_t net_end_unacked(const struct net_end *end);
+int64_t net_end_ideal_backlog(const struct net_end *end);
 void net_end_shutdown(struct net_end *end);
 void net_end_abort(struct net_end *end);
 void net_end_close(struct net_end *end); /* the owner goes: FIN, or RST with unread data */

@@ -54,6 +54,56 @@ void stack_queue(struct transport_socket *socket, unsigned events)
     socket->pending |= events;
 }
 
+/* ---- this host's addresses --------------------------------------------------------------------------------- */
+
+size_t stack_addresses(struct transport *transport, int family, struct transport_local *out, size_t count)
+{
+    struct net_where where = {.ip = {[15] = 1}}; /* ::1 */
+    const struct net_host *own = &net_world.hosts[0];
+    size_t found = 0;
+    net_enter(transport);
+    if (family == TRANSPORT_AF_INET)
+        where = (struct net_where){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+    for (int i = -1; i < own->count; i++) {
+        const struct net_where *at = i < 0 ? &where : &own->addresses[i];
+        if (net_where_is_v4(at) != (family == TRANSPORT_AF_INET))
+            continue;
+        if (found < count) {
+            net_where_out(at, family, &out[found].address);
+            out[found].interface = i < 0 ? NET_LOOPBACK : NET_WIRE;
+        }
+        found++;
+    }
+    return found;
+}
+
+static void address_event(void *owner, int family)
+{
+    struct transport *transport = owner;
+    *(family == TRANSPORT_AF_INET ? &transport->changed4 : &transport->changed6) = true;
+    net_wake(&transport->loops[0].waiter);
+}
+
+int32_t stack_watch_addresses(struct transport *transport)
+{
+    net_enter(transport);
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    net_world.address_owner = transport;
+    net_world.address_event = address_event;
+    return STATUS_SUCCESS;
+}
+
+static void tell_changes(struct transport *transport)
+{
+    bool four = transport->changed4, six = transport->changed6;
+    transport->changed4 = transport->changed6 = false;
+    if (four && transport->config.addresses_changed)
+        transport->config.addresses_changed(TRANSPORT_AF_INET);
+    if (six && transport->config.addresses_changed)
+        transport->config.addresses_changed(TRANSPORT_AF_INET6);
+}
+
 /* ---- wait and dispatch ------------------------------------------------------------------------------------- */
 
 void stack_wait(struct transport *transport, unsigned index, uint64_t deadline_ns)
@@ -61,7 +111,8 @@ void stack_wait(struct transport *transport, unsigned index, uint64_t deadline_n
     assert(index < transport->loop_count);
     struct stack_loop *loop = &transport->loops[index];
     net_enter(loop);
-    while (!loop->notified && link_empty(&loop->run) && link_empty(&loop->resolved)) {
+    while (!loop->notified && link_empty(&loop->run) && link_empty(&loop->resolved) &&
+           !(index == 0 && (transport->changed4 || transport->changed6))) {
         if (deadline_ns <= net_world.now || !net_sleep(&loop->waiter, deadline_ns))
             break;
     }
@@ -73,6 +124,8 @@ int stack_dispatch(struct transport *transport, unsigned index)
     assert(index < transport->loop_count);
     struct stack_loop *loop = &transport->loops[index];
     net_enter(loop);
+    if (index == 0)
+        tell_changes(transport);
     for (int steps = 0; steps < STACK_STEPS; steps++) {
         if (!link_empty(&loop->resolved))
             stack_resolve_step(loop);
@@ -166,6 +219,8 @@ void stack_detach(struct transport *transport)
         host_memory_unpoison(buffer + 1, STACK_PROVIDED_SIZE);
         net_free(buffer, sizeof(*buffer) + STACK_PROVIDED_SIZE);
     }
+    if (net_world.address_owner == transport)
+        net_world.address_event = NULL;
     for (unsigned i = 0; i < transport->loop_count; i++) {
         assert(link_empty(&transport->loops[i].run) && link_empty(&transport->loops[i].resolved));
         net_waiter_close(&transport->loops[i].waiter);
@@ -205,6 +260,8 @@ const struct transport_ops transport_sim = {
     .get_option = stack_get_option,
     .query = stack_query,
     .loop_of = stack_loop_of,
+    .addresses = stack_addresses,
+    .watch_addresses = stack_watch_addresses,
     .resolve = stack_resolve,
     .resolve_cancel = stack_resolve_cancel,
 };

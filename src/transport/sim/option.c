@@ -36,6 +36,10 @@ static const struct row {
     [TRANSPORT_OPTION_RECEIVE_CLASS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_COALESCED] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_SEND_SEGMENT] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_NO_CHECKSUM] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_MTU_DISCOVER] = {true, false, false, 0, 3, 0, BOTH},
+    [TRANSPORT_OPTION_MTU] = {true, false, false, NET_MTU, NET_MTU, NET_MTU, STREAM},
+    [TRANSPORT_OPTION_MAX_SEGMENT] = {true, false, false, NET_MSS, NET_MSS, NET_MSS, STREAM},
 };
 
 void stack_options_init(struct transport_socket *socket)
@@ -132,6 +136,10 @@ int32_t stack_set_option(struct transport_socket *socket, int option, uint64_t v
     if (option == TRANSPORT_OPTION_V6ONLY && (stack_is_bound(socket) || socket->phase != PHASE_NEW))
         return STATUS_INVALID_PARAMETER;
     socket->options[option] = row->truth ? value != 0 : value;
+    if (option == TRANSPORT_OPTION_DONTFRAGMENT) /* one and the same */
+        socket->options[TRANSPORT_OPTION_MTU_DISCOVER] = value ? 1 : 2;
+    if (option == TRANSPORT_OPTION_MTU_DISCOVER)
+        socket->options[TRANSPORT_OPTION_DONTFRAGMENT] = value == 1;
     apply(socket, option);
     net_leave();
     return STATUS_SUCCESS;
@@ -178,6 +186,8 @@ int64_t stack_query(struct transport_socket *socket, int what)
         return end ? net_end_unacked(end) : 0;
     case TRANSPORT_READABLE:
         return end ? (int64_t)net_end_readable(end) : 0;
+    case TRANSPORT_IDEAL_BACKLOG:
+        return end ? net_end_ideal_backlog(end) : -1;
     default:
         return -1;
     }

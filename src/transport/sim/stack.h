@@ -36,7 +36,8 @@ struct transport {
     long sockets;
     long buffers_out; /* provided and not yet given back */
     struct stack_buffer *buffers;
-    struct link resolves; /* struct stack_resolve that waits for its answer */
+    struct link resolves;    /* struct stack_resolve that waits for its answer */
+    bool changed4, changed6; /* addresses have: addresses_changed() is due */
     unsigned loop_count;
     struct stack_loop loops[];
 };
@@ -78,6 +79,9 @@ void *stack_buffer_get(struct transport *transport);
 void stack_buffer_unget(struct transport *transport, void *provided);
 void stack_recycle(struct transport *transport, void *provided);
 size_t stack_provided_size(struct transport *transport);
+
+size_t stack_addresses(struct transport *transport, int family, struct transport_local *out, size_t count);
+int32_t stack_watch_addresses(struct transport *transport);
 
 /* socket.c */
 struct transport_socket *stack_socket_new(struct transport *transport, unsigned loop, int family);

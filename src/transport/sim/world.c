@@ -330,6 +330,13 @@ int net_host_add(const char *address)
     return host;
 }
 
+static void tell_of_address(const struct net_where *where)
+{
+    if (net_world.address_event)
+        net_world.address_event(net_world.address_owner,
+                                net_where_is_v4(where) ? TRANSPORT_AF_INET : TRANSPORT_AF_INET6);
+}
+
 int net_address_change(const char *address, int present)
 {
     struct net_where where;
@@ -337,8 +344,13 @@ int net_address_change(const char *address, int present)
     net_enter(NULL);
     if (!parse(address, &where))
         return -1;
-    if (present)
-        return give_address(0, &where);
+    if (present) {
+        if (give_address(0, &where))
+            return -1;
+        tell_of_address(&where);
+        net_leave();
+        return 0;
+    }
     for (int i = 0; i < own->count; i++) {
         if (!net_where_same_ip(&own->addresses[i], &where))
             continue;
@@ -346,6 +358,7 @@ int net_address_change(const char *address, int present)
                 (size_t)(own->count - i - 1) * sizeof(own->addresses[0]));
         own->count--;
         net_cut_address(&where);
+        tell_of_address(&where);
         net_leave();
         return 0;
     }
