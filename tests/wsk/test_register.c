@@ -561,9 +561,11 @@ TEST(control_of_a_client, "C-CTLC-01 C-CTLC-02 C-CTLC-03 C-CTLC-04 C-CTLC-20 R-C
                   STATUS_SUCCESS);
     for (i = 0; i < size / sizeof *rows; i++) {
         wt_op_init(&op);
-        wt_returned(&op, wt_npi.Dispatch->WskSocket(wt_npi.Client, rows[i].AddressFamily, rows[i].SocketType,
-                                                    rows[i].Protocol, WSK_FLAG_CONNECTION_SOCKET, NULL, NULL,
-                                                    NULL, NULL, NULL, op.irp));
+        wt_returned(&op, wt_npi.Dispatch->WskSocket(
+                             wt_npi.Client, rows[i].AddressFamily, rows[i].SocketType, rows[i].Protocol,
+                             rows[i].SocketType == SOCK_STREAM ? WSK_FLAG_CONNECTION_SOCKET
+                                                               : WSK_FLAG_DATAGRAM_SOCKET,
+                             NULL, NULL, NULL, NULL, NULL, op.irp));
         EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
         wt_close_now((PWSK_SOCKET)op.information);
         wt_op_free(&op);
