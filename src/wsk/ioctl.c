@@ -269,9 +269,9 @@ NTSTATUS wsk_ioctl_do(struct wsk_socket *socket, const struct control *control, 
 {
     const struct ioctl_row *row = ioctl_find(control->code);
 
-    if (row == NULL || !(row->categories & ON(socket->created)))
+    if (row == NULL || !(row->categories & ON(socket->category)))
         return STATUS_NOT_SUPPORTED;
-    if (socket->state < row->from || (row->from == WSK_STATE_CONNECTED && socket->category != WSK_CONNECTION))
+    if (socket->state < row->from)
         return STATUS_INVALID_DEVICE_STATE;
     if ((row->irp == IRP_REQUIRED && control->irp == NULL) ||
         (row->irp == IRP_FORBIDDEN && control->irp != NULL))
