@@ -259,6 +259,105 @@ def row(title, servers, kind, connections, size, reference=PEERS):
               f"{statistics.median(rate[name]):9.0f} op/s +-{spread(rate[name]):3.0f} %{ratio}", flush=True)
 
 
+# ---- UDP ----------------------------------------------------------------------------------------------------------
+
+UDP_PEERS = {"recvfrom, sendto": "one", "recvmmsg, sendmmsg": "many", "GRO, GSO": "cut"}
+UDP_SECONDS = 0.15 if quick else 0.4
+
+
+def answers(port, process, seconds=10):
+    """Every UDP server answers eight bytes."""
+    end = time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+        asker.connect(("127.0.0.1", port))
+        asker.settimeout(0.05)
+        while time.monotonic() < end and process.poll() is None:
+            try:
+                asker.send(bytes(8))
+                asker.recv(100)
+                return True
+            except (TimeoutError, ConnectionRefusedError):
+                time.sleep(0.02)
+    return False
+
+
+def udp_servers(kind, ports, peer_port):
+    """The drivers of this kind on both transports, then the three peers."""
+    servers = {}
+    for transport in transports():
+        driver, labels = ports[transport]
+        process = run_driver(driver, "--transport", transport)
+        for label, port in labels:
+            if answers(port, process):
+                servers[f"uwsk {transport}{label}"] = Server(label, process, port)
+            else:
+                print(f"  uwsk {transport}{label}: did not start")
+    for index, (name, how) in enumerate(UDP_PEERS.items()):
+        process = start(pinned([os.path.join(bench, "server_udp"), str(peer_port + index), kind, how]))
+        if answers(peer_port + index, process):
+            servers[name] = Server(name, process, peer_port + index)
+        else:
+            print(f"  {name}: did not start")
+    return servers
+
+
+def udp_row(title, servers, kind, how, sockets, flight):
+    cost = {name: [] for name in servers}
+    lost = dict.fromkeys(servers, 0)
+    came = dict.fromkeys(servers, 0)
+    for _ in range(ROUNDS):
+        for name, server in servers.items():
+            out = subprocess.run([os.path.join(bench, "client_udp"), kind, how, str(server.port), str(sockets),
+                                  str(flight), str(UDP_SECONDS), str(server.process.pid), str(CLIENT_CPU)],
+                                 capture_output=True, text=True, timeout=60)
+            if out.returncode != 0:
+                raise SystemExit(f"bench: {name}: {out.stderr.strip()}")
+            operations, _, server_ns, _, gone = (float(word) for word in out.stdout.split())
+            cost[name].append(server_ns / max(operations, 1) / 1000)
+            came[name] += operations
+            lost[name] += max(gone, 0)
+            end = time.monotonic() + 10
+            while running(server.process.pid) and time.monotonic() < end:
+                time.sleep(0.001)
+    peers = {name: statistics.median(cost[name]) for name in servers if name in UDP_PEERS}
+    best = min(peers, key=peers.get) if peers else None
+    print(f"\n{title}", flush=True)
+    for name in servers:
+        middle = statistics.median(cost[name])
+        ratio = ""
+        if best and name not in UDP_PEERS:
+            ratio = f"  {middle / peers[best]:5.2f} x {best}"
+            worst.append((middle / peers[best], title, name, best))
+        share = lost[name] / max(came[name] + lost[name], 1) * 100
+        print(f"  {name:<26} {1000 / middle:8.0f} k a CPU second +-{spread(cost[name]):3.0f} %  {middle:6.3f} us  "
+              f"lost {lost[name]:.0f} ({share:.2f} %){ratio}", flush=True)
+
+
+def udp_rows():
+    if only and "udp" not in only:
+        return
+    print("\nUDP: datagrams of 64 bytes for each second of the server's CPU time; the ratio is that of the times")
+    loads = (("plain", "sendmmsg, recvmmsg"), ("cut", "GSO, GRO"))
+    rows = (
+        ("echo", {"epoll": ("bench_udp_echo", [("", 15040)]), "uring": ("bench_udp_echo_uring", [("", 15041)])},
+         15042, "4 sockets, 32 under way each"),
+        ("sink", {"epoll": ("bench_udp", [("", 15050), (" coalesced", 15051)]),
+                  "uring": ("bench_udp_uring", [("", 15055), (" coalesced", 15056)])},
+         15045, "4 sockets, a question after 48"),
+        ("source", {"epoll": ("bench_udp", [(" list", 15052), (" message size", 15053)]),
+                    "uring": ("bench_udp_uring", [(" list", 15057), (" message size", 15058)])},
+         15045, "4 sockets, 256 asked for at a time"),
+    )
+    for kind, ports, peer_port, what in rows:
+        servers = udp_servers(kind, ports, peer_port)
+        for how, calls in loads:
+            udp_row(f"udp {kind}: {what}; the load with {calls}", servers, kind, how, 4, 48 if kind == "sink" else 32)
+        for process in {server.process for server in servers.values()}:
+            status = stop(process)
+            if status not in (0, -signal.SIGINT):
+                print(f"bench: a server ended with status {status}", flush=True)
+
+
 def prices():
     if only and "price" not in only:
         return
@@ -363,6 +462,7 @@ def main():
         echo_rows()
         synchronous_rows()
         send_complete_rows()
+        udp_rows()
         prices()
         parts()
     finally:

@@ -54,8 +54,10 @@ NTSTATUS WSKAPI wsk_bind(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, ULONG Flags
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, status);
     }
-    if (socket->category == WSK_LISTEN && status == STATUS_SUCCESS)
+    if (status == STATUS_SUCCESS) { /* callbacks that are enabled from the start (C-EVT-20) */
         wsk_listen_pump(socket);
+        wsk_datagram_pump(socket);
+    }
     return wsk_op_finish(socket, Irp, status, 0, FALSE, irql);
 }
 

@@ -119,10 +119,10 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
 {
     struct wsk_datagram *datagram = socket->datagram;
     struct transport_op *op = &datagram->receive.op.op;
+    unsigned flags = 0;
 
     if (datagram->receive.held == DATAGRAM_HELD_IRP || datagram->receive.indicating)
         return STEP_HELD; /* a callback that looks at earlier ones may not want them: they go first */
-    op->flags = 0;
     for (;;) {
         struct wsk_datagram_indication *first = wsk_datagram_first(socket);
 
@@ -133,7 +133,8 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         }
         if (!receive_take_back(socket))
             return STEP_HELD;
-        datagram->receive.current = irp;
+        datagram->receive.current = irp; /* not before: until it is out, the op is the event's */
+        op->flags = flags;
         op->length = wsk_arguments_of(irp)->from.length;
         *status = WSK_TRANSPORT_OPS->receive_from(socket->transport, &datagram->receive.op);
         if (*status == STATUS_PENDING) {
@@ -145,7 +146,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         *bytes = *status == STATUS_SUCCESS ? op->bytes : 0;
         if (*status != STATUS_SUCCESS || receive_got(socket, irp))
             return STEP_DONE;
-        op->flags = TRANSPORT_NO_INLINE; /* whoever floods us with unwanted ones does not keep us here */
+        flags = TRANSPORT_NO_INLINE; /* whoever floods us with unwanted ones does not keep us here */
     }
 }
 

@@ -268,8 +268,13 @@ void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
     }
     while (!IsListEmpty(&socket->listen.irps))
         wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps))); /* W-02 */
-    while (!IsListEmpty(&socket->listen.waiting))
-        InsertTailList(dropped, RemoveHeadList(&socket->listen.waiting));
+    while (!IsListEmpty(&socket->listen.waiting)) {
+        PLIST_ENTRY link = RemoveHeadList(&socket->listen.waiting);
+
+        /* Whoever finds its peer gone a moment later finds it in no list of ours. */
+        wsk_inspect_taken(socket, CONTAINING_RECORD(link, struct wsk_socket, accept_link));
+        InsertTailList(dropped, link);
+    }
     socket->listen.waiting_count = 0;
     wsk_inspect_close(socket, dropped);
 }

@@ -34,6 +34,9 @@ TEST(options_read_as_they_were_set, "")
         keeps(socket, TRANSPORT_OPTION_USER_TIMEOUT, 12345);
         keeps(socket, TRANSPORT_OPTION_DONTFRAGMENT, 1);
         keeps(socket, TRANSPORT_OPTION_DONTFRAGMENT, 0);
+        for (uint64_t state = 0; state < 4; state++)
+            keeps(socket, TRANSPORT_OPTION_MTU_DISCOVER, state);
+        EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_MTU_DISCOVER, 4), STATUS_INVALID_PARAMETER);
         keeps(socket, TRANSPORT_OPTION_INTERFACE, 1);
         keeps(socket, TRANSPORT_OPTION_INTERFACE, 0);
         /* Below the kernel's least, ordinary, above its most: what was set. */
@@ -94,9 +97,30 @@ TEST(queries, "")
     EXPECT_STATUS(io_run(socket, &send), STATUS_SUCCESS);
     EXPECT_EQ(net->query(socket, TRANSPORT_UNSENT), 0);
     EXPECT_EQ(net->query(socket, TRANSPORT_UNACKED), 10);
+    EXPECT(net->query(socket, TRANSPORT_IDEAL_BACKLOG) > 0);
     EXPECT_EQ(net->query(socket, 99), -1);
     EXPECT_EQ(net->loop_of(socket), 0);
     net->abort(socket);
     net->close(socket);
     peer_close(peer);
+}
+
+TEST(addresses_of_this_host, "")
+{
+    struct transport_local four[64] = {0}, six[64];
+    size_t count = net->addresses(transport, TRANSPORT_AF_INET, four, 64);
+    bool loopback = false;
+    EXPECT(count > 0 && count <= 64);
+    for (size_t i = 0; i < count; i++) {
+        EXPECT(four[i].address.length == 16 && four[i].address.family == TRANSPORT_AF_INET);
+        EXPECT(four[i].interface > 0);
+        loopback |= memcmp(four[i].address.bytes + 4, "\x7f\0\0\1", 4) == 0 && four[i].interface == 1;
+    }
+    EXPECT(loopback);
+    EXPECT_EQ(net->addresses(transport, TRANSPORT_AF_INET, NULL, 0), count);
+    count = net->addresses(transport, TRANSPORT_AF_INET6, six, 64);
+    for (size_t i = 0; i < count && i < 64; i++)
+        EXPECT(six[i].address.length == 28 && six[i].address.family == TRANSPORT_AF_INET6);
+    EXPECT_STATUS(net->watch_addresses(transport), STATUS_SUCCESS);
+    EXPECT_STATUS(net->watch_addresses(transport), STATUS_SUCCESS); /* harmless */
 }

@@ -210,3 +210,135 @@ TEST(every_function_of_no_socket_at_all, "W-04 D-01 R-REL-05", TEST_MODES(WT_MOD
     wt_close_now(real);
     wt_buffer_free(&buffer);
 }
+
+/* ---- the same of datagram sockets and of a listener's inspections ------------------------------------- */
+
+/* Calls function `n` of the datagram table; the IRP's status, or -1 behind the last. */
+static NTSTATUS call_datagram(PWSK_SOCKET socket, int n, struct wt_op *op)
+{
+    const WSK_PROVIDER_DATAGRAM_DISPATCH *table = wt_datagram(socket);
+    SOCKADDR_STORAGE address;
+    WSK_BUF_LIST list = {NULL, buffer.buf};
+
+    switch (n) {
+    case 0:
+        wt_send_to(socket, op, &buffer.buf, wt_loopback(&address, AF_INET, 9), 0, NULL);
+        break;
+    case 1:
+        wt_send_messages(socket, op, &list, wt_loopback(&address, AF_INET, 9));
+        break;
+    case 2:
+        wt_receive_from(socket, op, &buffer.buf, NULL, NULL, NULL, NULL);
+        break;
+    case 3:
+        wt_returned(op, table->WskGetLocalAddress(socket, (PSOCKADDR)&address, op->irp));
+        break;
+    case 4:
+        wt_control(socket, op, WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS, 0, sizeof(SOCKADDR_IN),
+                   wt_loopback(&address, AF_INET, 9), 0, NULL);
+        break;
+    case 5:
+        wt_control(socket, op, WskIoctl, SIO_WSK_SET_SENDTO_ADDRESS, 0, sizeof(SOCKADDR_IN),
+                   wt_loopback(&address, AF_INET, 9), 0, NULL);
+        break;
+    case 6:
+        wt_events(socket, WSK_EVENT_RECEIVE_FROM | WSK_EVENT_DISABLE, op);
+        break;
+    case 7:
+        wt_bind(socket, op, wt_any(&address, AF_INET, 0));
+        break;
+    default:
+        return -1;
+    }
+    return wt_wait(op);
+}
+
+TEST(functions_of_a_datagram_socket_before_it_is_bound_and_after_it_is_closed,
+     "C-DATA-04 R-SENDTO-08 R-RECVFROM-14 R-SENDMSGS-07 R-REL-05 C-CLOSE-35 D-01", TEST_MODES(WT_CALM_MODES))
+{
+    static WSK_DATAGRAM_INDICATION unknown;
+    PWSK_SOCKET socket = wt_open(AF_INET, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
+    WSK_BUF_LIST list;
+    struct wt_op op;
+    int n;
+
+    wt_buffer_init(&buffer, 8);
+    wt_op_init(&op);
+    for (n = 0; n < 7; n++) {
+        EXPECT_STATUS(call_datagram(socket, n, &op), STATUS_INVALID_DEVICE_STATE);
+        EXPECT_EQ(op.information, 0);
+        wt_again(&op);
+    }
+    EXPECT_STATUS(call_datagram(socket, 7, &op), STATUS_SUCCESS);
+    wt_again(&op);
+    EXPECT_STATUS(wt_send_to(socket, &op, &buffer.buf, NULL, 0, NULL),
+                  STATUS_INVALID_PARAMETER); /* R-SENDTO-03 */
+    wt_again(&op);
+    list.Next = NULL;
+    list.Buffer = buffer.buf;
+    EXPECT_STATUS(wt_send_messages(socket, &op, &list, NULL), STATUS_INVALID_PARAMETER);
+    wt_again(&op);
+    EXPECT_STATUS(wt_send_messages(socket, &op, NULL, NULL), STATUS_INVALID_PARAMETER);
+    wt_again(&op);
+    EXPECT_STATUS(wt_release_datagrams(socket, &unknown), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(call_datagram(socket, 7, &op), STATUS_INVALID_DEVICE_STATE); /* a second bind */
+    wt_close_now(socket);
+    for (n = 0; n < 8; n++) {
+        wt_again(&op);
+        EXPECT_STATUS(call_datagram(socket, n, &op), STATUS_FILE_FORCED_CLOSED);
+        EXPECT_EQ(op.information, 0);
+    }
+    EXPECT_STATUS(wt_release_datagrams(socket, &unknown), STATUS_INVALID_PARAMETER);
+    wt_op_free(&op);
+    wt_buffer_free(&buffer);
+}
+
+TEST(functions_of_no_datagram_socket_at_all, "W-04 D-01 R-REL-05", TEST_MODES(WT_CALM_MODES))
+{
+    static _Alignas(64) UCHAR nothing[sizeof(struct wsk_socket)];
+    PWSK_SOCKET real = wt_open(AF_INET, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
+    PWSK_SOCKET wrong = (PWSK_SOCKET)nothing;
+    static WSK_DATAGRAM_INDICATION unknown;
+    struct wt_op op;
+    int n;
+
+    wrong->Dispatch = real->Dispatch;
+    wt_buffer_init(&buffer, 8);
+    wt_op_init(&op);
+    for (n = 0; n < 8; n++) {
+        EXPECT_STATUS(call_datagram(wrong, n, &op), STATUS_INVALID_HANDLE);
+        EXPECT_EQ(op.information, 0);
+        wt_again(&op);
+    }
+    EXPECT_STATUS(wt_release_datagrams(wrong, &unknown), STATUS_INVALID_PARAMETER);
+    wt_op_free(&op);
+    wt_buffer_free(&buffer);
+    wt_close_now(real);
+}
+
+TEST(inspections_of_a_listener_that_does_not_inspect, "R-INSP-20 C-CLOSE-35 W-04 D-01", TEST_MODES(WT_MODES))
+{
+    static _Alignas(64) UCHAR nothing[sizeof(struct wsk_socket)];
+    WSK_INSPECT_ID id = {0, 0};
+    PWSK_SOCKET open = wt_open(AF_INET, WSK_FLAG_LISTEN_SOCKET, NULL, NULL), bound;
+    const WSK_PROVIDER_LISTEN_DISPATCH *table = wt_listen(open);
+    struct wt_op op;
+    int port;
+
+    bound = wt_listener(AF_INET, NULL, NULL, &port);
+    wt_op_init(&op);
+#define INSPECTED(socket, id, action, status)                                                                \
+    EXPECT_STATUS(wt_returned(&op, table->WskInspectComplete(socket, id, action, op.irp)), status);          \
+    EXPECT_EQ(op.information, 0);                                                                            \
+    wt_again(&op)
+    INSPECTED(open, &id, WskInspectAccept, STATUS_INVALID_DEVICE_STATE);
+    INSPECTED(bound, &id, WskInspectReject, STATUS_INVALID_DEVICE_STATE);
+    INSPECTED(bound, NULL, WskInspectReject, STATUS_INVALID_PARAMETER);
+    INSPECTED(bound, &id, WskInspectPend, STATUS_INVALID_PARAMETER);
+    INSPECTED(bound, &id, (WSK_INSPECT_ACTION)77, STATUS_INVALID_PARAMETER);
+    INSPECTED((PWSK_SOCKET)nothing, &id, WskInspectAccept, STATUS_INVALID_HANDLE);
+    wt_close_now(bound);
+    INSPECTED(bound, &id, WskInspectAccept, STATUS_FILE_FORCED_CLOSED);
+    wt_op_free(&op);
+    wt_close_now(open);
+}
