@@ -90,7 +90,7 @@ static void careless_caller(void *argument)
 }
 
 TEST_PARTIAL(calls_in_progress_on_another_thread, "C-CLOSE-05 C-CLOSE-06 C-CLOSE-35 R-CLOSE-02 R-CLOSE-07",
-             "extension interfaces come with issue 3; keeping the rule: a_counter_of_the_clients_own",
+             "extension interfaces are not there yet; keeping the rule: a_counter_of_the_clients_own",
              TEST_TIMEOUT(60))
 {
     long i, rounds = test_scale(500);
@@ -542,7 +542,7 @@ TEST(two_closes_at_once, "C-CLOSE-36 C-CLOSE-27 R-CLOSE-07", TEST_TIMEOUT(60))
 /* ---- R-CLOSE-10: what a close does not release -------------------------------------------------------- */
 
 TEST_PARTIAL(security_descriptors_are_the_clients, "R-CLOSE-10",
-             "WSK_CACHE_SD and WSK_RELEASE_SD come with issue 3")
+             "WSK_CACHE_SD and WSK_RELEASE_SD are not there yet")
 {
     UCHAR descriptor[64];
     PWSK_SOCKET socket;

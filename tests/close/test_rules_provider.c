@@ -187,8 +187,8 @@ TEST(one_thread_and_no_counter, "C-CLOSE-08 C-CLOSE-10 C-CLOSE-12")
 
 /* ---- C-CLOSE-11: every kind of operation -------------------------------------------------------------- */
 
-TEST_PARTIAL(every_kind_of_pending_operation_ends, "C-CLOSE-11",
-             "receive-from, send-to, inspect-complete, WskListen and address-list-change come with issue 3")
+/* Of a connection; datagram sockets: test_datagrams.c, SIO_ADDRESS_LIST_CHANGE: test_control_ioctls.c. */
+TEST(every_kind_of_pending_operation_ends, "C-CLOSE-11")
 {
     WSK_BUF empty = {NULL, 0, 0};
     struct wt_op ops[7], close;
@@ -408,7 +408,8 @@ TEST(the_context_dies_with_the_close, "C-CLOSE-18 C-CLOSE-31 R-CLOSE-08", TEST_T
 
 /* ---- C-CLOSE-43: the listener's connections are their own --------------------------------------------- */
 
-TEST_PARTIAL(accepted_sockets_outlive_their_listener, "C-CLOSE-43", "pending inspections come with issue 3")
+/* Requests that wait for their inspection do not: test_inspect.c. */
+TEST(accepted_sockets_outlive_their_listener, "C-CLOSE-43")
 {
     struct wt_op accepts[3], close;
     PWSK_SOCKET listener, sockets[3];
