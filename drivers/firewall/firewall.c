@@ -35,10 +35,9 @@ typedef struct _FW_REQUEST {
 typedef struct _FW_CLIENT {
     LIST_ENTRY Link; /* in FwClients, under FwLock, until its close has begun */
     PWSK_SOCKET Socket;
-    PIRP Irp; /* the greeting, then the close */
+    PIRP SendIrp, CloseIrp;
     PMDL Mdl;
-    volatile LONG Work; /* the greeting, and that the client is here: the last one closes */
-    volatile LONG Left;
+    volatile LONG Left; /* it is being closed */
 } FW_CLIENT, *PFW_CLIENT;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -233,8 +232,11 @@ static VOID FwFree(_In_ PFW_CLIENT Client)
     if (Client->Mdl != NULL) {
         IoFreeMdl(Client->Mdl);
     }
-    if (Client->Irp != NULL) {
-        IoFreeIrp(Client->Irp);
+    if (Client->SendIrp != NULL) {
+        IoFreeIrp(Client->SendIrp);
+    }
+    if (Client->CloseIrp != NULL) {
+        IoFreeIrp(Client->CloseIrp);
     }
     ExFreePoolWithTag(Client, FIREWALL_TAG);
 }
@@ -252,28 +254,21 @@ static NTSTATUS FwClosed(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-static VOID FwWorkDone(_In_ PFW_CLIENT Client)
+/*
+ * Nobody needs the client any more; the caller has set Left.  The greeting may still be on its way, to a client that
+ * takes nothing: the close ends it, and completes after it.
+ */
+static VOID FwClose(_In_ PFW_CLIENT Client)
 {
-    if (InterlockedDecrement(&Client->Work) == 0) {
-        IoReuseIrp(Client->Irp, STATUS_SUCCESS);
-        IoSetCompletionRoutine(Client->Irp, FwClosed, Client, TRUE, TRUE, TRUE);
-        FwProvider(Client)->Basic.WskCloseSocket(Client->Socket, Client->Irp);
-    }
-}
-
-/* Nobody needs the client any more; the caller is a callback of its socket or has it from the list. */
-static VOID FwLeave(_In_ PFW_CLIENT Client)
-{
-    if (!InterlockedExchange(&Client->Left, TRUE)) {
-        FwWorkDone(Client);
-    }
+    IoSetCompletionRoutine(Client->CloseIrp, FwClosed, Client, TRUE, TRUE, TRUE);
+    FwProvider(Client)->Basic.WskCloseSocket(Client->Socket, Client->CloseIrp);
 }
 
 static NTSTATUS FwGreeted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
     UNREFERENCED_PARAMETER(DeviceObject);
     UNREFERENCED_PARAMETER(Irp);
-    FwWorkDone((PFW_CLIENT)Context);
+    UNREFERENCED_PARAMETER(Context);
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
@@ -295,7 +290,9 @@ static NTSTATUS WSKAPI FwDisconnectEvent(PVOID SocketContext, ULONG Flags)
 
     UNREFERENCED_PARAMETER(Flags);
     FwUnlink(Client);
-    FwLeave(Client);
+    if (!InterlockedExchange(&Client->Left, TRUE)) {
+        FwClose(Client);
+    }
     return STATUS_SUCCESS;
 }
 
@@ -308,10 +305,10 @@ static PFW_CLIENT FwNew(_In_ PWSK_SOCKET Socket)
     }
     InitializeListHead(&Client->Link);
     Client->Socket = Socket;
-    Client->Work = 2;
-    Client->Irp = IoAllocateIrp(1, FALSE);
+    Client->SendIrp = IoAllocateIrp(1, FALSE);
+    Client->CloseIrp = IoAllocateIrp(1, FALSE);
     Client->Mdl = IoAllocateMdl(FwGreeting, sizeof(FwGreeting) - 1, FALSE, FALSE, NULL);
-    if (Client->Irp == NULL || Client->Mdl == NULL) {
+    if (Client->SendIrp == NULL || Client->CloseIrp == NULL || Client->Mdl == NULL) {
         FwFree(Client);
         return NULL;
     }
@@ -372,8 +369,8 @@ static NTSTATUS WSKAPI FwAcceptEvent(PVOID SocketContext, ULONG Flags, PSOCKADDR
     Buffer.Mdl = Client->Mdl;
     Buffer.Offset = 0;
     Buffer.Length = sizeof(FwGreeting) - 1;
-    IoSetCompletionRoutine(Client->Irp, FwGreeted, Client, TRUE, TRUE, TRUE);
-    FwProvider(Client)->WskSend(AcceptSocket, &Buffer, 0, Client->Irp);
+    IoSetCompletionRoutine(Client->SendIrp, FwGreeted, NULL, TRUE, TRUE, TRUE);
+    FwProvider(Client)->WskSend(AcceptSocket, &Buffer, 0, Client->SendIrp);
     return STATUS_SUCCESS;
 }
 
@@ -456,25 +453,20 @@ static VOID FwStop(VOID)
         !IsListEmpty(&FwRequests)) { /* undecided, or let in: of the closed listener nothing comes any more */
         FwForget(CONTAINING_RECORD(FwRequests.Flink, FW_REQUEST, Link), FALSE);
     }
-    for (;;) { /* the others leave by themselves */
-        PFW_CLIENT Client = NULL;
+    /* No callback of the listener runs any more: no client is added, and no WskSend is in progress. */
+    KeAcquireSpinLock(&FwLock, &Irql);
+    while (!IsListEmpty(&FwClients)) {
+        PFW_CLIENT Client = CONTAINING_RECORD(RemoveHeadList(&FwClients), FW_CLIENT, Link);
 
-        KeAcquireSpinLock(&FwLock, &Irql);
-        if (!IsListEmpty(&FwClients)) {
-            Client = CONTAINING_RECORD(RemoveHeadList(&FwClients), FW_CLIENT, Link);
-            InitializeListHead(&Client->Link);
-            /* Its own part keeps it while we have it: FwLeave of a callback in between finds Left set. */
-            if (InterlockedExchange(&Client->Left, TRUE)) {
-                Client = NULL;
-            }
+        InitializeListHead(&Client->Link);
+        if (InterlockedExchange(&Client->Left, TRUE)) {
+            continue; /* FwDisconnectEvent closes it */
         }
         KeReleaseSpinLock(&FwLock, Irql);
-        if (Client != NULL) {
-            FwWorkDone(Client);
-        } else if (IsListEmpty(&FwClients)) {
-            break;
-        }
+        FwClose(Client);
+        KeAcquireSpinLock(&FwLock, &Irql);
     }
+    KeReleaseSpinLock(&FwLock, Irql);
     FwFreeAll();
 }
 
