@@ -5,7 +5,7 @@
  *   - the setter does all it has to do with objects and wait lists under the dispatcher lock, and collects
  * the threads that are let go in a list that runs through their thread objects;
  *   - only after it has unlocked does it tell these threads (thread->wait_word), and touches nothing but
- * them;
+ * them; on a single processor (ke_wakes_wait) only when it gives that back;
  *   - nobody learns of a state change without the dispatcher lock: a thread that takes an object without
  * waiting, the KeReadState functions, a wait that times out. A thread that has been told may leave at once,
  * without the lock.
@@ -21,9 +21,8 @@ void ke_lock_dispatcher(void)
     ke_lock_acquire(&dispatcher_lock);
 }
 
-void ke_unlock_dispatcher(struct ke_thread *ready)
+static void tell(struct ke_thread *ready)
 {
-    ke_lock_release(&dispatcher_lock);
     while (ready) {
         struct ke_thread *thread = ready;
 
@@ -32,6 +31,35 @@ void ke_unlock_dispatcher(struct ke_thread *ready)
         __atomic_store_n(&thread->wait_word, 1, __ATOMIC_RELEASE);
         host_unpark(&thread->wait_word, 1);
     }
+}
+
+void ke_unlock_dispatcher(struct ke_thread *ready)
+{
+    struct ke_thread *self;
+
+    ke_lock_release(&dispatcher_lock);
+    if (!ready)
+        return;
+    self = ke_current_thread();
+    if (!__atomic_load_n(&ke_wakes_wait, __ATOMIC_RELAXED) || self->processor == KE_NO_PROCESSOR) {
+        tell(ready);
+        return;
+    }
+    while (ready) {
+        struct ke_thread *thread = ready;
+
+        ready = thread->ready_next;
+        thread->ready_next = self->to_wake;
+        self->to_wake = thread;
+    }
+}
+
+void ke_tell_waiting(struct ke_thread *thread)
+{
+    struct ke_thread *ready = thread->to_wake;
+
+    thread->to_wake = NULL;
+    tell(ready);
 }
 
 void ke_initialize_header(DISPATCHER_HEADER *object, UCHAR type, size_t bytes, LONG state)

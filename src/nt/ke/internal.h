@@ -72,6 +72,13 @@ void ke_park(const volatile void *object, const volatile uint32_t *word, uint32_
 void ke_take_processor(struct ke_thread *thread);
 void ke_give_processor(struct ke_thread *thread);
 
+/* One processor on one CPU: a thread that its owner wakes would take the CPU from it at once, only to wait for the
+ * processor.  So the thread is told when the owner gives it back: as on Windows with one processor, where nobody else
+ * runs while somebody is at DISPATCH_LEVEL. */
+extern int ke_wakes_wait;
+/* Tells those that were let go meanwhile. */
+void ke_tell_waiting(struct ke_thread *thread);
+
 /* The processor on which the calling thread's timers and DPCs are queued. */
 unsigned ke_home_processor(void);
 

@@ -76,6 +76,7 @@ struct ke_thread {
     uint32_t wait_word;   /* parking: 0 = waiting, 1 = let go */
     struct ke_wait *wait; /* NULL when it does not wait */
     struct ke_thread *ready_next;
+    struct ke_thread *to_wake; /* let go while this one owned the only processor: ke_tell_waiting */
     NTSTATUS wait_status;
     const volatile void *waits_for; /* for reports: the (first) object */
     uint64_t waits_since;           /* for reports: host_now() */

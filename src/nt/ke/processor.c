@@ -25,6 +25,7 @@ static struct ke_processor processors[KE_MAX_PROCESSORS];
 static unsigned processor_count = 1; /* before ke_start */
 
 int ke_spins = KE_SPINS_MAX;
+int ke_wakes_wait;
 
 static struct {
     uint32_t generation; /* counts hand-backs: parking word of everybody else, but those who starve */
@@ -196,6 +197,8 @@ void ke_give_processor(struct ke_thread *thread)
             tell(&queue.generation, 1);
         }
     }
+    if (thread->to_wake)
+        ke_tell_waiting(thread);
     host_point(HOST_POINT_UNLOCK, &queue);
 }
 
@@ -330,6 +333,8 @@ NTSTATUS ke_start(const struct ke_config *config)
     __atomic_store_n(&processor_count, count, __ATOMIC_RELEASE);
     /* Where others decide who runs, spinning only puts off the parking that is to be tried out. */
     __atomic_store_n(&ke_spins, host_processor_count() > 1 && !uwsk_points_enabled ? KE_SPINS_MAX : 1,
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&ke_wakes_wait, count == 1 && host_processor_count() == 1 && !uwsk_points_enabled,
                      __ATOMIC_RELAXED);
     __atomic_store_n(&control.running, 1, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < count; i++) {
