@@ -117,6 +117,7 @@ struct batch {
     unsigned count;
     unsigned used; /* parts */
     uint32_t length[SEND_BATCH];
+    bool last[SEND_BATCH]; /* with it a datagram of the owner is complete */
     struct mmsghdr headers[SEND_BATCH];
     struct iovec parts[SEND_PARTS];
 };
@@ -151,8 +152,9 @@ static size_t piece_length(const struct destination *to, size_t left)
 }
 
 static void append(struct batch *batch, const struct destination *to, struct iovec *parts, unsigned used,
-                   size_t length)
+                   size_t length, bool last)
 {
+    batch->last[batch->count] = last;
     batch->headers[batch->count].msg_hdr = (struct msghdr){.msg_name = (void *)&to->name,
                                                            .msg_namelen = to->name_length,
                                                            .msg_iov = parts,
@@ -177,7 +179,7 @@ static int32_t gather(struct transport_datagram_op *op, const struct destination
         int used = collect(op, index, offset, length, parts, SEND_PARTS - batch->used);
         if (used < 0)
             return used == -1 || batch->count ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
-        append(batch, to, parts, (unsigned)used, length);
+        append(batch, to, parts, (unsigned)used, length, offset + length == whole);
         offset += length;
         if (offset < whole)
             continue;
@@ -194,7 +196,7 @@ static int32_t gather_copied(struct transport_datagram_op *op, const struct dest
                              struct batch *batch, char *buffer)
 {
     size_t offset = *offset_of(op);
-    size_t length = piece_length(to, op->length(op, op->done) - offset), copied = 0;
+    size_t left = op->length(op, op->done) - offset, length = piece_length(to, left), copied = 0;
     while (copied < length) {
         size_t count =
             op->parts(op, op->done, offset + copied, (struct transport_segment *)batch->parts, SEND_PARTS);
@@ -210,7 +212,7 @@ static int32_t gather_copied(struct transport_datagram_op *op, const struct dest
             return STATUS_INVALID_PARAMETER; /* less memory than the owner said */
     }
     batch->parts[0] = (struct iovec){.iov_base = buffer, .iov_len = length};
-    append(batch, to, batch->parts, 1, length);
+    append(batch, to, batch->parts, 1, length, length == left);
     return STATUS_SUCCESS;
 }
 
@@ -240,6 +242,19 @@ static unsigned unmergeable(const struct transport_socket *socket, const struct 
     return count;
 }
 
+/* What lies side by side becomes one part: the pieces of one buffer that are to be cut do. */
+static size_t join(const struct iovec *parts, size_t count, struct iovec *joined)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (used && (char *)joined[used - 1].iov_base + joined[used - 1].iov_len == parts[i].iov_base)
+            joined[used - 1].iov_len += parts[i].iov_len;
+        else
+            joined[used++] = parts[i];
+    }
+    return used;
+}
+
 /* Datagrams that have gone, or -errno. */
 static int send_merged(struct transport_socket *socket, struct destination *to, struct batch *batch,
                        unsigned first, unsigned count)
@@ -247,8 +262,11 @@ static int send_merged(struct transport_socket *socket, struct destination *to, 
     uint16_t segment = (uint16_t)batch->length[first];
     struct msghdr message = batch->headers[first].msg_hdr;
     size_t control_length = to->control_length;
+    struct iovec joined[SEND_PARTS];
     for (unsigned i = 1; i < count; i++)
         message.msg_iovlen += batch->headers[first + i].msg_hdr.msg_iovlen;
+    message.msg_iovlen = join(message.msg_iov, message.msg_iovlen, joined);
+    message.msg_iov = joined;
     add_control(to, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
     message.msg_control = to->control;
     message.msg_controllen = to->control_length;
@@ -305,11 +323,10 @@ static int send_undisturbed(struct transport_socket *socket, struct destination 
 static void have_gone(struct transport_datagram_op *op, const struct batch *batch, unsigned first, int count)
 {
     for (int i = 0; i < count; i++) {
-        size_t length = op->length(op, op->done);
         *offset_of(op) += batch->length[first + (unsigned)i];
-        if (*offset_of(op) < length)
+        if (!batch->last[first + (unsigned)i])
             continue;
-        op->op.bytes += length;
+        op->op.bytes += *offset_of(op);
         op->done++;
         *offset_of(op) = 0;
     }
