@@ -72,6 +72,17 @@ NTSTATUS ClientRequestWait(PCLIENT_REQUEST Request)
     return Request->Irp->IoStatus.Status;
 }
 
+NTSTATUS ClientRequestWaitOrCancel(PCLIENT_REQUEST Request, PKEVENT Stop, PLARGE_INTEGER Timeout)
+{
+    PVOID Objects[] = {&Request->Done, Stop};
+
+    if (KeWaitForMultipleObjects(RTL_NUMBER_OF(Objects), Objects, WaitAny, Executive, KernelMode, FALSE,
+                                 Timeout, NULL) != STATUS_WAIT_0) {
+        IoCancelIrp(Request->Irp); /* ours until we free it, so also when it has just completed */
+    }
+    return ClientRequestWait(Request);
+}
+
 VOID ClientRequestFree(PCLIENT_REQUEST Request)
 {
     IoFreeIrp(Request->Irp);
@@ -231,6 +242,110 @@ VOID ClientClose(PWSK_SOCKET Socket)
     ClientRequestWait(&Request);
     ClientRequestFree(&Request);
 }
+
+/* ---- parameters and names ----------------------------------------------------------------------------- */
+
+typedef union _CLIENT_VALUE {
+    KEY_VALUE_PARTIAL_INFORMATION Information;
+    UCHAR Room[FIELD_OFFSET(KEY_VALUE_PARTIAL_INFORMATION, Data) + 1000];
+} CLIENT_VALUE, *PCLIENT_VALUE;
+
+static NTSTATUS ClientParameter(_In_ PUNICODE_STRING RegistryPath, _In_ PCWSTR Name, _In_ ULONG Type,
+                                _Out_ PCLIENT_VALUE Value)
+{
+    UNICODE_STRING Parameters = RTL_CONSTANT_STRING(L"Parameters"), ValueName;
+    OBJECT_ATTRIBUTES Attributes;
+    HANDLE Service, Key;
+    ULONG Length;
+    NTSTATUS Status;
+
+    InitializeObjectAttributes(&Attributes, RegistryPath, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL,
+                               NULL);
+    Status = ZwOpenKey(&Service, KEY_READ, &Attributes);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    InitializeObjectAttributes(&Attributes, &Parameters, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, Service,
+                               NULL);
+    Status = ZwOpenKey(&Key, KEY_READ, &Attributes);
+    ZwClose(Service);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    RtlInitUnicodeString(&ValueName, Name);
+    Status = ZwQueryValueKey(Key, &ValueName, KeyValuePartialInformation, Value, sizeof(*Value), &Length);
+    ZwClose(Key);
+    if (NT_SUCCESS(Status) && Value->Information.Type != Type) {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    return Status;
+}
+
+NTSTATUS ClientParameterText(PUNICODE_STRING RegistryPath, PCWSTR Name, PWSTR Text, ULONG Units)
+{
+    CLIENT_VALUE Value;
+    NTSTATUS Status = ClientParameter(RegistryPath, Name, REG_SZ, &Value);
+    ULONG Length;
+
+    Text[0] = 0;
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    /* Whoever wrote the value may have written it without its NUL. */
+    Length = Value.Information.DataLength / sizeof(WCHAR);
+    if (Length >= Units) {
+        return STATUS_BUFFER_OVERFLOW;
+    }
+    RtlCopyMemory(Text, Value.Information.Data, Length * sizeof(WCHAR));
+    Text[Length] = 0;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS ClientParameterNumber(PUNICODE_STRING RegistryPath, PCWSTR Name, PULONG Number)
+{
+    CLIENT_VALUE Value;
+    NTSTATUS Status = ClientParameter(RegistryPath, Name, REG_DWORD, &Value);
+
+    *Number = 0;
+    if (NT_SUCCESS(Status)) {
+        if (Value.Information.DataLength != sizeof(*Number)) {
+            return STATUS_OBJECT_TYPE_MISMATCH;
+        }
+        RtlCopyMemory(Number, Value.Information.Data, sizeof(*Number));
+    }
+    return Status;
+}
+
+NTSTATUS ClientResolve(PCWSTR Host, USHORT Port, INT Type, PKEVENT Stop, PSOCKADDR_STORAGE Address)
+{
+    ADDRINFOEXW Hints = {0};
+    PADDRINFOEXW List = NULL;
+    UNICODE_STRING Name;
+    CLIENT_REQUEST Request;
+    NTSTATUS Status;
+
+    RtlZeroMemory(Address, sizeof(*Address));
+    RtlInitUnicodeString(&Name, Host);
+    Hints.ai_family = AF_UNSPEC;
+    Hints.ai_socktype = Type;
+    Status = ClientRequestCreate(&Request);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    ClientProvider.Dispatch->WskGetAddressInfo(ClientProvider.Client, &Name, NULL, 0, NULL, &Hints, &List,
+                                               NULL, NULL, ClientRequestStart(&Request));
+    Status = ClientRequestWaitOrCancel(&Request, Stop, NULL);
+    ClientRequestFree(&Request);
+    if (!NT_SUCCESS(Status)) {
+        return Status;
+    }
+    RtlCopyMemory(Address, List->ai_addr, min(List->ai_addrlen, sizeof(*Address)));
+    ((PSOCKADDR_IN)Address)->sin_port = RtlUshortByteSwap(Port); /* at the same place in both families */
+    ClientProvider.Dispatch->WskFreeAddressInfo(ClientProvider.Client, List);
+    return STATUS_SUCCESS;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------ */
 
 NTSTATUS ClientThreadStart(PKSTART_ROUTINE Routine, PVOID Context, PVOID *Thread)
 {

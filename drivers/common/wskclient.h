@@ -43,6 +43,15 @@ _IRQL_requires_max_(DISPATCH_LEVEL) PIRP ClientRequestStart(_Inout_ PCLIENT_REQU
 /* Waits for the completion, whatever the call returned, and answers the final status. */
 _IRQL_requires_(PASSIVE_LEVEL) NTSTATUS ClientRequestWait(_In_ PCLIENT_REQUEST Request);
 
+/*
+ * As ClientRequestWait, but cancels the request when Stop is signalled or the time is over (relative, negative
+ * units of 100 ns; NULL: no limit), and then waits for its completion all the same. The answer is the request's
+ * own status: what has succeeded in the meantime has succeeded.
+ */
+_IRQL_requires_(PASSIVE_LEVEL) NTSTATUS
+    ClientRequestWaitOrCancel(_In_ PCLIENT_REQUEST Request, _In_ PKEVENT Stop,
+                              _In_opt_ PLARGE_INTEGER Timeout);
+
 _IRQL_requires_max_(DISPATCH_LEVEL) VOID ClientRequestFree(_Inout_ PCLIENT_REQUEST Request);
 
 /* The loopback address of AF_INET or AF_INET6 with a port in host order; 0 lets WSK choose one. */
@@ -81,6 +90,25 @@ _IRQL_requires_(PASSIVE_LEVEL) VOID ClientDisableEvent(_In_ PWSK_SOCKET Socket, 
 
 /* Closes a socket of any category and waits for the completion. */
 _IRQL_requires_(PASSIVE_LEVEL) VOID ClientClose(_In_ PWSK_SOCKET Socket);
+
+/*
+ * Values of the driver's Parameters key: a REG_SZ, which ends with a NUL in Text, and a REG_DWORD.
+ * STATUS_OBJECT_NAME_NOT_FOUND: there is none. STATUS_OBJECT_TYPE_MISMATCH: of another type.
+ * STATUS_BUFFER_OVERFLOW: longer than Units - 1, or than 1000 bytes.
+ */
+_IRQL_requires_(PASSIVE_LEVEL) _Must_inspect_result_ NTSTATUS
+    ClientParameterText(_In_ PUNICODE_STRING RegistryPath, _In_ PCWSTR Name, _Out_writes_z_(Units) PWSTR Text,
+                        _In_ ULONG Units);
+_IRQL_requires_(PASSIVE_LEVEL) _Must_inspect_result_ NTSTATUS
+    ClientParameterNumber(_In_ PUNICODE_STRING RegistryPath, _In_ PCWSTR Name, _Out_ PULONG Number);
+
+/*
+ * The first address of a host, given by its name or in digits, for a SOCK_xxx; the port in host order. When Stop
+ * is signalled meanwhile: STATUS_CANCELLED.
+ */
+_IRQL_requires_(PASSIVE_LEVEL) _Must_inspect_result_ NTSTATUS
+    ClientResolve(_In_ PCWSTR Host, _In_ USHORT Port, _In_ INT Type, _In_ PKEVENT Stop,
+                  _Out_ PSOCKADDR_STORAGE Address);
 
 /* Starts a system thread that ClientThreadWait waits for; *Thread is referenced until then. */
 _IRQL_requires_(PASSIVE_LEVEL) _Must_inspect_result_ NTSTATUS

@@ -13,6 +13,7 @@ work=$(mktemp -d)
 . "$tree/tests/support/shell.sh"
 trap 'end_driver; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
+registry=() # NAME=VALUE of the Parameters key, for load
 
 # What carries them, as the first driver that was loaded has been told.
 back_end() {
@@ -36,8 +37,8 @@ check() {
     fi
 }
 
-# load NAME MACRO…: compiles it with a free port for each macro and loads it.  A port may be taken in between by a
-# test that runs beside this one: then again with others.
+# load NAME MACRO…: compiles it with a free port for each macro and loads it with the values ${registry[@]}.  A port may be
+# taken in between by a test that runs beside this one: then again with others.
 load() {
     local name=$1 options macro try
     shift
@@ -50,7 +51,7 @@ load() {
             options+=("-D$macro=${ports[-1]}")
         done
         compile_driver "$name" "${compiler[@]}" -Wall -Wextra -Werror "${options[@]}" || return 1
-        start_driver "$name" "${modes[@]}" && return 0
+        start_driver "$name" "${modes[@]}" "${registry[@]/#/--registry=}" && return 0
         end_driver
     done
     cat "$work/$name.log"
@@ -233,6 +234,180 @@ driver_echoes_udp() {
     timeout 30 "$tree/tests/drivers/udp_pattern.py" 127.0.0.1 "$1" 200
 }
 
+# ---- proxy -----------------------------------------------------------------------------------------------------
+
+proxy_ends() { # CASE
+    timeout 120 "$tree/tests/drivers/proxy_ends.py" "$1" "${ports[0]}" "$target"
+}
+
+# A web server behind it.
+proxy_curl() {
+    local server status
+    mkdir -p "$work/www"
+    head -c 3000000 /dev/urandom >"$work/www/file"
+    python3 -m http.server --bind 127.0.0.1 --directory "$work/www" "$target" >"$work/www.log" 2>&1 &
+    server=$!
+    wait_for 20 is_listening "$target" &&
+        curl -sS -m 60 -o "$work/got" "http://127.0.0.1:${ports[0]}/file" && cmp "$work/www/file" "$work/got" &&
+        curl -sS -g -m 60 -o "$work/got" "http://[::1]:${ports[0]}/file" && cmp "$work/www/file" "$work/got"
+    status=$?
+    kill "$server"
+    wait "$server" 2>/dev/null
+    return $status
+}
+
+is_listening() { # PORT
+    [ -n "$(ss -Htnl "sport = :$1")" ]
+}
+
+# Every flow that is open is reset at both ends, and nothing is left.
+proxy_unload() {
+    local ends
+    : >"$work/ends"
+    proxy_ends unload >"$work/ends" &
+    ends=$!
+    wait_for 60 grep -qx ready "$work/ends" || return 1
+    unload && wait $ends && driver_says | grep -Eq "^[0-9]+ flows were still open$"
+}
+
+# A target that never answers: its queue is full, so the connect is in progress when the driver goes.
+proxy_unload_connecting() {
+    local holder status
+    : >"$work/held"
+    "$tree/tests/drivers/full_queue.py" "$target" >"$work/held" &
+    holder=$!
+    wait_for 20 grep -qx ready "$work/held" || return 1
+    "$peer" --expect RST "${ports[0]}" &
+    local client=$!
+    wait_for 10 is_connected "${ports[0]}" && wait_for 10 is_connecting "$target" && unload && wait $client
+    status=$?
+    kill $holder
+    wait $holder 2>/dev/null
+    return $status
+}
+
+is_connecting() { # PORT: the driver's connect to it is in progress
+    [ -n "$(ss -Htn state syn-sent "dport = :$1")" ]
+}
+
+# ---- tcp-client ------------------------------------------------------------------------------------------------
+
+# What nc says comes, line by line; nc gets the text, and then our FIN.
+tcp_client_asks() { # HOST ADDRESS
+    target=$(free_port)
+    registry=("Host=sz:$1" "Port=dword:$target" "Text=sz:a question")
+    : >"$work/asked"
+    printf 'an answer\nand more' | timeout 60 nc -N -l "$2" "$target" >"$work/asked" &
+    local server=$!
+    wait_for 20 is_listening "$target" && load tcp-client && wait_for 20 tcp_client_says_end &&
+        wait $server && [ "$(cat "$work/asked")" = "a question" ] && unload &&
+        driver_says | grep -qx "> an answer" && driver_says | grep -qx "> and more" &&
+        driver_says | grep -qx "18 bytes received: 0x00000000"
+}
+
+tcp_client_says_end() {
+    driver_says | grep -Eq "^([0-9]+ bytes received|no connection to .*): 0x[0-9a-f]+$"
+}
+
+# Much comes, and all of it.
+tcp_client_gets_much() {
+    target=$(free_port)
+    registry=("Host=sz:127.0.0.1" "Port=dword:$target" "Text=sz:")
+    head -c 500000 /dev/zero | timeout 60 socat -u - "TCP4-LISTEN:$target,bind=127.0.0.1" &
+    local server=$!
+    wait_for 20 is_listening "$target" && load tcp-client && wait_for 30 tcp_client_says_end && wait $server &&
+        unload && driver_says | grep -qx "500000 bytes received: 0x00000000"
+}
+
+# Nobody there: the driver says so, and can be unloaded.
+tcp_client_is_refused() {
+    registry=("Host=sz:127.0.0.1" "Port=dword:$(free_port)" "Text=sz:x")
+    load tcp-client && wait_for 20 tcp_client_says_end && unload &&
+        driver_says | grep -Eq "^no connection to 127.0.0.1, port [0-9]+: 0xc0000236$"
+}
+
+# A name that no resolver knows (RFC 6761).
+tcp_client_finds_no_host() {
+    registry=("Host=sz:nowhere.invalid" "Port=dword:9" "Text=sz:x")
+    load tcp-client && wait_for 60 tcp_client_says_end && unload &&
+        driver_says | grep -Eq "^no connection to nowhere.invalid, port 9: 0xc[0-9a-f]+$"
+}
+
+# A server that says nothing: the receive is cancelled, and the server gets a RST.
+tcp_client_unload_waiting() {
+    target=$(free_port)
+    registry=("Host=sz:127.0.0.1" "Port=dword:$target" "Text=sz:a question")
+    : >"$work/asked"
+    timeout 60 nc -d -l 127.0.0.1 "$target" >"$work/asked" &
+    local server=$!
+    wait_for 20 is_listening "$target" && load tcp-client && wait_for 20 grep -q "a question" "$work/asked" &&
+        unload || return 1
+    wait $server
+    driver_says | grep -qx "0 bytes received: 0xc0000120"
+}
+
+tcp_client_unload_connecting() {
+    local holder status
+    target=$(free_port)
+    registry=("Host=sz:127.0.0.1" "Port=dword:$target" "Text=sz:x")
+    : >"$work/held"
+    "$tree/tests/drivers/full_queue.py" "$target" >"$work/held" &
+    holder=$!
+    wait_for 20 grep -qx ready "$work/held" && load tcp-client && wait_for 10 is_connecting "$target" && unload &&
+        driver_says | grep -qx "no connection to 127.0.0.1, port $target: 0xc0000120"
+    status=$?
+    kill $holder
+    wait $holder 2>/dev/null
+    return $status
+}
+
+# ---- dns-query -------------------------------------------------------------------------------------------------
+
+# dns_ask ADDRESS NAME LOSE: the server's pid is $server.
+dns_ask() {
+    target=$(free_port)
+    registry=("Server=sz:$1" "Port=dword:$target" "Name=sz:$2")
+    : >"$work/dns"
+    "$tree/tests/drivers/dns_server.py" "$1" "$target" "$work/dns" "$3" &
+    server=$!
+    wait_for 20 grep -qx ready "$work/dns" && load dns-query
+}
+
+dns_end() {
+    kill "$server"
+    wait "$server" 2>/dev/null
+}
+
+dns_says_end() {
+    driver_says | grep -Eq "^[a-z.]+: 0x[0-9a-f]+$"
+}
+
+# dns_finds ADDRESS LOSE: the right answer among wrong ones, at the first query or the next.
+dns_finds() {
+    dns_ask "$1" two.test "$2" && wait_for 30 dns_says_end && unload
+    local status=$?
+    dns_end
+    [ $status -eq 0 ] && driver_says | grep -qx "two.test: 0x00000000" &&
+        [ "$(driver_says | grep "has address")" = "two.test has address 10.1.2.3
+two.test has address 10.1.2.255" ] && { [ "$2" = 0 ] || driver_says | grep -qx "no answer to query $2"; }
+}
+
+# dns_fails NAME STATUS
+dns_fails() {
+    dns_ask 127.0.0.1 "$1" 0 && wait_for 60 dns_says_end && unload
+    local status=$?
+    dns_end
+    [ $status -eq 0 ] && driver_says | grep -qx "$1: $2"
+}
+
+# The driver goes while it waits for an answer.
+dns_unload_waiting() {
+    dns_ask 127.0.0.1 silent.test 0 && wait_for 20 grep -q "asked for silent.test" "$work/dns" && unload
+    local status=$?
+    dns_end
+    [ $status -eq 0 ] && driver_says | grep -Eqx "silent.test: 0x(c0000120|c00000b5)"
+}
+
 
 check drivers_close_loads load close CLOSE_PORT
 port=${ports[0]}
@@ -291,5 +466,52 @@ check drivers_firewall_loads load firewall FIREWALL_PORT
 port=${ports[0]}
 check drivers_firewall_decides firewall_decides "$port"
 check drivers_firewall_unloads_with_clients firewall_unload "$port"
+end_driver
+
+target=$(free_port)
+registry=(Host=sz:localhost "Port=dword:$target")
+check drivers_proxy_loads load proxy PROXY_PORT
+check drivers_proxy_curl proxy_curl
+for case in half_close much slow resets refuse many; do
+    check drivers_proxy_$case proxy_ends $case
+done
+check drivers_proxy_unloads_with_flows proxy_unload
+end_driver
+registry=() # the ports that are compiled in
+load_compiled_in() {
+    load proxy PROXY_PORT PROXY_TARGET_PORT && target=${ports[1]}
+}
+check drivers_proxy_loads_without_parameters load_compiled_in
+check drivers_proxy_unloads_while_connecting proxy_unload_connecting
+end_driver
+
+check drivers_tcp_client_asks tcp_client_asks 127.0.0.1 127.0.0.1
+end_driver
+check drivers_tcp_client_asks_ipv6 tcp_client_asks ::1 ::1
+end_driver
+check drivers_tcp_client_gets_much tcp_client_gets_much
+end_driver
+check drivers_tcp_client_is_refused tcp_client_is_refused
+end_driver
+check drivers_tcp_client_finds_no_host tcp_client_finds_no_host
+end_driver
+check drivers_tcp_client_unloads_while_waiting tcp_client_unload_waiting
+end_driver
+check drivers_tcp_client_unloads_while_connecting tcp_client_unload_connecting
+end_driver
+
+check drivers_dns_query_finds dns_finds 127.0.0.1 0
+end_driver
+check drivers_dns_query_finds_ipv6 dns_finds ::1 0
+end_driver
+check drivers_dns_query_asks_again dns_finds 127.0.0.1 1
+end_driver
+check drivers_dns_query_no_name dns_fails none.test 0xc0000225
+end_driver
+check drivers_dns_query_broken_answer dns_fails broken.test 0xc00000c3
+end_driver
+check drivers_dns_query_times_out dns_fails silent.test 0xc00000b5
+end_driver
+check drivers_dns_query_unloads_while_waiting dns_unload_waiting
 
 shell_end
