@@ -5,7 +5,7 @@
 #             strlen; cli, explore and runner start no thread, read no clock, open no socket
 #   exports   a room calls other rooms' internal functions, never the WDK-named entries of exports.def; each of
 #             these entries is in libuwsk.so
-#   includes  a room includes no header of a higher one, nt and nmr none of transport
+#   includes  a room includes no header of a higher one, nt, netio and nmr none of transport
 #   threads   no thread-local data above host
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -20,8 +20,8 @@ complain() {
 }
 
 # Lowest first.  "name world folder": the object libraries that the build makes of each folder.
-rooms="host_linux host_sim transport nt nmr wsk verifier runner explore cli"
-kernel_rooms="nt nmr wsk verifier"
+rooms="host_linux host_sim transport nt netio nmr wsk verifier runner explore cli"
+kernel_rooms="nt netio nmr wsk verifier"
 
 objects_of() {
     case $1 in
@@ -76,8 +76,8 @@ for room in $kernel_rooms; do
     done < <(join -v 1 "$work/$room.undefined" "$work/allowed")
 done
 
-# nt and nmr know nothing of the network.
-for room in nt nmr; do
+# nt, netio and nmr know nothing of the transports.
+for room in nt netio nmr; do
     while read -r symbol object; do
         complain "$room calls $symbol of the transport (${object##*.dir/})"
     done < <(join "$work/$room.undefined" "$work/transport.defined")
@@ -116,8 +116,8 @@ fi
 # Includes.
 rank() {
     case $1 in
-    host) echo 0 ;; transport) echo 1 ;; nt) echo 2 ;; nmr) echo 3 ;; wsk) echo 4 ;;
-    verifier) echo 5 ;; runner) echo 6 ;; explore) echo 7 ;; cli) echo 8 ;; crt) echo 1 ;; *) echo -1 ;;
+    host) echo 0 ;; transport) echo 1 ;; nt) echo 2 ;; netio) echo 3 ;; nmr) echo 4 ;; wsk) echo 5 ;;
+    verifier) echo 6 ;; runner) echo 7 ;; explore) echo 8 ;; cli) echo 9 ;; crt) echo 1 ;; *) echo -1 ;;
     esac
 }
 while IFS=: read -r file line text; do
@@ -135,7 +135,7 @@ while IFS=: read -r file line text; do
     [ "$theirs" -lt 0 ] && continue
     if [ "$theirs" -gt "$mine" ] || { [ "$room" = crt ] && [ "$other" != crt ]; }; then
         complain "$file:$line includes $header of a higher room"
-    elif [ "$other" = transport ] && { [ "$room" = nt ] || [ "$room" = nmr ]; }; then
+    elif [ "$other" = transport ] && { [ "$room" = nt ] || [ "$room" = netio ] || [ "$room" = nmr ]; }; then
         complain "$file:$line: $room includes the transport's $header"
     fi
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' --include='*.[chS]' src)
@@ -144,7 +144,7 @@ done < <(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' --include='*
 while IFS= read -r hit; do
     complain "$hit: per-thread data belongs on host_self()"
 done < <(grep -rnE '\b(_Thread_local|__thread|thread_local)\b' --include='*.[ch]' \
-    src/nt src/nmr src/wsk src/verifier 2>/dev/null | grep -vE ':[[:space:]]*(/?\*|//)')
+    src/nt src/netio src/nmr src/wsk src/verifier 2>/dev/null | grep -vE ':[[:space:]]*(/?\*|//)')
 
 if [ "$complaints" -gt 0 ]; then
     echo "layer-check: $complaints complaints"

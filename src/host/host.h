@@ -204,6 +204,96 @@ int host_channel_write(int channel, const void *data, size_t bytes);
 void host_channel_shut(int channel, int directions);
 void host_channel_close(int channel);
 
+/* ---- the network of the host: interfaces, addresses, routes ------------------------------------------- */
+
+/* What is answered instead of 0. */
+enum host_net_error {
+    HOST_NET_MISSING = -1, /* no such interface */
+    HOST_NET_UNREACHABLE = -2,
+    HOST_NET_BAD_SOURCE = -3, /* not an address of this host */
+    HOST_NET_NO_MEMORY = -4,
+    HOST_NET_AGAIN = -5, /* it changed while it was read: throw away what was told, ask again */
+    HOST_NET_ABSENT = -6 /* nobody to ask: in the simulator */
+};
+
+enum host_net_medium {
+    HOST_NET_OTHER,
+    HOST_NET_LOOPBACK,
+    HOST_NET_ETHERNET,
+    HOST_NET_WIRELESS,
+    HOST_NET_PPP,
+    HOST_NET_TUNNEL
+};
+
+enum host_net_state { /* as RFC 2863 counts them */
+                      HOST_NET_UP = 1,
+                      HOST_NET_DOWN,
+                      HOST_NET_TESTING,
+                      HOST_NET_UNKNOWN,
+                      HOST_NET_DORMANT,
+                      HOST_NET_NOT_PRESENT,
+                      HOST_NET_LOWER_DOWN
+};
+
+/* An interface as one family has it. */
+struct host_net_family {
+    int present, forwarding;
+    uint32_t mtu, reachable_ms, retransmit_ms;
+    uint32_t probes; /* for another owner of a new address */
+    int routers;     /* takes routers' advertisements */
+};
+
+struct host_net_interface {
+    uint32_t index;
+    int medium, state;
+    int enabled, carrier, point_to_point, virtual_one;
+    char name[64], alias[257]; /* UTF-8 */
+    uint8_t address[32], permanent[32];
+    uint32_t address_bytes, mtu;
+    uint64_t in_bytes, in_packets, in_multicast, in_dropped, in_errors, in_unknown;
+    uint64_t out_bytes, out_packets, out_dropped, out_errors;
+    struct host_net_family four, six;
+};
+
+/* `family` of what follows is 4 or 6; an address has 4 or 16 bytes in network order, the rest is 0. */
+struct host_net_address {
+    int family;
+    uint32_t index; /* of the interface */
+    uint8_t address[16];
+    uint32_t prefix;               /* bits */
+    uint32_t valid_s, preferred_s; /* UINT32_MAX = for ever */
+    int tentative, duplicate, deprecated, permanent, temporary;
+    uint64_t created; /* as host_wall(), 0 = not known */
+};
+
+enum host_net_maker {
+    HOST_NET_BY_OTHER,
+    HOST_NET_BY_SYSTEM,
+    HOST_NET_BY_HAND,
+    HOST_NET_BY_REDIRECT,
+    HOST_NET_BY_RA,
+    HOST_NET_BY_DHCP
+};
+
+struct host_net_route {
+    int family;
+    uint32_t index;
+    uint8_t destination[16], next_hop[16];
+    uint32_t prefix, metric;
+    uint32_t expires_s; /* UINT32_MAX = never */
+    int local;          /* to this host itself */
+    int maker;          /* enum host_net_maker */
+};
+
+/* fn for each; non-zero ends the list and is returned (it must be positive).  0 or enum host_net_error. */
+int host_net_interfaces(int (*fn)(void *context, const struct host_net_interface *interface), void *context);
+int host_net_addresses(int (*fn)(void *context, const struct host_net_address *address), void *context);
+int host_net_routes(int (*fn)(void *context, const struct host_net_route *route), void *context);
+/* How `destination` is reached, from `source` (NULL = any) over the interface (0 = any); *from: the address that is
+ * sent from. */
+int host_net_route_to(int family, const uint8_t *destination, const uint8_t *source, uint32_t index,
+                      struct host_net_route *route, uint8_t from[16]);
+
 /* ---- files below one directory ----------------------------------------------------------------------- */
 
 /* What is answered instead of 0, a file or a count. */

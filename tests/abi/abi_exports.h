@@ -5,6 +5,7 @@
 #include <ntifs.h>
 #include <wdmsec.h>
 #include <wsk.h>
+#include <netioapi.h>
 #include <ip2string.h>
 
 UWSK_BEGIN_C

@@ -14,6 +14,7 @@
 #include <wdm.h>
 #include <wsk.h>
 #include <mstcpip.h>
+#include <netioapi.h>
 
 #ifdef __cplusplus
 #define ABI_ASSERT(condition) static_assert(condition, #condition)
@@ -573,5 +574,93 @@ ABI_VALUE(INADDR_LOOPBACK, 0x7f000001);
 ABI_SIZE(struct tcp_keepalive, 12);
 ABI_SIZE(TCP_INFO_v0, 88);
 ABI_SIZE(RSS_SCALABILITY_INFO, 1);
+
+/* ---- netioapi.h (winapi-rs, windows-rs) ----------------------------------------------------------------- */
+ABI_SIZE(NET_LUID, 8);
+ABI_SIZE(SOCKADDR_INET, 28);
+ABI_SIZE(IP_ADDRESS_PREFIX, 32);
+ABI_AT(IP_ADDRESS_PREFIX, PrefixLength, 28);
+ABI_SIZE(NL_INTERFACE_OFFLOAD_ROD, 1);
+
+ABI_SIZE(MIB_IF_ROW2, 1352);
+ABI_AT(MIB_IF_ROW2, InterfaceIndex, 8);
+ABI_AT(MIB_IF_ROW2, InterfaceGuid, 12);
+ABI_AT(MIB_IF_ROW2, Alias, 28);
+ABI_AT(MIB_IF_ROW2, Description, 542);
+ABI_AT(MIB_IF_ROW2, PhysicalAddressLength, 1056);
+ABI_AT(MIB_IF_ROW2, PhysicalAddress, 1060);
+ABI_AT(MIB_IF_ROW2, PermanentPhysicalAddress, 1092);
+ABI_AT(MIB_IF_ROW2, Mtu, 1124);
+ABI_AT(MIB_IF_ROW2, Type, 1128);
+ABI_AT(MIB_IF_ROW2, TunnelType, 1132);
+ABI_AT(MIB_IF_ROW2, MediaType, 1136);
+ABI_AT(MIB_IF_ROW2, PhysicalMediumType, 1140);
+ABI_AT(MIB_IF_ROW2, AccessType, 1144);
+ABI_AT(MIB_IF_ROW2, DirectionType, 1148);
+ABI_AT(MIB_IF_ROW2, InterfaceAndOperStatusFlags, 1152);
+ABI_AT(MIB_IF_ROW2, OperStatus, 1156);
+ABI_AT(MIB_IF_ROW2, AdminStatus, 1160);
+ABI_AT(MIB_IF_ROW2, MediaConnectState, 1164);
+ABI_AT(MIB_IF_ROW2, NetworkGuid, 1168);
+ABI_AT(MIB_IF_ROW2, ConnectionType, 1184);
+ABI_AT(MIB_IF_ROW2, TransmitLinkSpeed, 1192);
+ABI_AT(MIB_IF_ROW2, InOctets, 1208);
+ABI_AT(MIB_IF_ROW2, OutOctets, 1280);
+ABI_AT(MIB_IF_ROW2, OutQLen, 1344);
+ABI_AT(MIB_IF_TABLE2, Table, 8);
+
+ABI_SIZE(MIB_IPINTERFACE_ROW, 168);
+ABI_AT(MIB_IPINTERFACE_ROW, InterfaceLuid, 8);
+ABI_AT(MIB_IPINTERFACE_ROW, InterfaceIndex, 16);
+ABI_AT(MIB_IPINTERFACE_ROW, MaxReassemblySize, 20);
+ABI_AT(MIB_IPINTERFACE_ROW, InterfaceIdentifier, 24);
+ABI_AT(MIB_IPINTERFACE_ROW, AdvertisingEnabled, 40);
+ABI_AT(MIB_IPINTERFACE_ROW, AdvertiseDefaultRoute, 48);
+ABI_AT(MIB_IPINTERFACE_ROW, RouterDiscoveryBehavior, 52);
+ABI_AT(MIB_IPINTERFACE_ROW, DadTransmits, 56);
+ABI_AT(MIB_IPINTERFACE_ROW, LinkLocalAddressBehavior, 72);
+ABI_AT(MIB_IPINTERFACE_ROW, ZoneIndices, 80);
+ABI_AT(MIB_IPINTERFACE_ROW, SitePrefixLength, 144);
+ABI_AT(MIB_IPINTERFACE_ROW, Metric, 148);
+ABI_AT(MIB_IPINTERFACE_ROW, NlMtu, 152);
+ABI_AT(MIB_IPINTERFACE_ROW, Connected, 156);
+ABI_AT(MIB_IPINTERFACE_ROW, ReachableTime, 160);
+ABI_AT(MIB_IPINTERFACE_ROW, TransmitOffload, 164);
+ABI_AT(MIB_IPINTERFACE_ROW, DisableDefaultRoutes, 166);
+ABI_AT(MIB_IPINTERFACE_TABLE, Table, 8);
+
+ABI_SIZE(MIB_UNICASTIPADDRESS_ROW, 80);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, InterfaceLuid, 32);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, InterfaceIndex, 40);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, PrefixOrigin, 44);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, SuffixOrigin, 48);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, ValidLifetime, 52);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, PreferredLifetime, 56);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, OnLinkPrefixLength, 60);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, SkipAsSource, 61);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, DadState, 64);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, ScopeId, 68);
+ABI_AT(MIB_UNICASTIPADDRESS_ROW, CreationTimeStamp, 72);
+ABI_AT(MIB_UNICASTIPADDRESS_TABLE, Table, 8);
+
+ABI_SIZE(MIB_IPFORWARD_ROW2, 104);
+ABI_AT(MIB_IPFORWARD_ROW2, InterfaceIndex, 8);
+ABI_AT(MIB_IPFORWARD_ROW2, DestinationPrefix, 12);
+ABI_AT(MIB_IPFORWARD_ROW2, NextHop, 44);
+ABI_AT(MIB_IPFORWARD_ROW2, SitePrefixLength, 72);
+ABI_AT(MIB_IPFORWARD_ROW2, ValidLifetime, 76);
+ABI_AT(MIB_IPFORWARD_ROW2, PreferredLifetime, 80);
+ABI_AT(MIB_IPFORWARD_ROW2, Metric, 84);
+ABI_AT(MIB_IPFORWARD_ROW2, Protocol, 88);
+ABI_AT(MIB_IPFORWARD_ROW2, Loopback, 92);
+ABI_AT(MIB_IPFORWARD_ROW2, Immortal, 95);
+ABI_AT(MIB_IPFORWARD_ROW2, Age, 96);
+ABI_AT(MIB_IPFORWARD_ROW2, Origin, 100);
+ABI_AT(MIB_IPFORWARD_TABLE2, Table, 8);
+
+ABI_VALUE(MibInitialNotification, 3);
+ABI_VALUE(IfOperStatusLowerLayerDown, 7);
+ABI_VALUE(NdisMediumIP, 19);
+ABI_VALUE(NdisPhysicalMediumOther, 19);
 
 #endif
