@@ -240,6 +240,48 @@ _IRQL_requires_(PASSIVE_LEVEL) NETIOAPI_API
                   _In_ ULONG AddressSortOptions, _Out_ PMIB_IPFORWARD_ROW2 BestRoute,
                   _Out_ SOCKADDR_INET *BestSourceAddress);
 
+/* ---- changes ---- */
+
+/*
+ * What a driver is told: Row (NULL with MibInitialNotification) is valid until the return; what has changed is to be
+ * asked with the functions above, for only the members that name the row are sure to be set. One callback of a
+ * registration runs at a time, at PASSIVE_LEVEL.
+ */
+typedef VOID(NETIOAPI_API_ *PIPFORWARD_CHANGE_CALLBACK)(_In_ PVOID CallerContext,
+                                                        _In_opt_ PMIB_IPFORWARD_ROW2 Row,
+                                                        _In_ MIB_NOTIFICATION_TYPE NotificationType);
+typedef VOID(NETIOAPI_API_ *PUNICAST_IPADDRESS_CHANGE_CALLBACK)(_In_ PVOID CallerContext,
+                                                                _In_opt_ PMIB_UNICASTIPADDRESS_ROW Row,
+                                                                _In_ MIB_NOTIFICATION_TYPE NotificationType);
+typedef VOID(NETIOAPI_API_ *PIPINTERFACE_CHANGE_CALLBACK)(_In_ PVOID CallerContext,
+                                                          _In_opt_ PMIB_IPINTERFACE_ROW Row,
+                                                          _In_ MIB_NOTIFICATION_TYPE NotificationType);
+
+/*
+ * Callback(CallerContext, ...) from here on for each route, address, interface of the family (AF_UNSPEC: both) that
+ * comes, goes or changes; with InitialNotification once at the beginning, too. *NotificationHandle is given to
+ * CancelMibChangeNotify2. STATUS_SUCCESS, STATUS_INVALID_PARAMETER (NULL, another family),
+ * STATUS_INSUFFICIENT_RESOURCES. (notifyroutechange2, notifyunicastipaddresschange, notifyipinterfacechange)
+ */
+_IRQL_requires_(PASSIVE_LEVEL) NETIOAPI_API
+    NotifyRouteChange2(_In_ ADDRESS_FAMILY AddressFamily, _In_ PIPFORWARD_CHANGE_CALLBACK Callback,
+                       _In_opt_ PVOID CallerContext, _In_ BOOLEAN InitialNotification,
+                       _Out_ HANDLE *NotificationHandle);
+_IRQL_requires_(PASSIVE_LEVEL) NETIOAPI_API
+    NotifyUnicastIpAddressChange(_In_ ADDRESS_FAMILY Family, _In_ PUNICAST_IPADDRESS_CHANGE_CALLBACK Callback,
+                                 _In_opt_ PVOID CallerContext, _In_ BOOLEAN InitialNotification,
+                                 _Out_ HANDLE *NotificationHandle);
+_IRQL_requires_(PASSIVE_LEVEL) NETIOAPI_API
+    NotifyIpInterfaceChange(_In_ ADDRESS_FAMILY Family, _In_ PIPINTERFACE_CHANGE_CALLBACK Callback,
+                            _In_opt_ PVOID CallerContext, _In_ BOOLEAN InitialNotification,
+                            _Out_ HANDLE *NotificationHandle);
+
+/*
+ * No callback of the registration starts any more, none runs when it returns; called by the callback itself, that
+ * one is the last. STATUS_SUCCESS, STATUS_INVALID_PARAMETER (no such handle). (cancelmibchangenotify2)
+ */
+_IRQL_requires_(PASSIVE_LEVEL) NETIOAPI_API CancelMibChangeNotify2(_In_ HANDLE NotificationHandle);
+
 /* Gives a table of the functions above back; NULL is allowed. (freemibtable) */
 _IRQL_requires_(PASSIVE_LEVEL) VOID NETIOAPI_API_ FreeMibTable(_In_ PVOID Memory);
 

@@ -294,6 +294,16 @@ int host_net_routes(int (*fn)(void *context, const struct host_net_route *route)
 int host_net_route_to(int family, const uint8_t *destination, const uint8_t *source, uint32_t index,
                       struct host_net_route *route, uint8_t from[16]);
 
+/* What happens in the network meanwhile. */
+struct host_net_watch;
+/* NULL: HOST_NET_ABSENT, or no memory (*error). What happens from here on is told. */
+struct host_net_watch *host_net_watch_open(int *error);
+/* Waits until an interface, address or route may have changed (0) or the watch was shut (1, then and ever after);
+ * what has happened until the return is taken as told. */
+int host_net_watch_wait(struct host_net_watch *watch);
+void host_net_watch_shut(struct host_net_watch *watch);  /* by any thread */
+void host_net_watch_close(struct host_net_watch *watch); /* when nobody waits */
+
 /* ---- files below one directory ----------------------------------------------------------------------- */
 
 /* What is answered instead of 0, a file or a count. */

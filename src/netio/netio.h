@@ -28,6 +28,7 @@ void *netio_table_add(struct netio_table *table);
 /* The table as the caller gets it, the rows in order of `compare`; *out untouched unless STATUS_SUCCESS. */
 NTSTATUS netio_table_finish(struct netio_table *table, int (*compare)(const void *, const void *),
                             void **out);
+void netio_table_sort(struct netio_table *table, int (*compare)(const void *, const void *));
 void netio_table_free(struct netio_table *table);
 static inline void *netio_table_row(const struct netio_table *table, ULONG i)
 {

@@ -57,7 +57,7 @@ static void sift(struct netio_table *table, ULONG root, ULONG count,
     }
 }
 
-static void sort(struct netio_table *table, int (*compare)(const void *, const void *))
+void netio_table_sort(struct netio_table *table, int (*compare)(const void *, const void *))
 {
     for (ULONG i = table->count / 2; i-- > 0;)
         sift(table, i, table->count, compare);
@@ -73,7 +73,7 @@ NTSTATUS netio_table_finish(struct netio_table *table, int (*compare)(const void
         netio_table_free(table);
         return STATUS_NOT_FOUND;
     }
-    sort(table, compare);
+    netio_table_sort(table, compare);
     *(ULONG *)table->block = table->count;
     *out = table->block;
     return STATUS_SUCCESS;

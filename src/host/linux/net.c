@@ -13,8 +13,10 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -536,4 +538,73 @@ int host_net_route_to(int family, const uint8_t *destination, const uint8_t *sou
     memset(from, 0, 16);
     memcpy(from, source ? source : ways[0].from, bytes);
     return 0;
+}
+
+/* ---- changes ------------------------------------------------------------------------------------------- */
+
+struct host_net_watch {
+    int socket;
+    int shut; /* an eventfd: readable when it is over */
+};
+
+struct host_net_watch *host_net_watch_open(int *error)
+{
+    struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
+                                 .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+                                              RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+    struct host_net_watch *watch;
+
+    *error = HOST_NET_ABSENT;
+    if (__builtin_expect(host_backend != NULL, 0))
+        return NULL;
+    *error = HOST_NET_NO_MEMORY;
+    watch = malloc(sizeof *watch);
+    if (!watch)
+        return NULL;
+    watch->shut = eventfd(0, EFD_CLOEXEC);
+    watch->socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (watch->shut >= 0 && watch->socket >= 0 &&
+        bind(watch->socket, (struct sockaddr *)&groups, sizeof groups) == 0) {
+        *error = 0;
+        return watch;
+    }
+    *error = error_of(errno);
+    if (watch->shut >= 0)
+        close(watch->shut);
+    if (watch->socket >= 0)
+        close(watch->socket);
+    free(watch);
+    return NULL;
+}
+
+int host_net_watch_wait(struct host_net_watch *watch)
+{
+    char message[64]; /* that there was one is enough */
+    struct pollfd fds[2] = {{.fd = watch->shut, .events = POLLIN}, {.fd = watch->socket, .events = POLLIN}};
+
+    for (;;) {
+        if (poll(fds, 2, -1) < 0)
+            continue; /* EINTR */
+        if (fds[0].revents)
+            return 1;
+        /* ENOBUFS says that some were lost: told all the same. */
+        while (recv(watch->socket, message, sizeof message, 0) >= 0 || errno == EINTR || errno == ENOBUFS)
+            continue;
+        return 0;
+    }
+}
+
+void host_net_watch_shut(struct host_net_watch *watch)
+{
+    const uint64_t one = 1;
+
+    while (write(watch->shut, &one, sizeof one) < 0 && errno == EINTR)
+        continue;
+}
+
+void host_net_watch_close(struct host_net_watch *watch)
+{
+    close(watch->socket);
+    close(watch->shut);
+    free(watch);
 }
