@@ -188,7 +188,7 @@ static VOID ProxyAbort(_In_ PPROXY_FLOW Flow)
     for (Side = 0; Side < ProxySides; Side++) {
         PPROXY_END End = &Flow->Ends[Side];
 
-        if (End->Socket != NULL) {
+        if (ReadPointerAcquire((PVOID CONST volatile *)&End->Socket) != NULL) {
             ProxyReference(Flow);
             IoSetCompletionRoutine(End->AbortIrp, ProxyAbortComplete, Flow, TRUE, TRUE, TRUE);
             ProxyDispatch(End)->WskDisconnect(End->Socket, NULL, WSK_FLAG_ABORTIVE, End->AbortIrp);
