@@ -62,7 +62,7 @@ static void note(struct seen *to, BOOLEAN mine, MIB_NOTIFICATION_TYPE type)
 {
     EXPECT_EQ(InterlockedIncrement(&to->running), 1);
     EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
-    if (to->over)
+    if (ReadAcquire(&to->over))
         InterlockedIncrement(&to->late);
     if (type == MibInitialNotification)
         InterlockedIncrement(&to->initial);
@@ -105,18 +105,18 @@ TEST(addresses_that_come_and_go_are_told, "")
         return;
     EXPECT_STATUS(NotifyUnicastIpAddressChange(AF_INET, on_address, &seen, TRUE, &seen.handle),
                   STATUS_SUCCESS);
-    EXPECT_SOON(seen.initial == 1);
+    EXPECT_SOON(ReadAcquire(&seen.initial) == 1);
     EXPECT_EQ(net_address(1, one, "10.1.0.1", 24), 0);
-    EXPECT_SOON(seen.added == 1);
+    EXPECT_SOON(ReadAcquire(&seen.added) == 1);
     EXPECT_EQ(net_address(0, one, "10.1.0.1", 24), 0);
-    EXPECT_SOON(seen.deleted == 1);
+    EXPECT_SOON(ReadAcquire(&seen.deleted) == 1);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
-    seen.over = 1;
+    InterlockedExchange(&seen.over, 1);
     EXPECT_EQ(net_address(1, one, "10.1.0.1", 24), 0);
-    EXPECT_EQ(seen.initial, 1);
-    EXPECT_EQ(seen.added, 1);
-    EXPECT_EQ(seen.changed, 0);
-    EXPECT_EQ(seen.late, 0);
+    EXPECT_EQ(ReadAcquire(&seen.initial), 1);
+    EXPECT_EQ(ReadAcquire(&seen.added), 1);
+    EXPECT_EQ(ReadAcquire(&seen.changed), 0);
+    EXPECT_EQ(ReadAcquire(&seen.late), 0);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_INVALID_PARAMETER);
 }
 
@@ -127,11 +127,11 @@ TEST(routes_that_come_and_go_are_told, "")
     EXPECT_EQ(net_address(1, one, "10.1.0.1", 24), 0);
     EXPECT_STATUS(NotifyRouteChange2(AF_UNSPEC, on_route, &seen, FALSE, &seen.handle), STATUS_SUCCESS);
     EXPECT_EQ(net_route(1, one, "10.77.0.0", 16, "10.1.0.2", 7), 0);
-    EXPECT_SOON(seen.added == 1);
+    EXPECT_SOON(ReadAcquire(&seen.added) == 1);
     EXPECT_EQ(net_route(0, one, "10.77.0.0", 16, "10.1.0.2", 7), 0);
-    EXPECT_SOON(seen.deleted == 1);
+    EXPECT_SOON(ReadAcquire(&seen.deleted) == 1);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
-    EXPECT_EQ(seen.initial, 0);
+    EXPECT_EQ(ReadAcquire(&seen.initial), 0);
 }
 
 TEST(an_interface_that_goes_down_has_changed, "")
@@ -140,7 +140,7 @@ TEST(an_interface_that_goes_down_has_changed, "")
         return;
     EXPECT_STATUS(NotifyIpInterfaceChange(AF_INET, on_interface, &seen, FALSE, &seen.handle), STATUS_SUCCESS);
     EXPECT_EQ(net_link_up(one, 0), 0);
-    EXPECT_SOON(seen.changed + seen.deleted >= 1);
+    EXPECT_SOON(ReadAcquire(&seen.changed) + ReadAcquire(&seen.deleted) >= 1);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
 }
 
@@ -169,12 +169,12 @@ TEST(cancelling_waits_for_the_callback, "")
                   STATUS_SUCCESS);
     /* Cancelled once the handle is gone, and waiting as long as the callback is inside. */
     EXPECT_EQ(net_address(0, one, "10.1.0.1", 24), 0);
-    EXPECT_EQ(seen.over, 0);
+    EXPECT_EQ(ReadAcquire(&seen.over), 0);
     KeSetEvent(&seen.leave, 0, FALSE);
     EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
-    EXPECT_EQ(seen.over, 1);
-    EXPECT_EQ(seen.running, 0);
-    EXPECT_EQ(seen.late, 0);
+    EXPECT_EQ(ReadAcquire(&seen.over), 1);
+    EXPECT_EQ(ReadAcquire(&seen.running), 0);
+    EXPECT_EQ(ReadAcquire(&seen.late), 0);
     ObDereferenceObject(object);
     ZwClose(thread);
 }
@@ -191,8 +191,8 @@ TEST(a_callback_may_cancel_itself, "")
     EXPECT_STATUS(seen.cancelled, STATUS_SUCCESS);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_INVALID_PARAMETER);
     EXPECT_EQ(net_address(0, one, "10.1.0.1", 24), 0);
-    EXPECT_EQ(seen.added, 1);
-    EXPECT_EQ(seen.deleted, 0);
+    EXPECT_EQ(ReadAcquire(&seen.added), 1);
+    EXPECT_EQ(ReadAcquire(&seen.deleted), 0);
 }
 
 TEST(registrations_do_not_disturb_each_other, "")
@@ -208,8 +208,8 @@ TEST(registrations_do_not_disturb_each_other, "")
     EXPECT(seen.handle != other.handle);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
     EXPECT_EQ(net_address(1, one, "10.1.0.1", 24), 0);
-    EXPECT_SOON(other.added == 1);
-    EXPECT_EQ(seen.added, 0);
+    EXPECT_SOON(ReadAcquire(&other.added) == 1);
+    EXPECT_EQ(ReadAcquire(&seen.added), 0);
     EXPECT_STATUS(CancelMibChangeNotify2(other.handle), STATUS_SUCCESS);
 }
 
