@@ -206,8 +206,9 @@ firewall_unload() {
 # ---- udp-echo --------------------------------------------------------------------------------------------------
 
 udp_echo_socat() {
-    echo "from socat" | timeout 10 socat -t 2 - "UDP4:127.0.0.1:$1" | same_line "from socat" &&
-        echo "from socat 6" | timeout 10 socat -t 2 - "UDP6:[::1]:$1" | same_line "from socat 6"
+    echo "from socat 6" | timeout 10 socat -t 2 - "UDP6:[::1]:$1" | same_line "from socat 6" &
+    local six=$!
+    echo "from socat" | timeout 10 socat -t 2 - "UDP4:127.0.0.1:$1" | same_line "from socat" && wait $six
 }
 
 udp_pattern() { # ADDRESS PORT
@@ -245,7 +246,7 @@ proxy_curl() {
     local server status
     mkdir -p "$work/www"
     head -c 3000000 /dev/urandom >"$work/www/file"
-    python3 -m http.server --bind 127.0.0.1 --directory "$work/www" "$target" >"$work/www.log" 2>&1 &
+    "$tree/tests/drivers/files_server.py" "$work/www" "$target" >"$work/www.log" 2>&1 &
     server=$!
     wait_for 20 is_listening "$target" &&
         curl -sS -m 60 -o "$work/got" "http://127.0.0.1:${ports[0]}/file" && cmp "$work/www/file" "$work/got" &&

@@ -68,21 +68,28 @@ static int has_ipv6(void)
     return found;
 }
 
+static void write_setting(const char *path, const char *value)
+{
+    FILE *file = fopen(path, "we");
+    if (file) {
+        fprintf(file, "%s\n", value);
+        fclose(file);
+    }
+}
+
 static void make_link(int fd)
 {
     struct ifreq request = {.ifr_name = "t0", .ifr_flags = IFF_TAP | IFF_NO_PI};
     tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (tap < 0 || ioctl(tap, TUNSETIFF, &request) != 0)
         skip("a tap device");
-    FILE *dad = fopen("/proc/sys/net/ipv6/conf/t0/dad_transmits", "we"); /* its address is good at once */
-    if (dad) {
-        fprintf(dad, "0\n");
-        fclose(dad);
-    }
+    write_setting("/proc/sys/net/ipv6/conf/t0/dad_transmits", "0"); /* its address is good at once */
     set_address(fd, &request, SIOCSIFADDR, 0x0a090801);
     set_address(fd, &request, SIOCSIFNETMASK, 0xffffff00);
     set_address(fd, &request, SIOCSIFBRDADDR, 0x0a0908ff);
     up(fd, "t0");
+    /* What waits for an answer of the neighbour is not given up after three seconds, however slow this machine is. */
+    write_setting("/proc/sys/net/ipv4/neigh/t0/mcast_solicit", "10000");
     tap_index = (int)if_nametoindex("t0");
     EXPECT(tap_index > 1);
 }
