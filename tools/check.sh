@@ -1,7 +1,8 @@
 #!/bin/sh
-# tools/check.sh [--full] [BUILD [options of ctest]]: runs every test of a build, or those that the options choose, and
-# ends with one line "N passed, N failed".  --full runs the loops and modes that a quick check leaves out.  A line before
-# it says how often tests ran on which back end, as they told; in the simulator each seed is a run.
+# tools/check.sh [--full[=N]] [BUILD [options of ctest]]: runs every test of a build, or those that the options choose, and
+# ends with one line "N passed, N failed".  --full runs the loops and modes that a quick check leaves out, --full=N
+# one of N rounds of the loops.  A line before it says how often tests ran on which back end, as they told; in the
+# simulator each seed is a run.
 #
 # What every test has shown is in BUILD/test-results.tsv (tools/rules.sh reads it); what a choice of tests or of modes
 # (UWSK_TEST_PART and the like) has shown is in test-results-some.tsv.
@@ -9,11 +10,15 @@ set -u
 
 full=
 limit=600 # seconds for one program
-if [ "${1:-}" = --full ]; then
-    full=1
+case ${1:-} in
+--full | --full=[1-9]*)
+    full=${1#--full}
+    full=${full#=}
+    full=${full:-1}
     limit=3000
     shift
-fi
+    ;;
+esac
 build=${1:-build}
 [ $# -eq 0 ] || shift
 if [ ! -f "$build/CTestTestfile.cmake" ]; then

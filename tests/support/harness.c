@@ -156,14 +156,14 @@ int test_mode_has(const char *part)
 
 int uwsk_test_full(void)
 {
-    const char *full = getenv("UWSK_TEST_FULL");
+    const char *full = getenv("UWSK_TEST_FULL"); /* 1: all rounds, 2: half of them ... */
 
-    return full && *full && strcmp(full, "0") != 0;
+    return full ? atoi(full) : 0;
 }
 
 long test_scale(long full)
 {
-    long divisor = test_mode_has("sim") ? 250 : uwsk_test_full() ? 1 : 50;
+    long divisor = test_mode_has("sim") ? 250 : uwsk_test_full() ? uwsk_test_full() : 50;
 
     return full >= divisor ? full / divisor : 1;
 }
