@@ -186,7 +186,10 @@ int32_t socket_finish_sending(struct transport_socket *socket)
     /* ENOTCONN: the connection's end was quicker, its reason is more telling. */
     if (socket_reason_is_coming(socket, socket_poll(socket)))
         return STATUS_SUCCESS; /* WATCH_FIN_ACKED will know */
-    return socket->fatal ? socket->fatal : transport_errno_status(error);
+    if (socket->fatal)
+        return socket->fatal;
+    /* Nobody knows the reason: it went with a transfer that was over before.  What ends a connection so is a reset. */
+    return error == ENOTCONN ? STATUS_CONNECTION_RESET : transport_errno_status(error);
 }
 
 int32_t common_shutdown(struct transport_socket *socket)
