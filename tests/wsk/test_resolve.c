@@ -95,6 +95,7 @@ static void expect_address(const ADDRINFOEXW *node, PCSTR expected)
         EXPECT_EQ(node->ai_family, AF_INET6);
         EXPECT_EQ(node->ai_addrlen, sizeof *v6);
         EXPECT_EQ(v6->sin6_family, AF_INET6);
+        EXPECT_EQ(v6->sin6_flowinfo, 0);
         EXPECT_STATUS(
             RtlIpv6AddressToStringExA(&v6->sin6_addr, v6->sin6_scope_id, v6->sin6_port, found, &room),
             STATUS_SUCCESS);

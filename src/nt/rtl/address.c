@@ -376,8 +376,12 @@ static NTSTATUS read_ipv6_whole(struct reader *reader, IN6_ADDR *address, PULONG
 BOOLEAN rtl_read_ipv4(const char *text, UCHAR *address)
 {
     struct reader reader = {text, FALSE, 0};
+    IN_ADDR read;
 
-    return read_ipv4(&reader, FALSE, (IN_ADDR *)address) && unit_at(&reader, 0) == 0;
+    if (!read_ipv4(&reader, FALSE, &read) || unit_at(&reader, 0) != 0)
+        return FALSE;
+    memcpy(address, &read, sizeof read);
+    return TRUE;
 }
 
 BOOLEAN rtl_read_ipv6(const char *text, UCHAR *address, PULONG scope)
