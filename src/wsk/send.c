@@ -158,6 +158,21 @@ static void send_end_list(struct wsk_socket *socket, PLIST_ENTRY list, BOOLEAN b
     }
 }
 
+/* lock held: IoCancelIrp has its way, the transport has no bytes of the IRP. */
+static void send_cancelled(struct wsk_socket *socket, PIRP irp)
+{
+    struct wsk_op *op = wsk_op_of(irp);
+
+    if (op->kind == WSK_OP_DISCONNECT && op->stage == WSK_STAGE_SENT_WAIT) {
+        socket->send.disconnect = NULL; /* the FIN is out; its ACK is still watched for (C-CLOSE-40) */
+    } else {
+        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+        if (op->kind == WSK_OP_DISCONNECT)
+            socket->latches &= ~(ULONG)WSK_LATCH_LOCAL_PENDING; /* it never began: sends may follow again */
+    }
+    wsk_op_done(socket, irp, STATUS_CANCELLED, 0); /* D-16 */
+}
+
 static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, send.op);
@@ -170,8 +185,7 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
     if (flags & WSK_OP_BY_CLOSE) { /* handed over is not yet sent: close wins (D-16) */
         send_end_list(socket, &socket->send.irps, TRUE, 0, 0);
     } else if (flags & WSK_OP_CANCELLED) {
-        RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-        wsk_op_done(socket, irp, STATUS_CANCELLED, 0);
+        send_cancelled(socket, irp);
     } else {
         if (status != STATUS_SUCCESS && (socket->latches & WSK_LATCH_ABORTED) &&
             wsk_op_of(irp)->kind != WSK_OP_DISCONNECT)
@@ -217,8 +231,6 @@ void wsk_send_initialize(struct wsk_socket *socket)
 
 void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp)
 {
-    struct wsk_op *op = wsk_op_of(Irp);
-
     if (socket->send.held && socket->send.current == Irp) {
         if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->send.op))
             return; /* send_complete ends it */
@@ -226,14 +238,7 @@ void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp)
         socket->send.handed += socket->send.op.bytes; /* what has gone has gone */
         wsk_gate_leave(socket);                       /* not the last: the IRP holds the gate */
     }
-    if (op->kind == WSK_OP_DISCONNECT && op->stage == WSK_STAGE_SENT_WAIT) {
-        socket->send.disconnect = NULL; /* the FIN is out; its ACK is still watched for (C-CLOSE-40) */
-    } else {
-        RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
-        if (op->kind == WSK_OP_DISCONNECT)
-            socket->latches &= ~(ULONG)WSK_LATCH_LOCAL_PENDING; /* it never began: sends may follow again */
-    }
-    wsk_op_done(socket, Irp, STATUS_CANCELLED, 0); /* D-16 */
+    send_cancelled(socket, Irp);
     wsk_send_pump(socket);
 }
 

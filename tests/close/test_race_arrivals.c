@@ -192,6 +192,14 @@ static LONG64 unacknowledged(struct line *line)
     return WSK_TRANSPORT_OPS->query(wsk_socket_of(line->socket)->transport, TRANSPORT_UNACKED);
 }
 
+/* Until the peer has all that it has room for. */
+static void until_full(struct full *full)
+{
+    if (test_mode_has("sim"))
+        EXPECT_SOON(unacknowledged(&full->line) == 64 << 10);
+    full->unacknowledged = unacknowledged(&full->line);
+}
+
 static void before_full(void *context)
 {
     struct full *full = context;
@@ -200,10 +208,7 @@ static void before_full(void *context)
     wt_buffer_init(&full->much, MUCH);
     wt_send(full->line.socket, &full->line.send, &full->much.buf, 0);
     wt_send(full->line.socket, &full->line.extra, &full->line.out.buf, 0);
-    /* Until the peer has all that it has room for. */
-    if (test_mode_has("sim"))
-        EXPECT_SOON(unacknowledged(&full->line) == 64 << 10);
-    full->unacknowledged = unacknowledged(&full->line);
+    until_full(full);
 }
 
 /* Until the first acknowledgement has made room, or could have. */
@@ -278,6 +283,51 @@ TEST(race_io_cancel_irp_with_room_for_a_send, "K-CANCEL-06 C-CLOSE-27 D-06", TES
     struct full full;
 
     race(before_full, step_cancel_on_room, step_peer_makes_room, after_cancel_of_send, &full);
+}
+
+/* ---- a disconnect whose final buffer waits for room --------------------------------------------------- */
+
+static void before_full_disconnect(void *context)
+{
+    struct full *full = context;
+
+    line_open(&full->line, NULL);
+    wt_buffer_init(&full->much, MUCH);
+    wt_disconnect(full->line.socket, &full->line.send, &full->much.buf, 0);
+    until_full(full);
+}
+
+/* Either our FIN has gone, or it is as if nobody had asked for it (docs/divergences.md). */
+static void after_cancel_of_disconnect(void *context)
+{
+    static char text[1 << 16];
+    struct full *full = context;
+    struct line *line = &full->line;
+
+    while (!wt_is_done(&line->send))
+        peer_receive(line->peer, text, sizeof text, 1);
+    if (wt_wait(&line->send) == STATUS_CANCELLED &&
+        wt_send(line->socket, &line->extra, &line->out.buf, 0) != STATUS_INVALID_DEVICE_STATE) {
+        while (!wt_is_done(&line->extra))
+            peer_receive(line->peer, text, sizeof text, 1);
+        EXPECT_STATUS(wt_wait(&line->extra), STATUS_SUCCESS);
+    } else {
+        EXPECT(line->send.status == STATUS_SUCCESS || line->send.status == STATUS_CANCELLED);
+        peer_drain_to_fin(line->peer);
+    }
+    EXPECT_EQ(line->send.information, 0);
+    step_close(line);
+    line_end(line);
+    wt_buffer_free(&full->much);
+}
+
+TEST(race_io_cancel_irp_with_room_for_a_disconnect, "K-CANCEL-06 K-CANCEL-01 C-CLOSE-27 R-SEND-09",
+     TEST_TIMEOUT(240))
+{
+    struct full full;
+
+    race(before_full_disconnect, step_cancel_on_room, step_peer_makes_room, after_cancel_of_disconnect,
+         &full);
 }
 
 /* ---- the acknowledgement of our FIN ------------------------------------------------------------------- */
