@@ -88,12 +88,12 @@ static NTSTATUS no_records(struct wsk_socket *socket, const struct control *cont
 /* SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS (C-IOCTL-28..35). */
 static NTSTATUS fix_address(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
+    SIZE_T least = socket->family == AF_INET ? sizeof(SOCKADDR_IN) : sizeof(SOCKADDR_IN6);
     struct transport_address address = {.length = 0};
 
     UNREFERENCED_PARAMETER(size);
     if (control->input != NULL &&
-        (control->input_size < sizeof(ADDRESS_FAMILY) || !wsk_address_in(socket, control->input, &address) ||
-         control->input_size < address.length))
+        (control->input_size < least || !wsk_address_in(socket, control->input, &address)))
         return STATUS_INVALID_PARAMETER;
     wsk_datagram_fix(socket, control->code == SIO_WSK_SET_REMOTE_ADDRESS, &address);
     return STATUS_SUCCESS;

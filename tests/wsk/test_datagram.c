@@ -201,6 +201,21 @@ TEST(a_list_of_datagrams, "R-SENDMSGS-02 R-SENDMSGS-06 R-BUF-02")
     close_both();
 }
 
+/* The beginning of an address alone in its memory: nothing behind it is looked at (C-IOCTL-30). */
+static void fix_too_short(ULONG size)
+{
+    struct wt_buffer part;
+    struct wt_op op;
+
+    wt_buffer_init(&part, size);
+    RtlCopyMemory(part.bytes, &to_peer, size);
+    wt_op_init(&op);
+    wt_control(socket, &op, WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS, 0, size, part.bytes, 0, NULL);
+    EXPECT_STATUS(wt_wait(&op), STATUS_INVALID_PARAMETER);
+    wt_op_free(&op);
+    wt_buffer_free(&part);
+}
+
 TEST(a_fixed_remote_address, "C-IOCTL-28 C-IOCTL-29 C-IOCTL-31 R-RECVFROM-11 R-SENDTO-04 C-DATA-05")
 {
     int stranger_port = 0, stranger = peer_datagram(PEER_INET, &stranger_port);
@@ -212,6 +227,8 @@ TEST(a_fixed_remote_address, "C-IOCTL-28 C-IOCTL-29 C-IOCTL-31 R-RECVFROM-11 R-S
     wt_buffer_init(&buffer, 16);
     wt_op_init(&op);
     wt_op_init(&control);
+    fix_too_short(sizeof(ADDRESS_FAMILY));
+    fix_too_short(sizeof(SOCKADDR_IN) - 1);
     wt_control(socket, &control, WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS, 0, sizeof(SOCKADDR_IN), &to_peer, 0,
                NULL);
     EXPECT_STATUS(wt_wait(&control), STATUS_SUCCESS);
