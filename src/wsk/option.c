@@ -434,7 +434,9 @@ static NTSTATUS option_get(struct wsk_socket *socket, const struct option_row *r
         *value = own_get(socket, row);
         return STATUS_SUCCESS;
     }
-    if (shadow != NULL && (*shadow != 0 || row->transport == 0)) {
+    /* The transport's RECEIVE_CLASS is on for either of two options. */
+    if (shadow != NULL &&
+        (*shadow != 0 || row->transport == 0 || row->transport == TRANSPORT_OPTION_RECEIVE_CLASS)) {
         *value = *shadow; /* C-OPT-23: what was set, whatever Linux made of it */
         return STATUS_SUCCESS;
     }

@@ -67,7 +67,7 @@ static const struct option {
     OPTION(IPPROTO_IP, IP_PKTINFO, D, G | S | TRUTH, 1, 0),
     OPTION(IPPROTO_IP, IP_HOPLIMIT, D, G | S | TRUTH, 1, 0),
     OPTION(IPPROTO_IP, IP_RECVTOS, D, G | S | TRUTH, 1, 0),
-    OPTION(IPPROTO_IP, IP_RECVECN, D, G | S | TRUTH, 1, WHATEVER),
+    OPTION(IPPROTO_IP, IP_RECVECN, D, G | S | TRUTH, 1, 0),
     OPTION(IPPROTO_IP, IP_MULTICAST_IF, D, G | S | V4, RtlUlongByteSwap(1), 0),
     OPTION(IPPROTO_IP, IP_MULTICAST_IF, D, G | S | V4, RtlUlongByteSwap(0x7f000001), WHATEVER),
     OPTION(IPPROTO_IP, IP_MULTICAST_TTL, D, G | S | V4, 9, 1),
@@ -83,7 +83,7 @@ static const struct option {
     OPTION(IPPROTO_IPV6, IPV6_PKTINFO, D, G | S | TRUTH | V6, 1, 0),
     OPTION(IPPROTO_IPV6, IPV6_HOPLIMIT, D, G | S | TRUTH | V6, 1, 0),
     OPTION(IPPROTO_IPV6, IPV6_RECVTCLASS, D, G | S | TRUTH | V6, 1, 0),
-    OPTION(IPPROTO_IPV6, IPV6_RECVECN, D, G | S | TRUTH | V6, 1, WHATEVER),
+    OPTION(IPPROTO_IPV6, IPV6_RECVECN, D, G | S | TRUTH | V6, 1, 0),
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_IF, D, G | S | V6, 1, 0),
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, D, G | S | V6, 9, 1),
     OPTION(IPPROTO_IPV6, IPV6_MULTICAST_LOOP, D, G | S | TRUTH | V6, 0, 1),
@@ -347,6 +347,36 @@ TEST(options_that_are_two_names_of_one_thing, "D-19")
     value = 0; /* every broadcast comes */
     EXPECT_STATUS(set(socket, TRUE, IPPROTO_IP, IP_RECEIVE_BROADCAST, 4, &value), STATUS_NOT_SUPPORTED);
     wt_close_now(socket);
+    wt_op_free(&op);
+}
+
+/* IP_RECVTOS and IP_RECVECN ask the transport for the same thing: each keeps its own value all the same. */
+TEST(options_that_share_what_the_transport_has, "D-19 C-OPT-23")
+{
+    static const ULONG names[2][2] = {{IP_RECVTOS, IP_RECVECN}, {IPV6_RECVTCLASS, IPV6_RECVECN}};
+    unsigned six, first;
+
+    wt_op_init(&op);
+    for (six = 0; six < 2; six++) {
+        for (first = 0; first < 2; first++) {
+            PWSK_SOCKET socket = wt_open(six ? AF_INET6 : AF_INET, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
+            ULONG level = six ? IPPROTO_IPV6 : IPPROTO_IP, one = names[six][first];
+            ULONG other = names[six][!first], value = 1;
+
+            EXPECT_STATUS(set(socket, TRUE, level, one, 4, &value), STATUS_SUCCESS);
+            EXPECT_STATUS(get(socket, TRUE, level, other, 4, &value), STATUS_SUCCESS);
+            EXPECT_EQ(value, 0);
+            value = 1;
+            EXPECT_STATUS(set(socket, TRUE, level, other, 4, &value), STATUS_SUCCESS);
+            value = 0;
+            EXPECT_STATUS(set(socket, TRUE, level, one, 4, &value), STATUS_SUCCESS);
+            EXPECT_STATUS(get(socket, TRUE, level, one, 4, &value), STATUS_SUCCESS);
+            EXPECT_EQ(value, 0);
+            EXPECT_STATUS(get(socket, TRUE, level, other, 4, &value), STATUS_SUCCESS);
+            EXPECT_EQ(value, 1);
+            wt_close_now(socket);
+        }
+    }
     wt_op_free(&op);
 }
 
