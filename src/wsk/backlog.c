@@ -2,7 +2,7 @@
  * backlog.c - the ideal send backlog of a connection: how many bytes handed over and not completed keep the stream
  * full (area SBLEV).
  *
- * The transport estimates it.  `known` is what the client knows, by WskSendBacklogEvent or, before the first, by
+ * The transport estimates it.  `backlog_known` is what the client knows, by WskSendBacklogEvent or, before the first, by
  * SIO_WSK_QUERY_IDEAL_SEND_BACKLOG: while the event is enabled the two agree (C-IOCTL-20).  The event comes when the
  * estimate has moved by a quarter or more, looked at when sends complete; nothing is looked at while it is disabled.
  */
@@ -15,21 +15,27 @@ static SIZE_T estimate(const struct wsk_socket *socket)
     return bytes > 0 ? (SIZE_T)bytes : 0;
 }
 
+/* lock held: the client knows from now on. */
+static SIZE_T backlog_now(struct wsk_socket *socket)
+{
+    SIZE_T now = estimate(socket);
+
+    if (now != 0)
+        socket->backlog_known = now; /* a connection that is dead has none: the last one stays */
+    return socket->backlog_known;
+}
+
 SIZE_T wsk_backlog_query(struct wsk_socket *socket)
 {
-    SIZE_T now;
-
-    if ((wsk_enabled(socket) & WSK_CALLBACK_BACKLOG) && socket->backlog.known != 0)
-        return socket->backlog.known;
-    now = estimate(socket);
-    if (now != 0)
-        socket->backlog.known = now; /* a connection that is dead has none: the last one stays */
-    return socket->backlog.known;
+    if ((wsk_enabled(socket) & WSK_CALLBACK_BACKLOG) && socket->backlog_known != 0)
+        return socket->backlog_known;
+    socket->backlog_due = FALSE; /* no news any more, what was found before a disable neither */
+    return backlog_now(socket);
 }
 
 void wsk_backlog_look(struct wsk_socket *socket)
 {
-    SIZE_T known = socket->backlog.known, now;
+    SIZE_T known = socket->backlog_known, now;
 
     if (!(wsk_enabled(socket) & WSK_CALLBACK_BACKLOG))
         return;
@@ -37,11 +43,10 @@ void wsk_backlog_look(struct wsk_socket *socket)
     if (now == 0)
         return;
     if (known == 0) { /* that is where changes are counted from */
-        socket->backlog.known = now;
+        socket->backlog_known = now;
         return;
     }
     socket->backlog_due = (now > known ? now - known : known - now) >= (known + 3) / 4;
-    socket->backlog.next = now;
     if (socket->backlog_due)
         wsk_lane_kick(socket, WSK_LANE_RECEIVE);
 }
@@ -50,7 +55,7 @@ void wsk_backlog_indicate(struct wsk_socket *socket, PKIRQL irql)
 {
     const WSK_CLIENT_CONNECTION_DISPATCH *table = socket->client_dispatch;
     PVOID context = socket->context;
-    SIZE_T ideal = socket->backlog.known = socket->backlog.next;
+    SIZE_T ideal = backlog_now(socket);
 
     socket->backlog_due = FALSE;
     wsk_unlock(socket, *irql);

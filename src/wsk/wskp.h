@@ -416,9 +416,7 @@ struct wsk_socket {
     struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
 
     LIST_ENTRY address_changes; /* pended SIO_ADDRESS_LIST_CHANGE (ioctl.c) */
-    struct {
-        SIZE_T known, next;
-    } backlog; /* backlog.c */
+    SIZE_T backlog_known;       /* backlog.c */
 
     struct { /* options kept for the client (option.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,

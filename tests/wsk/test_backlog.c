@@ -169,3 +169,63 @@ TEST(the_event_can_be_disabled, "R-SBLEV-02 C-EVT-05")
     wt_op_free(&disable);
     wt_op_free(&op);
 }
+
+/* ---- news that the client has asked for itself -------------------------------------------------------- */
+
+static struct wt_op late_send, late_query;
+static struct wt_buffer late_bytes;
+static SIZE_T late_ideal;
+
+/* The send finds that the estimate has moved.  Before that can be told, which has to wait for us, the client disables
+ * the event, asks, and enables it again: then it knows. */
+static NTSTATUS WSKAPI asks_itself(PVOID SocketContext, ULONG Flags, PWSK_DATA_INDICATION DataIndication,
+                                   SIZE_T BytesIndicated, SIZE_T *BytesAccepted)
+{
+    struct flow *flow = SocketContext;
+
+    UNREFERENCED_PARAMETER(Flags);
+    UNREFERENCED_PARAMETER(BytesIndicated);
+    UNREFERENCED_PARAMETER(BytesAccepted);
+    if (DataIndication == NULL)
+        return STATUS_SUCCESS;
+    wt_send(flow->socket, &late_send, &late_bytes.buf, 0);
+    EXPECT_STATUS(wt_events(flow->socket, WSK_EVENT_SEND_BACKLOG | WSK_EVENT_DISABLE, NULL), STATUS_SUCCESS);
+    wt_control(flow->socket, &late_query, WskIoctl, SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, 0, 0, NULL,
+               sizeof late_ideal, &late_ideal);
+    EXPECT_STATUS(wt_events(flow->socket, WSK_EVENT_SEND_BACKLOG, NULL), STATUS_SUCCESS);
+    KeSetEvent(&flow->told, IO_NO_INCREMENT, FALSE);
+    return STATUS_SUCCESS;
+}
+
+TEST(what_the_client_has_asked_for_is_not_told, "R-SBLEV-02 C-IOCTL-18 C-IOCTL-20 C-EVT-05")
+{
+    static const WSK_CLIENT_CONNECTION_DISPATCH both = {.WskReceiveEvent = asks_itself,
+                                                        .WskSendBacklogEvent = backlog};
+    struct flow flow;
+    SIZE_T first;
+
+    wt_op_init(&op);
+    wt_op_init(&late_send);
+    wt_op_init(&late_query);
+    wt_buffer_init(&late_bytes, 100);
+    RtlZeroMemory(&flow, sizeof flow);
+    KeInitializeEvent(&flow.told, SynchronizationEvent, FALSE);
+    flow.socket = wt_connected(AF_INET, &flow, &both, &flow.peer);
+    EXPECT_STATUS(wt_events(flow.socket, WSK_EVENT_RECEIVE | WSK_EVENT_SEND_BACKLOG, NULL), STATUS_SUCCESS);
+    send_buffer(flow.socket, 200000);
+    some(&flow);
+    first = query(flow.socket);
+    send_buffer(flow.socket, 4096);
+    peer_send(flow.peer, "x", 1);
+    wait_told(&flow);
+    EXPECT_STATUS(wt_wait(&late_send), STATUS_SUCCESS);
+    EXPECT_STATUS(wt_wait(&late_query), STATUS_SUCCESS);
+    EXPECT(late_ideal < first);
+    EXPECT_EQ(query(flow.socket), late_ideal);
+    flow_close(&flow);
+    EXPECT_EQ(flow.calls, 0);
+    wt_buffer_free(&late_bytes);
+    wt_op_free(&late_query);
+    wt_op_free(&late_send);
+    wt_op_free(&op);
+}
