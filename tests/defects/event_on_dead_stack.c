@@ -4,7 +4,6 @@
  * Rule: K-EVENT-06
  * Cure: the IRP is cancelled and waited for before the frame is left.
  * Found: bug-check:(BAD_POOL_CALLER|DRIVER_IRQL_NOT_LESS_OR_EQUAL|SYSTEM_THREAD_EXCEPTION_NOT_HANDLED)
- * Varies: what stands in the dead frame by then may be addresses, and they differ from process to process.
  */
 #include "defect.h"
 

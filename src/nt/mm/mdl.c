@@ -68,17 +68,10 @@ void mm_build_mdl_for_non_paged_pool(PMDL mdl)
     fill_pages(mdl);
 }
 
-void mm_prepare_mdl_for_reuse(PMDL mdl)
-{
-    if (mdl->MdlFlags & MDL_PARTIAL_HAS_BEEN_MAPPED) {
-        mdl->MdlFlags &= (CSHORT) ~(MDL_PARTIAL_HAS_BEEN_MAPPED | MDL_MAPPED_TO_SYSTEM_VA);
-        mdl->MappedSystemVa = NULL;
-    }
-}
-
+/* A partial MDL's mapping is the buffer's own, nothing is to be undone; and whether this is an MDL at all only the pool
+ * knows, so nothing of it is read or written before (K-MDL-13). */
 void mm_free_mdl(PMDL mdl)
 {
-    mm_prepare_mdl_for_reuse(mdl); /* K-MDL-13 */
     ex_free_pool_from(mdl, 0, EX_POOL_MDL, __builtin_return_address(0));
 }
 
@@ -182,7 +175,6 @@ PMDL NTAPI IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBu
 /* IoFreeMdl - frees this one MDL, not its chain (K-MDL-13, 14).  IRQL <= DISPATCH_LEVEL. */
 VOID NTAPI IoFreeMdl(PMDL Mdl)
 {
-    mm_prepare_mdl_for_reuse(Mdl);
     ex_free_pool_from(Mdl, 0, EX_POOL_MDL, __builtin_return_address(0));
 }
 

@@ -17,7 +17,6 @@ void mm_free_mdl(PMDL mdl);
 PMDL mm_allocate_mdl_non_paged(PVOID address, ULONG length, void *caller);
 void mm_build_mdl_for_non_paged_pool(PMDL mdl);
 void mm_build_partial_mdl(PMDL source, PMDL target, PVOID address, ULONG length);
-void mm_prepare_mdl_for_reuse(PMDL mdl);
 /* STATUS_ACCESS_VIOLATION instead of an exception when the range is bad. */
 NTSTATUS mm_probe_and_lock_pages(PMDL mdl, LOCK_OPERATION operation);
 void mm_unlock_pages(PMDL mdl);
