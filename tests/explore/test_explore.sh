@@ -65,15 +65,33 @@ peer
 end
 SCENARIO
 
+# A server for a client that may be unloaded before it has connected.
+cat >server.scn <<'SCENARIO'
+host 10.0.0.9
+registry Host=sz:10.0.0.9
+registry Port=dword:7000
+registry Text=sz:hello
+unload at 1ms
+weather latency 10us 20us
+peer server from 10.0.0.9
+    listen 10.0.0.9:7000
+    accept
+    send "hi"
+    drain
+end
+SCENARIO
+
 # ---- tests
 
 explore_clean_drivers() {
     local driver
-    for driver in echo rundown close; do
-        explore 0 --seeds $few "$drivers/$driver/$driver.so"
+    for driver in close dns-query echo firewall proxy rundown tcp-client udp-echo; do
+        explore 0 --seeds $few --registry Server=sz:10.0.0.1 --registry Name=sz:host.test \
+            --registry Host=sz:10.0.0.1 --registry Port=dword:7000 --registry Text=sz:hello "$drivers/$driver/$driver.so"
         has out "^explored $few seeds from 1: [0-9]+ schedules, [0-9]+ close states, 0 violations"
         lacks out '^violation'
     done
+    explore 0 --seeds $few --scenario server.scn "$drivers/tcp-client/tcp-client.so"
     explore 0 --seeds $few --faults all "$drivers/echo/echo.so"
     explore 0 --seeds $few --scheduler pct:3 "$drivers/rundown/rundown.so"
     has out '^pct: n = [0-9]+ threads, k = [0-9]+ steps: .* 1/\(n\*k\^2\) = '

@@ -25,6 +25,9 @@ static int fail(const char *path, const struct uwsk_problem *problem)
 
 static int run(const char *path, uint64_t seeds)
 {
+    /* For the drivers that are clients; there is no server, and they have to live with it. */
+    static const char *const settings[] = {"Host=sz:10.0.0.1", "Port=dword:7000", "Text=sz:hello",
+                                           "Server=sz:10.0.0.1", "Name=sz:host.test"};
     struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
     struct uwsk_world_result result;
     struct uwsk_problem problem;
@@ -32,6 +35,10 @@ static int run(const char *path, uint64_t seeds)
 
     if (uwsk_world_create(&options, &world, &problem) < 0 || uwsk_world_driver(world, path, &problem) < 0)
         return fail(path, &problem);
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (uwsk_world_registry(world, settings[i], &problem) < 0)
+            return fail(path, &problem);
+    }
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         uwsk_world_reseed(world, seed);
         if (uwsk_world_run(world, NULL, NULL, &result, &problem) < 0)
