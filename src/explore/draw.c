@@ -12,7 +12,7 @@
 enum {
     STREAM_WORLD = 1000,
     STREAM_PEERS = 1001,
-    STREAM_FAULTS = 1003,
+    STREAM_NETWORK_FAULTS = 1003,
     MICROSECOND = 1000,
     MILLISECOND = 1000000
 };
@@ -125,7 +125,7 @@ void draw_faults(const struct uwsk_world *world, struct net_weather *weather)
     *weather = world->drawn.weather;
     if (world->options.faults & UWSK_FAULTS_NETWORK)
         return; /* drawn already */
-    sim_rng_seed(&rng, world->options.seed, STREAM_FAULTS);
+    sim_rng_seed(&rng, world->options.seed, STREAM_NETWORK_FAULTS);
     add_faults(&rng, weather);
 }
 

@@ -47,7 +47,7 @@ extern const struct peer_backend *peer_backend; /* NULL: Linux */
 /* Every test, its fixture's setup and teardown with it, is run by world(body), if there is one: it calls body() where
  * it likes, as often as runs() says, each time in a process of its own if that is not once. */
 void uwsk_test_set_world(void (*world)(void (*body)(void)), long (*runs)(void));
-/* The name of the test that runs; whether this is make check-full. */
+/* The name of the test that runs; of how many rounds one is run: 1 in make check-full, 0 in make check. */
 const char *uwsk_test_name(void);
 int uwsk_test_full(void);
 

@@ -120,8 +120,8 @@ const char *test_mode(void);
 int test_mode_has(const char *part);
 /* Says what carries the test's network, for the count that tools/check.sh ends with: "epoll", "io_uring" or "sim". */
 void test_runs_on(const char *back_end);
-/* How often a loop runs: `full` times in make check-full, a fiftieth (at least once) in make check.  In the simulator
- * seeds repeat a test: there a 250th in both. */
+/* How often a loop runs: `full` times in make check-full, one of N rounds with tools/check.sh --full=N, a fiftieth (at
+ * least once) in make check.  In the simulator seeds repeat a test: there a 250th in both. */
 long test_scale(long full);
 /* Non-zero under a sanitizer: 1 address, 2 thread. */
 int test_sanitizer(void);
