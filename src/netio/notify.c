@@ -67,9 +67,16 @@ static BOOLEAN route_changed(const void *a, const void *b)
     return one->Protocol != two->Protocol || one->Immortal != two->Immortal || one->Loopback != two->Loopback;
 }
 
+/* Linux draws the reachable time of IPv6 anew every few minutes. */
 static BOOLEAN interface_changed(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(MIB_IPINTERFACE_ROW)) != 0; /* they were zeroed: no byte is undefined */
+    MIB_IPINTERFACE_ROW one, two;
+
+    RtlCopyMemory(&one, a, sizeof one);
+    RtlCopyMemory(&two, b, sizeof two);
+    one.BaseReachableTime = two.BaseReachableTime = 0;
+    one.ReachableTime = two.ReachableTime = 0;
+    return memcmp(&one, &two, sizeof one) != 0; /* they were zeroed: no byte is undefined */
 }
 
 static const struct subject routes = {"NotifyRouteChange2 callback", sizeof(MIB_IPFORWARD_ROW2),
