@@ -146,14 +146,16 @@ static int look_for(void *context, const struct host_net_interface *interface)
 /* The interface that luid or index names. */
 static NTSTATUS find(const NET_LUID *luid, ULONG index, struct one *one)
 {
-    int error;
+    int error, tries = 100;
 
     RtlZeroMemory(one, sizeof *one);
     one->index = netio_index(luid, index);
     if (luid->Value == 0 && index == 0)
         return STATUS_INVALID_PARAMETER;
-    error = host_net_interfaces(look_for, one);
-    if (error < 0 && !(error == HOST_NET_AGAIN && one->there))
+    do
+        error = host_net_interfaces(look_for, one);
+    while (error == HOST_NET_AGAIN && --tries);
+    if (error < 0)
         return netio_status(error);
     /* A luid of another type, or of nothing that was ever told. */
     if (!one->there || (luid->Value != 0 && luid->Value != luid_of(&one->found).Value))
