@@ -37,7 +37,6 @@ typedef struct _FW_CLIENT {
     PWSK_SOCKET Socket;
     PIRP SendIrp, CloseIrp;
     PMDL Mdl;
-    volatile LONG Left; /* it is being closed */
 } FW_CLIENT, *PFW_CLIENT;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -255,8 +254,8 @@ static NTSTATUS FwClosed(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 }
 
 /*
- * Nobody needs the client any more; the caller has set Left.  The greeting may still be on its way, to a client that
- * takes nothing: the close ends it, and completes after it.
+ * Nobody needs the client any more; the caller has taken it off the list.  The greeting may still be on its way, to a
+ * client that takes nothing: the close ends it, and completes after it.
  */
 static VOID FwClose(_In_ PFW_CLIENT Client)
 {
@@ -272,16 +271,20 @@ static NTSTATUS FwGreeted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-static VOID FwUnlink(_In_ PFW_CLIENT Client)
+/* Takes the client off the list; FALSE: somebody else has, and closes it. */
+static BOOLEAN FwTake(_In_ PFW_CLIENT Client)
 {
+    BOOLEAN Linked;
     KIRQL Irql;
 
     KeAcquireSpinLock(&FwLock, &Irql);
-    if (!IsListEmpty(&Client->Link)) {
+    Linked = !IsListEmpty(&Client->Link);
+    if (Linked) {
         RemoveEntryList(&Client->Link);
         InitializeListHead(&Client->Link);
     }
     KeReleaseSpinLock(&FwLock, Irql);
+    return Linked;
 }
 
 static NTSTATUS WSKAPI FwDisconnectEvent(PVOID SocketContext, ULONG Flags)
@@ -289,8 +292,7 @@ static NTSTATUS WSKAPI FwDisconnectEvent(PVOID SocketContext, ULONG Flags)
     PFW_CLIENT Client = (PFW_CLIENT)SocketContext;
 
     UNREFERENCED_PARAMETER(Flags);
-    FwUnlink(Client);
-    if (!InterlockedExchange(&Client->Left, TRUE)) {
+    if (FwTake(Client)) {
         FwClose(Client);
     }
     return STATUS_SUCCESS;
@@ -449,19 +451,15 @@ static VOID FwStop(VOID)
     if (FwListener != NULL) {
         ClientClose(FwListener);
     }
-    while (
-        !IsListEmpty(&FwRequests)) { /* undecided, or let in: of the closed listener nothing comes any more */
+    /* No callback of the listener runs any more: no request and no client is added, and no WskSend is in progress. */
+    KeAcquireSpinLock(&FwLock, &Irql);
+    while (!IsListEmpty(&FwRequests)) { /* undecided, or let in: nothing will become of them */
         FwForget(CONTAINING_RECORD(FwRequests.Flink, FW_REQUEST, Link), FALSE);
     }
-    /* No callback of the listener runs any more: no client is added, and no WskSend is in progress. */
-    KeAcquireSpinLock(&FwLock, &Irql);
     while (!IsListEmpty(&FwClients)) {
         PFW_CLIENT Client = CONTAINING_RECORD(RemoveHeadList(&FwClients), FW_CLIENT, Link);
 
-        InitializeListHead(&Client->Link);
-        if (InterlockedExchange(&Client->Left, TRUE)) {
-            continue; /* FwDisconnectEvent closes it */
-        }
+        InitializeListHead(&Client->Link); /* FwDisconnectEvent leaves it to us */
         KeReleaseSpinLock(&FwLock, Irql);
         FwClose(Client);
         KeAcquireSpinLock(&FwLock, &Irql);
