@@ -101,6 +101,8 @@ static VOID NTAPI on_interface(PVOID context, PMIB_IPINTERFACE_ROW row, MIB_NOTI
 
 TEST(addresses_that_come_and_go_are_told, "")
 {
+    static struct seen other;
+
     if (skipped)
         return;
     EXPECT_STATUS(NotifyUnicastIpAddressChange(AF_INET, on_address, &seen, TRUE, &seen.handle),
@@ -112,12 +114,16 @@ TEST(addresses_that_come_and_go_are_told, "")
     EXPECT_SOON(ReadAcquire(&seen.deleted) == 1);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
     InterlockedExchange(&seen.over, 1);
+    EXPECT_STATUS(NotifyUnicastIpAddressChange(AF_INET, on_address, &other, FALSE, &other.handle),
+                  STATUS_SUCCESS);
     EXPECT_EQ(net_address(1, one, "10.1.0.1", 24), 0);
+    EXPECT_SOON(ReadAcquire(&other.added) == 1); /* so it has been told, but not to the first */
     EXPECT_EQ(ReadAcquire(&seen.initial), 1);
     EXPECT_EQ(ReadAcquire(&seen.added), 1);
     EXPECT_EQ(ReadAcquire(&seen.changed), 0);
     EXPECT_EQ(ReadAcquire(&seen.late), 0);
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(CancelMibChangeNotify2(other.handle), STATUS_SUCCESS);
 }
 
 TEST(routes_that_come_and_go_are_told, "")
@@ -148,11 +154,13 @@ static VOID NTAPI cancel_main(PVOID context)
 {
     (void)context;
     EXPECT_STATUS(CancelMibChangeNotify2(seen.handle), STATUS_SUCCESS);
+    EXPECT_EQ(ReadAcquire(&seen.running), 0);
     InterlockedExchange(&seen.over, 1);
 }
 
 TEST(cancelling_waits_for_the_callback, "")
 {
+    LARGE_INTEGER soon = {.QuadPart = -100 * 10000LL}; /* 100 ms */
     HANDLE thread;
     PVOID object;
 
@@ -167,8 +175,9 @@ TEST(cancelling_waits_for_the_callback, "")
                   STATUS_SUCCESS);
     EXPECT_STATUS(ObReferenceObjectByHandle(thread, 0, *PsThreadType, KernelMode, &object, NULL),
                   STATUS_SUCCESS);
-    /* Cancelled once the handle is gone, and waiting as long as the callback is inside. */
     EXPECT_EQ(net_address(0, one, "10.1.0.1", 24), 0);
+    /* It waits as long as the callback is inside. */
+    EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, &soon), STATUS_TIMEOUT);
     EXPECT_EQ(ReadAcquire(&seen.over), 0);
     KeSetEvent(&seen.leave, 0, FALSE);
     EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
