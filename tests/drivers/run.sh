@@ -339,11 +339,11 @@ tcp_client_unload_waiting() {
     target=$(free_port)
     registry=("Host=sz:127.0.0.1" "Port=dword:$target" "Text=sz:a question")
     : >"$work/asked"
-    timeout 60 nc -d -l 127.0.0.1 "$target" >"$work/asked" &
+    timeout 60 "$tree/tests/drivers/reset_server.py" "$target" >"$work/asked" &
     local server=$!
     wait_for 20 is_listening "$target" && load tcp-client && wait_for 20 grep -q "a question" "$work/asked" &&
         unload || return 1
-    wait $server
+    wait $server || return 1
     driver_says | grep -qx "0 bytes received: 0xc0000120"
 }
 
