@@ -219,18 +219,22 @@ udp_pattern() { # ADDRESS PORT
 udp_echo_unload() {
     local clients=() i
     for i in 1 2 3 4; do
-        timeout 60 "$tree/tests/drivers/udp_pattern.py" --until-silent 127.0.0.1 "$1" 1000000 &
+        : >"$work/udp.$i"
+        timeout 60 "$tree/tests/drivers/udp_pattern.py" --until-silent 127.0.0.1 "$1" 1000000 >"$work/udp.$i" &
         clients+=($!)
+    done
+    for i in 1 2 3 4; do
+        wait_for 30 grep -qx busy "$work/udp.$i" || return 1
     done
     driver_echoes_udp "$1" || return 1
     unload || return 1
     for i in "${clients[@]}"; do
-        wait "$i" || return 1
+        wait "$i" || { cat "$work"/udp.?; return 1; }
     done
     driver_says | grep -Eq "^[0-9]+ datagrams echoed in [0-9]+ requests, [0-9]+ dropped$"
 }
 
-# So many were echoed that the clients are at it.
+# One more beside them loses nothing.
 driver_echoes_udp() {
     timeout 30 "$tree/tests/drivers/udp_pattern.py" 127.0.0.1 "$1" 200
 }

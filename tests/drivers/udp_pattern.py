@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """udp_pattern.py [--until-silent] ADDRESS PORT COUNT: sends COUNT datagrams of all sizes to an echo server, a few at a
 time, and compares what comes back.  With --until-silent it ends well as soon as nothing comes back any more, but all that
-comes has to be right."""
+comes has to be right; it prints "busy" when something has come back."""
 import random
 import socket
 import sys
@@ -40,6 +40,8 @@ def main():
                         return 0  # the unload has dropped those before it
                     print(f"datagram {done + number} came back as {len(back)} other bytes, not as {len(data)}")
                     return 1
+            if until_silent and done == 0:
+                print("busy", flush=True)
             done += WINDOW
     return 0
 
