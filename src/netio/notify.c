@@ -30,7 +30,7 @@ typedef VOID NTAPI change_callback(PVOID context, PVOID row, MIB_NOTIFICATION_TY
 
 struct registration {
     LIST_ENTRY link;
-    HANDLE handle;
+    HANDLE handle; /* NULL until it has everything */
     const struct subject *subject;
     change_callback *callback;
     PVOID context;
@@ -46,7 +46,7 @@ struct registration {
 
 static struct ke_lock lock;
 static LIST_ENTRY registrations = {&registrations, &registrations};
-static ULONG64 last_handle; /* under the lock */
+static ULONG64 last_handle; /* atomic */
 
 /* ---- what has changed ------------------------------------------------------------------------------------ */
 
@@ -136,7 +136,8 @@ static NTSTATUS read(const struct registration *registration, struct netio_table
 
 static void free_registration(struct registration *registration)
 {
-    OBSERVE(dead, OBSERVE_REGISTRATION, registration->handle);
+    if (registration->handle)
+        OBSERVE(dead, OBSERVE_REGISTRATION, registration->handle);
     if (registration->thread)
         ob_dereference_object(registration->thread);
     host_net_watch_close(registration->watch);
@@ -192,25 +193,20 @@ static NTSTATUS notify(const struct subject *subject, ADDRESS_FAMILY family, PVO
         return netio_status(error);
     }
     status = read(registration, &registration->told);
-    ke_lock_acquire(&lock);
-    registration->handle = (HANDLE)(ULONG_PTR)(++last_handle * 8);
-    InsertTailList(&registrations, &registration->link);
-    ke_lock_release(&lock);
-    OBSERVE(born, OBSERVE_REGISTRATION, registration->handle, NETIO_TAG_NOTIFY, sizeof *registration, caller);
-    *handle = registration->handle; /* before the first callback, which may cancel */
     if (NT_SUCCESS(status))
         status = ps_create_runtime_thread("network changes", watch, registration, &registration->thread);
-    if (NT_SUCCESS(status)) {
-        ke_set_event(&registration->go, IO_NO_INCREMENT,
-                     FALSE); /* from here on it may be cancelled and gone */
-        return STATUS_SUCCESS;
+    if (!NT_SUCCESS(status)) {
+        free_registration(registration);
+        return status;
     }
-    *handle = NULL;
+    registration->handle = (HANDLE)(ULONG_PTR)(__atomic_add_fetch(&last_handle, 1, __ATOMIC_RELAXED) * 8);
+    OBSERVE(born, OBSERVE_REGISTRATION, registration->handle, NETIO_TAG_NOTIFY, sizeof *registration, caller);
+    *handle = registration->handle; /* before the first callback, which may cancel */
     ke_lock_acquire(&lock);
-    RemoveEntryList(&registration->link);
+    InsertTailList(&registrations, &registration->link);
     ke_lock_release(&lock);
-    free_registration(registration);
-    return status;
+    ke_set_event(&registration->go, IO_NO_INCREMENT, FALSE); /* from here on it may be cancelled and gone */
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI NotifyRouteChange2(ADDRESS_FAMILY AddressFamily, PIPFORWARD_CHANGE_CALLBACK Callback,
