@@ -15,7 +15,7 @@
 #include "../common/wskclient.h"
 
 #ifndef FIREWALL_PORT
-#define FIREWALL_PORT 5031
+#define FIREWALL_PORT 5041
 #endif
 #ifndef FIREWALL_MOST
 #define FIREWALL_MOST 2 /* clients at a time */
