@@ -392,8 +392,8 @@ static NTSTATUS ProxyAcceptEvent(PVOID SocketContext, ULONG Flags, PSOCKADDR Loc
 /* Host and port from the Parameters key, or those that are compiled in. */
 static NTSTATUS ProxyFindTarget(_In_ PUNICODE_STRING RegistryPath)
 {
-    WCHAR Host[256] = PROXY_TARGET_HOST;
-    ULONG Port = PROXY_TARGET_PORT;
+    WCHAR Host[256];
+    ULONG Port;
     KEVENT Never;
     NTSTATUS Status;
 

@@ -14,7 +14,7 @@
 #define NETIO_TAG_TABLE 'TbiM'
 
 /* Every table of netioapi.h: a count, then rows from byte 8. */
-enum { NETIO_TABLE_HEAD = 8, NETIO_LIFETIME_INFINITE = -1 };
+enum { NETIO_TABLE_HEAD = 8 };
 
 /* A table that grows while the host tells. */
 struct netio_table {
@@ -46,7 +46,7 @@ int netio_compare_ip_interfaces(const void *a, const void *b);
 /* What enum host_net_error means to a driver. */
 NTSTATUS netio_status(int error);
 BOOLEAN netio_is_family(ADDRESS_FAMILY family);
-/* family: 4 or 6; scope: the interface where the address is link-local. */
+/* family: 4 or 6; index: the interface where the address is link-local. */
 void netio_address(SOCKADDR_INET *out, int family, const uint8_t *address, ULONG index);
 BOOLEAN netio_is_link_local(int family, const uint8_t *address);
 int netio_compare_inet(const SOCKADDR_INET *a, const SOCKADDR_INET *b);
