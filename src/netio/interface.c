@@ -152,9 +152,10 @@ static NTSTATUS find(const NET_LUID *luid, ULONG index, struct one *one)
     one->index = netio_index(luid, index);
     if (luid->Value == 0 && index == 0)
         return STATUS_INVALID_PARAMETER;
-    do
+    do {
+        one->there = FALSE;
         error = host_net_interfaces(look_for, one);
-    while (error == HOST_NET_AGAIN && --tries);
+    } while (error == HOST_NET_AGAIN && --tries);
     if (error < 0)
         return netio_status(error);
     /* A luid of another type, or of nothing that was ever told. */

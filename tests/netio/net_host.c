@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -41,10 +42,11 @@ static struct rtattr *attribute(struct request *request, unsigned short type, co
     return at;
 }
 
-static void end(const struct request *request, struct rtattr *nest)
+/* The message, too, has the padding that the length of the nest counts. */
+static void end(struct request *request, struct rtattr *nest)
 {
-    nest->rta_len =
-        (unsigned short)((const char *)request + NLMSG_ALIGN(request->head.nlmsg_len) - (char *)nest);
+    request->head.nlmsg_len = NLMSG_ALIGN(request->head.nlmsg_len);
+    nest->rta_len = (unsigned short)((char *)request + request->head.nlmsg_len - (char *)nest);
 }
 
 static int send_request(struct request *request)
@@ -180,5 +182,22 @@ int net_route(int add, unsigned index, const char *text, unsigned prefix, const 
     attribute(&request, RTA_PRIORITY, &metric, sizeof metric);
     if (via)
         attribute(&request, RTA_GATEWAY, bytes, (size_t)net_bytes(via, bytes));
+    return send_request(&request);
+}
+
+int net_reachable(unsigned index, unsigned milliseconds)
+{
+    struct request request = {.head = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = RTM_SETNEIGHTBL}};
+    struct ndtmsg *table = put(&request, sizeof *table);
+    uint64_t time = milliseconds;
+    uint32_t number = index;
+    struct rtattr *nest;
+
+    table->ndtm_family = AF_INET6;
+    attribute(&request, NDTA_NAME, "ndisc_cache", sizeof "ndisc_cache");
+    nest = attribute(&request, NDTA_PARMS, NULL, 0);
+    attribute(&request, NDTPA_IFINDEX, &number, sizeof number);
+    attribute(&request, NDTPA_BASE_REACHABLE_TIME, &time, sizeof time);
+    end(&request, nest);
     return send_request(&request);
 }

@@ -15,6 +15,8 @@ unsigned net_index(const char *name);
 int net_address(int add, unsigned index, const char *text, unsigned prefix);
 /* via: NULL = on the link. */
 int net_route(int add, unsigned index, const char *text, unsigned prefix, const char *via, unsigned metric);
+/* Base of the reachable time of IPv6's neighbours, from which Linux draws another one at once. */
+int net_reachable(unsigned index, unsigned milliseconds);
 /* The 4 or 16 bytes of an address; how many, or 0. */
 int net_bytes(const char *text, void *out);
 
