@@ -391,6 +391,8 @@ void wsk_receive_start(struct wsk_socket *socket)
     socket->receive.peer_fin_armed = receive_watch(socket, &socket->receive.peer_fin, &status);
     if (status == STATUS_SUCCESS)
         socket->latches |= WSK_LATCH_PEER_FIN;
+    else if (status != STATUS_PENDING) /* nobody would ever hear of its end */
+        wsk_connection_died(socket, status);
     socket->receive.reset_armed = receive_watch(socket, &socket->receive.reset, &status);
     if (status != STATUS_PENDING)
         wsk_connection_died(socket, status);
