@@ -172,6 +172,7 @@ static int32_t start_wsk(const struct uwsk_options *options, unsigned processors
         .delivery = deliveries[options->deliver],
         .send_complete = sends[options->send_complete],
         .processors = processors,
+        .starved_retry_ms = WSK_STARVED_RETRY_MS,
         .ops = runtime.ops,
         .transport = runtime.transport,
     };

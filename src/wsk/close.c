@@ -130,7 +130,7 @@ static void close_release(struct wsk_socket *socket)
     close_orphan_indications(socket);
     if (transport != NULL) {
         WSK_TRANSPORT_OPS->close(transport); /* C-CLOSE-45: before the close IRP completes */
-        wsk_listen_descriptor_freed();
+        wsk_starved_retry();
     }
 }
 
@@ -210,6 +210,8 @@ static void close_cancel(struct wsk_socket *socket)
         wsk_op_done_by_close(socket, irp);
     }
     wsk_address_changes_close(socket);
+    if (socket->latches & WSK_LATCH_STARVED)
+        wsk_unstarve(socket);
     if (socket->category == WSK_LISTEN) {
         wsk_listen_close(socket, &dropped); /* C-CLOSE-43 */
     } else if (socket->category == WSK_DATAGRAM) {

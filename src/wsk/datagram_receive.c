@@ -168,14 +168,17 @@ static void event_arm(struct wsk_socket *socket)
         receive_take_back(socket);
         return;
     }
-    if (datagram->receive.held != DATAGRAM_HELD_NONE)
-        return;
-    datagram->receive.op.op.flags = TRANSPORT_PROVIDE;
-    datagram->receive.op.count = WSK_DATAGRAM_BATCH;
-    status = WSK_TRANSPORT_OPS->receive_from(socket->transport, &datagram->receive.op);
-    if (status == STATUS_PENDING) { /* anything else is a lack of memory: tried again at the next occasion */
-        datagram->receive.held = DATAGRAM_HELD_EVENT;
-        wsk_gate_hold(socket);
+    while (datagram->receive.held == DATAGRAM_HELD_NONE && !wsk_starving(socket)) {
+        socket->latches &= ~(ULONG)WSK_LATCH_ONCE_MORE;
+        datagram->receive.op.op.flags = TRANSPORT_PROVIDE;
+        datagram->receive.op.count = WSK_DATAGRAM_BATCH;
+        status = WSK_TRANSPORT_OPS->receive_from(socket->transport, &datagram->receive.op);
+        if (status == STATUS_PENDING) {
+            datagram->receive.held = DATAGRAM_HELD_EVENT;
+            wsk_gate_hold(socket);
+        } else {
+            wsk_starve(socket); /* never ends inline but for a lack of memory */
+        }
     }
 }
 
@@ -254,6 +257,8 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
         irp_got(socket, status, bytes);
     else if (status == STATUS_SUCCESS && !wsk_closing(socket))
         event_got(socket);
+    else if (status == STATUS_INSUFFICIENT_RESOURCES && !wsk_closing(socket))
+        wsk_starve(socket); /* else it would be at it again and again */
     wsk_datagram_receive_pump(socket);
     wsk_unlock_deliver(socket, irql);
     wsk_gate_leave(socket); /* the operation inside the transport */

@@ -9,10 +9,6 @@
 
 #define WSK_BACKLOG 4096 /* Windows lets the transport choose; Linux caps it by net.core.somaxconn */
 
-static KSPIN_LOCK starved_lock;
-static LIST_ENTRY starved = {&starved, &starved}; /* listeners that found no descriptor left */
-static volatile LONG starved_count;               /* how many: looked at without the lock, too */
-
 /* ---- from the transport to the client ----------------------------------------------------------------- */
 
 /* lock held: makes the accepted connection a socket of its own. */
@@ -113,16 +109,10 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
     if (status == STATUS_INSUFFICIENT_RESOURCES) {
         if (!IsListEmpty(&socket->listen.irps)) {
             wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps)), status, 0);
-        } else if (!taken && !(socket->latches & WSK_LATCH_STARVED)) {
+        } else if (!taken) {
             /* No descriptor: tried again when one is given back, and once at once, for that may have been
              * between the accept that failed and now. */
-            KIRQL irql = ke_acquire_spin_lock(&starved_lock);
-
-            socket->latches |= WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE;
-            wsk_socket_reference(socket);
-            InsertTailList(&starved, &socket->listen.starved_link);
-            __atomic_add_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
-            ke_release_spin_lock(&starved_lock, irql);
+            wsk_starve(socket);
         }
         return;
     }
@@ -139,12 +129,11 @@ static BOOLEAN accept_wanted(struct wsk_socket *socket)
     if (socket->state != WSK_STATE_LISTENING || (socket->latches & WSK_LATCH_RESET) || socket->listen.armed)
         return FALSE;
     if (socket->option.conditional)
-        return wsk_inspect_room(socket) &&
-               (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) != WSK_LATCH_STARVED;
+        return wsk_inspect_room(socket) && !wsk_starving(socket);
     if (!IsListEmpty(&socket->listen.irps))
         return TRUE;
     return (wsk_enabled(socket) & WSK_CALLBACK_ACCEPT) && IsListEmpty(&socket->listen.waiting) &&
-           (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) != WSK_LATCH_STARVED;
+           !wsk_starving(socket);
 }
 
 void wsk_listen_pump(struct wsk_socket *socket)
@@ -188,42 +177,8 @@ static void accept_complete(struct transport_op *op, int32_t status, size_t byte
     }
     wsk_unlock_deliver(socket, irql);
     if (freed)
-        wsk_listen_descriptor_freed();
+        wsk_starved_retry();
     wsk_gate_leave(socket); /* the operation inside the transport */
-}
-
-void wsk_listen_descriptor_freed(void)
-{
-    LIST_ENTRY woken;
-    KIRQL irql;
-
-    if (__atomic_load_n(&starved_count, __ATOMIC_SEQ_CST) == 0)
-        return;
-    /* Each has one try: who finds no descriptor again stands in `starved` anew and waits for the next. */
-    InitializeListHead(&woken);
-    irql = ke_acquire_spin_lock(&starved_lock);
-    while (!IsListEmpty(&starved))
-        InsertTailList(&woken, RemoveHeadList(&starved));
-    while (!IsListEmpty(&woken)) {
-        struct wsk_socket *socket =
-            CONTAINING_RECORD(RemoveHeadList(&woken), struct wsk_socket, listen.starved_link);
-
-        InitializeListHead(&socket->listen.starved_link);
-        __atomic_sub_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
-        ke_release_spin_lock(&starved_lock, irql);
-        irql = wsk_lock(socket);
-        socket->latches &= ~(ULONG)WSK_LATCH_STARVED;
-        if (wsk_gate_enter(socket)) {
-            wsk_listen_pump(socket);
-            wsk_unlock(socket, irql);
-            wsk_gate_leave(socket);
-        } else {
-            ke_release_spin_lock(&socket->lock, irql);
-        }
-        wsk_socket_dereference(socket);
-        irql = ke_acquire_spin_lock(&starved_lock);
-    }
-    ke_release_spin_lock(&starved_lock, irql);
 }
 
 /* ---- life of a listening socket ----------------------------------------------------------------------- */
@@ -233,7 +188,6 @@ void wsk_listen_initialize(struct wsk_socket *socket)
     InitializeListHead(&socket->listen.irps);
     InitializeListHead(&socket->listen.waiting);
     wsk_inspect_initialize(socket);
-    InitializeListHead(&socket->listen.starved_link);
     socket->listen.op.kind = TRANSPORT_ACCEPT;
     socket->listen.op.complete = accept_complete;
 }
@@ -243,25 +197,8 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket)
     return WSK_TRANSPORT_OPS->listen(socket->transport, WSK_BACKLOG);
 }
 
-/* lock held: a closing listener waits for no descriptor. */
-static void listen_unstarve(struct wsk_socket *socket)
-{
-    KIRQL irql = ke_acquire_spin_lock(&starved_lock);
-    BOOLEAN linked = !IsListEmpty(&socket->listen.starved_link);
-
-    if (linked) {
-        RemoveEntryList(&socket->listen.starved_link);
-        InitializeListHead(&socket->listen.starved_link);
-        __atomic_sub_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
-    }
-    ke_release_spin_lock(&starved_lock, irql);
-    if (linked)
-        wsk_socket_dereference(socket); /* not the last: close references it */
-}
-
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 {
-    listen_unstarve(socket);
     if (socket->listen.armed && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->listen.op)) {
         socket->listen.armed = FALSE;
         wsk_gate_leave(socket); /* not the last: close holds the gate */

@@ -238,6 +238,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     InitializeListHead(&socket->disables);
     InitializeListHead(&socket->address_changes);
     InitializeListHead(&socket->accept_link);
+    InitializeListHead(&socket->starved_link);
     socket->transport = accepted;
     status = open_parts(socket);
     if (status != STATUS_SUCCESS) {

@@ -12,6 +12,7 @@ NTSTATUS wsk_start(const struct wsk_settings *settings)
     if (settings->ops == NULL || settings->ops->version != TRANSPORT_VERSION || settings->transport == NULL)
         return STATUS_INVALID_PARAMETER;
     wsk_settings = *settings;
+    wsk_starved_start();
     wsk_registration_start();
     status = wsk_npi_provider_start();
     if (status != STATUS_SUCCESS) {
@@ -25,6 +26,7 @@ void wsk_stop(void)
 {
     wsk_npi_provider_stop();
     wsk_registration_stop();
+    wsk_starved_stop();
     /* Lanes that are still scheduled have nothing to deliver any more, but they reference their socket's
      * memory. */
     ke_flush_queued_dpcs();

@@ -42,11 +42,14 @@ enum wsk_completion { WSK_COMPLETE_NATURAL, WSK_COMPLETE_ALWAYS_PEND, WSK_COMPLE
 enum wsk_delivery { WSK_DELIVER_DISPATCH, WSK_DELIVER_PASSIVE, WSK_DELIVER_MIXED };
 enum wsk_send_mode { WSK_SEND_SENT, WSK_SEND_ACKED, WSK_SEND_COPIED };
 
+#define WSK_STARVED_RETRY_MS 100 /* what every run has but that of a test */
+
 struct wsk_settings {
     enum wsk_completion completion;
     enum wsk_delivery delivery;
     enum wsk_send_mode send_complete;
     unsigned processors;
+    unsigned starved_retry_ms; /* 0 = they wait for a descriptor of ours */
     const struct transport_ops *ops;
     struct transport *transport;
 };
@@ -312,7 +315,7 @@ struct wsk_carrier {
 #define WSK_LATCH_SUSPENDED     0x200  /* receive event: not before a WskReceive has completed (H-05) */
 #define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
 #define WSK_LATCH_REJECTED      0x800  /* WskAcceptEvent said no: ours to close (C-LISTEN-07) */
-#define WSK_LATCH_STARVED       0x1000 /* listener: no descriptor left; retried when one is given back */
+#define WSK_LATCH_STARVED       0x1000 /* nothing left for the next accept or event receive (starved.c) */
 #define WSK_LATCH_TOLD_INSPECT  0x4000 /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
 
@@ -400,9 +403,9 @@ struct wsk_socket {
         BOOLEAN dead_told;
         ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
         struct transport_op op;
-        LIST_ENTRY starved_link;
     } listen;
-    LIST_ENTRY accept_link; /* in the parent's waiting list */
+    LIST_ENTRY accept_link;  /* in the parent's waiting list */
+    LIST_ENTRY starved_link; /* starved.c */
 
     struct transport_address peer;  /* once connecting or accepted */
     struct transport_address local; /* accepted: the local address reached */
@@ -649,7 +652,19 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket); /* lock held, bound */
 void wsk_listen_pump(struct wsk_socket *socket);
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped);
 void wsk_listen_indicate(struct wsk_socket *socket); /* inside the gate: runs WskAcceptEvent */
-void wsk_listen_descriptor_freed(void);              /* listeners that ran out of descriptors try again */
+
+/* starved.c */
+void wsk_starved_start(void);
+void wsk_starved_stop(void); /* every socket is closed */
+/* lock held: there was no descriptor or no memory.  It is to try once more at once, then when wsk_starved_retry pumps
+ * it. */
+void wsk_starve(struct wsk_socket *socket);
+void wsk_unstarve(struct wsk_socket *socket); /* lock held, closing: it waits for nothing any more */
+void wsk_starved_retry(void);                 /* a descriptor was given back: who starves tries again */
+static inline BOOLEAN wsk_starving(const struct wsk_socket *socket) /* lock held: it is not its turn to try */
+{
+    return (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) == WSK_LATCH_STARVED;
+}
 
 /* datagram_*.c (datagram.h is for them alone) */
 NTSTATUS WSKAPI wsk_send_to(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PSOCKADDR RemoteAddress,

@@ -4,7 +4,15 @@
  */
 #include "close_test.h"
 
-WT_RACE_FIXTURE;
+/* Nobody tries again but for a descriptor of ours. */
+static void setup(void)
+{
+    wt_setup();
+    wsk_settings.starved_retry_ms = 0;
+}
+
+TEST_FIXTURE(setup, wt_teardown);
+TEST_MATRIX(WT_RACE_MODES);
 
 /* ---- descriptors that are not there ------------------------------------------------------------------- */
 

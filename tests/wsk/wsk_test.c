@@ -45,7 +45,7 @@ void wt_setup(void)
                                       .one_byte = test_mode_has("onebyte"),
                                       .addresses_changed = wsk_addresses_changed,
                                       .ahead = wsk_receive_ahead};
-    struct wsk_settings settings = {.processors = 2};
+    struct wsk_settings settings = {.processors = 2, .starved_retry_ms = WSK_STARVED_RETRY_MS};
     struct ke_config ke = {.processors = 2, .poller = &poller};
     WSK_CLIENT_NPI npi = {NULL, &client_dispatch};
     NTSTATUS status;
