@@ -254,6 +254,105 @@ TEST(reset_lost_with_a_cancelled_send, "",
     net->close(socket);
 }
 
+struct send_and_cancel {
+    struct transport_socket *socket;
+    struct io io;
+};
+
+static void send_and_cancel(void *argument)
+{
+    struct send_and_cancel *send = argument;
+    if (io_start(send->socket, &send->io) == STATUS_PENDING)
+        EXPECT_EQ(net->cancel(send->socket, &send->io.op), 1);
+}
+
+/* After the peer's FIN a send takes the reason of a reset, cannot know that it has it, and is taken back. */
+TEST(reset_lost_with_a_send_on_another_thread, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 4; round++) {
+        int peer;
+        char byte;
+        struct send_and_cancel send = {0};
+        struct io receive, reset, acked;
+        send.socket = net_connected(PEER_INET, &peer);
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        io_init(&reset, TRANSPORT_WATCH_RESET, NULL, 0);
+        EXPECT_STATUS(io_start(send.socket, &receive), STATUS_PENDING);
+        EXPECT_STATUS(io_start(send.socket, &reset), STATUS_PENDING);
+        io_expect_pending(&receive, 5);
+        if (round / 2)
+            peer_send(peer, "x", 1);
+        peer_shutdown(peer);
+        peer_reset(peer);
+        io_init(&send.io, TRANSPORT_SEND, "y", 1);
+        test_thread_join(test_thread_start(send_and_cancel, &send));
+        int32_t status = STATUS_CONNECTION_RESET;
+        if (round % 2) { /* before the step: the reason may still be coming */
+            status = net->shutdown(send.socket);
+            if (status == STATUS_SUCCESS) {
+                io_init(&acked, TRANSPORT_WATCH_FIN_ACKED, NULL, 0);
+                status = io_run(send.socket, &acked);
+            }
+        }
+        EXPECT_STATUS(status, STATUS_CONNECTION_RESET);
+        status = io_wait(&receive);
+        EXPECT(status == STATUS_SUCCESS || status == STATUS_CONNECTION_RESET);
+        EXPECT_EQ(receive.bytes, status == STATUS_SUCCESS ? round / 2 : 0);
+        EXPECT_STATUS(io_wait(&reset), STATUS_CONNECTION_RESET);
+        EXPECT_STATUS(net->shutdown(send.socket), STATUS_CONNECTION_RESET);
+        net->close(send.socket);
+    }
+}
+
+struct send_shutdown_cancel {
+    struct send_and_cancel send;
+    int32_t status;
+};
+
+static void send_shutdown_cancel(void *argument)
+{
+    struct send_shutdown_cancel *both = argument;
+    bool held = io_start(both->send.socket, &both->send.io) == STATUS_PENDING;
+    both->status = net->shutdown(both->send.socket);
+    if (held)
+        EXPECT_EQ(net->cancel(both->send.socket, &both->send.io.op), 1);
+}
+
+/* The same with a FIN that waits for that send. */
+TEST(no_fin_acked_when_its_send_took_the_reset, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    for (int round = 0; round < 4; round++) {
+        int peer;
+        char byte;
+        struct send_shutdown_cancel both = {0};
+        struct transport_socket *socket = both.send.socket = net_connected(PEER_INET, &peer);
+        struct io receive, acked;
+        io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
+        EXPECT_STATUS(io_start(socket, &receive), STATUS_PENDING);
+        io_expect_pending(&receive, 5);
+        if (round / 2)
+            peer_send(peer, "x", 1);
+        peer_shutdown(peer);
+        peer_reset(peer);
+        io_init(&both.send.io, TRANSPORT_SEND, "y", 1);
+        test_thread_join(test_thread_start(send_shutdown_cancel, &both));
+        if (round % 2) {
+            int32_t status = io_wait(&receive);
+            EXPECT(status == STATUS_SUCCESS || status == STATUS_CONNECTION_RESET);
+        }
+        if (both.status == STATUS_SUCCESS) {
+            io_init(&acked, TRANSPORT_WATCH_FIN_ACKED, NULL, 0);
+            both.status = io_run(socket, &acked);
+        }
+        EXPECT_STATUS(both.status, STATUS_CONNECTION_RESET);
+        io_wait(&receive);
+        EXPECT_STATUS(net->shutdown(socket), STATUS_CONNECTION_RESET);
+        net->close(socket);
+    }
+}
+
 /* A send is tried, or the FIN is sent, while a receive that has taken the reason waits for its step. */
 TEST(reason_taken_by_a_receive, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
 {

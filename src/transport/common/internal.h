@@ -187,8 +187,9 @@ struct transport_socket {
     bool bulk;     /* the last provided buffer was filled: a large one next */
     bool peer_fin;
     bool urgent;     /* there was an urgent byte: a short read means nothing any more */
-    bool fin_wanted; /* shutdown() waits for the send that is inside */
+    bool fin_wanted; /* shutdown() waits for the send that is inside, or for the reason why there is no FIN */
     bool fin_sent;
+    bool reason_awaited; /* socket_reason_is_coming() has said so */
     bool again;          /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
@@ -262,7 +263,7 @@ void socket_ahead(struct transport_socket *socket, unsigned steps);
 int32_t socket_latch(struct transport_socket *socket, int32_t status);
 /* Takes peer FIN and death from a poll mask.  socket->lock is held. */
 void socket_fold(struct transport_socket *socket, uint32_t events);
-/* poll() without waiting, folded. */
+/* poll() without waiting, folded; it finds a connection that is over without a reason, too. */
 uint32_t socket_poll(struct transport_socket *socket);
 /* The state in TCP_INFO (TCP_ESTABLISHED ...), -1 when unknown. */
 int socket_tcp_state(struct transport_socket *socket);
@@ -291,8 +292,8 @@ static inline void socket_took_all(const struct transport_socket *socket, struct
 }
 /* The connection is dead and its error was taken by an op that the kernel carries out: that op will tell why.
  */
-bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events);
-/* Sends our FIN now or when the send that is inside is over; socket->lock is held. */
+bool socket_reason_is_coming(struct transport_socket *socket, uint32_t events);
+/* Sends our FIN; STATUS_SUCCESS, too, while the reason why there is none is coming.  socket->lock is held. */
 int32_t socket_finish_sending(struct transport_socket *socket);
 
 int32_t common_open(struct transport *transport, unsigned loop, int family, int type, int protocol,

@@ -154,12 +154,14 @@ void socket_fold(struct transport_socket *socket, uint32_t events)
         socket->peer_fin = true;
 }
 
-bool socket_reason_is_coming(const struct transport_socket *socket, uint32_t events)
+bool socket_reason_is_coming(struct transport_socket *socket, uint32_t events)
 {
     /* Both directions are over and no error is left: a FIN each, or a transfer in the kernel has taken the
      * error with it.  Either way that transfer is over, too, and its result tells. */
-    return socket->fatal == 0 && (events & EPOLLHUP) &&
-           (socket->in_ring & (1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_SEND));
+    bool coming = socket->fatal == 0 && (events & EPOLLHUP) &&
+                  (socket->in_ring & (1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_SEND));
+    socket->reason_awaited |= coming;
+    return coming;
 }
 
 uint32_t socket_poll(struct transport_socket *socket)
@@ -171,6 +173,12 @@ uint32_t socket_poll(struct transport_socket *socket)
     while (ready < 0 && errno == EINTR);
     uint32_t events = ready > 0 ? (uint16_t)poll_fd.revents : 0;
     socket_fold(socket, events);
+    /* Without our FIN nothing but the connection's end shuts both directions, and nobody is left who could tell the
+     * reason: it went with a call whose op was taken back.  What ends a connection so is a reset.  Not in
+     * socket_fold(): what the loop has queued may be of a connect before this one. */
+    if ((events & EPOLLHUP) && socket->phase == PHASE_CONNECTED && !socket->ops[TRANSPORT_CONNECT] &&
+        !socket->fin_sent && !socket_reason_is_coming(socket, events))
+        socket_latch(socket, STATUS_CONNECTION_RESET);
     return events;
 }
 
@@ -178,17 +186,15 @@ uint32_t socket_poll(struct transport_socket *socket)
 
 int32_t socket_finish_sending(struct transport_socket *socket)
 {
-    socket->fin_wanted = false;
-    socket->fin_sent = true;
-    if (shutdown(socket->fd, SHUT_WR) == 0)
-        return STATUS_SUCCESS;
+    socket->fin_sent = shutdown(socket->fd, SHUT_WR) == 0;
     int error = errno;
     /* ENOTCONN: the connection's end was quicker, its reason is more telling. */
-    if (socket_reason_is_coming(socket, socket_poll(socket)))
+    socket->fin_wanted = !socket->fin_sent && socket_reason_is_coming(socket, socket_poll(socket));
+    if (socket->fin_sent || socket->fin_wanted)
         return STATUS_SUCCESS; /* WATCH_FIN_ACKED will know */
     if (socket->fatal)
         return socket->fatal;
-    /* Nobody knows the reason: it went with a transfer that was over before.  What ends a connection so is a reset. */
+    /* Before its connect is completed a connection keeps its reason to itself. */
     return error == ENOTCONN ? STATUS_CONNECTION_RESET : transport_errno_status(error);
 }
 

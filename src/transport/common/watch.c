@@ -52,8 +52,12 @@ static int32_t try_fin_acked(struct transport_socket *socket)
 {
     if (socket->fatal)
         return socket->fatal;
-    if (!socket->fin_sent)
-        return socket->fin_wanted ? STATUS_PENDING : STATUS_INVALID_DEVICE_STATE;
+    if (!socket->fin_sent) {
+        if (!socket->fin_wanted)
+            return STATUS_INVALID_DEVICE_STATE;
+        socket_poll(socket);
+        return socket->fatal ? socket->fatal : STATUS_PENDING;
+    }
     switch (socket_tcp_state(socket)) {
     case TCP_FIN_WAIT2:
     case TCP_TIME_WAIT:

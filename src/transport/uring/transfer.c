@@ -152,12 +152,12 @@ uint32_t transfer_results(struct transport_socket *socket, uint32_t events)
     static const int kinds[] = {TRANSPORT_RECEIVE, TRANSPORT_SEND};
     for (int i = 0; i < 2; i++) {
         struct slot *slot = slot_of(socket, kinds[i]);
-        if (!in_ring(socket, kinds[i]) || !slot->done || says_nothing(slot->result))
+        if (!in_ring(socket, kinds[i]) || !slot->done)
             continue;
-        int32_t reason = reason_of(socket, kinds[i], slot);
+        int32_t reason = says_nothing(slot->result) ? 0 : reason_of(socket, kinds[i], slot);
         if (reason)
             socket_latch(socket, reason);
-        if (reason || slot->result <= 0)
+        if (reason || slot->result <= 0 || socket->reason_awaited)
             events |= EVENT_TRY; /* what the others have seen of the connection may now be understood */
     }
     return events;
