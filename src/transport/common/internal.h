@@ -80,6 +80,7 @@ enum {
 
 struct buffer;
 struct datagrams;
+struct ifaddrs;
 struct loop;
 struct resolver;
 
@@ -155,9 +156,9 @@ struct transport {
     _Atomic long buffers_out;   /* provided and not yet recycled */
     struct resolver *resolver;
     struct lock bind;
-    uint64_t
-        addresses[2]; /* fingerprints of IPv4's and IPv6's when they were last looked at; loop 0's thread */
-    int netlink_fd;   /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
+    uint64_t addresses[2]; /* fingerprints of IPv4's and IPv6's as last looked at; loop 0's thread */
+    unsigned unseen;       /* bit per family, as there: it is to be looked at again; loop 0's thread */
+    int netlink_fd; /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
     unsigned loop_count;
     struct loop loops[];
@@ -407,6 +408,8 @@ int common_resolve_cancel(struct transport *transport, struct transport_resolve 
 
 /* ---- local.c: this host's addresses ------------------------------------------------------------------- */
 
+/* An address of this host, of an interface that is up and of this family (0: of either). */
+bool local_is_ours(const struct ifaddrs *entry, int family, struct transport_address *out);
 size_t common_addresses(struct transport *transport, int family, struct transport_local *out, size_t count);
 int32_t common_watch_addresses(struct transport *transport);
 /* Calls addresses_changed() for what the kernel has told.  Loop 0's thread. */

@@ -1,10 +1,10 @@
 /*
  * local.c - the addresses of this host, and the kernel's word when they change (rtnetlink).
  *
- * The kernel also tells of what changes about an address, its lifetime for one, so the addresses themselves are looked
- * at each time.  The netlink socket stands in loop 0's epoll set from the first watch on until the end, edge-triggered: each time it
- * is read until it is empty.  A kernel that had to drop messages says so (ENOBUFS): then both families may have
- * changed.
+ * The kernel also tells of what changes about an address, its lifetime for one, so the addresses themselves are
+ * looked at each time.  The netlink socket stands in loop 0's epoll set from the first watch on until the end,
+ * edge-triggered: each time it is read until it is empty.  A kernel that had to drop messages says so (ENOBUFS):
+ * then both families may have changed.
  */
 #include "transport/common/internal.h"
 #include "transport/errno_status.h"
@@ -17,13 +17,16 @@
 #include <unistd.h>
 #include <ntstatus.h>
 
-static bool is_ours(const struct ifaddrs *entry, int family, struct transport_address *out)
+bool local_is_ours(const struct ifaddrs *entry, int family, struct transport_address *out)
 {
     struct sockaddr_storage address = {0};
-    socklen_t length = family == TRANSPORT_AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP) ||
-        entry->ifa_addr->sa_family != (family == TRANSPORT_AF_INET ? AF_INET : AF_INET6))
+    if (!entry->ifa_addr || !(entry->ifa_flags & IFF_UP))
         return false;
+    bool v4 = entry->ifa_addr->sa_family == AF_INET;
+    if ((!v4 && entry->ifa_addr->sa_family != AF_INET6) ||
+        (family && family != (v4 ? TRANSPORT_AF_INET : TRANSPORT_AF_INET6)))
+        return false;
+    socklen_t length = v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     memcpy(&address, entry->ifa_addr, length);
     address_from_linux(&address, length, out);
     return true;
@@ -38,7 +41,7 @@ size_t common_addresses(struct transport *transport, int family, struct transpor
         return 0;
     for (const struct ifaddrs *entry = all; entry; entry = entry->ifa_next) {
         struct transport_address address;
-        if (!is_ours(entry, family, &address))
+        if (!local_is_ours(entry, family, &address))
             continue;
         if (found < count) {
             out[found].address = address;
@@ -50,16 +53,16 @@ size_t common_addresses(struct transport *transport, int family, struct transpor
     return found;
 }
 
-/* The same number for the same addresses in any order. */
-static uint64_t fingerprint(int family)
+/* The same number for the same addresses in any order; false (errno) when nobody could look. */
+static bool fingerprint(int family, uint64_t *out)
 {
     struct transport_address address;
     struct ifaddrs *all;
     uint64_t sum = 0;
     if (getifaddrs(&all) < 0)
-        return 0;
+        return false;
     for (const struct ifaddrs *entry = all; entry; entry = entry->ifa_next) {
-        if (!is_ours(entry, family, &address))
+        if (!local_is_ours(entry, family, &address))
             continue;
         uint64_t hash = 14695981039346656037u; /* FNV-1a */
         for (unsigned i = 0; i < address.length; i++)
@@ -69,7 +72,8 @@ static uint64_t fingerprint(int family)
         sum += hash;
     }
     freeifaddrs(all);
-    return sum;
+    *out = sum;
+    return true;
 }
 
 static int open_netlink(struct loop *loop)
@@ -80,10 +84,10 @@ static int open_netlink(struct loop *loop)
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0)
         return -errno;
-    int bound = bind(fd, (struct sockaddr *)&groups, sizeof(groups));
-    loop->transport->addresses[0] = fingerprint(TRANSPORT_AF_INET);
-    loop->transport->addresses[1] = fingerprint(TRANSPORT_AF_INET6);
-    if (bound < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+    if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0 ||
+        !fingerprint(TRANSPORT_AF_INET, &loop->transport->addresses[0]) ||
+        !fingerprint(TRANSPORT_AF_INET6, &loop->transport->addresses[1]) ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
         int error = errno;
         close(fd);
         return -error;
@@ -120,12 +124,19 @@ static unsigned families_of(const void *messages, size_t bytes)
     return families;
 }
 
+/* What cannot be looked at now (no descriptor, no memory) is at the next dispatch(). */
 static void look(struct transport *transport, int family)
 {
-    uint64_t *known = &transport->addresses[family == TRANSPORT_AF_INET6], now = fingerprint(family);
-    if (now == *known)
+    unsigned index = family == TRANSPORT_AF_INET6;
+    uint64_t now;
+    if (!fingerprint(family, &now)) {
+        transport->unseen |= 1u << index;
+        transport->loops[0].addresses = true;
         return;
-    *known = now;
+    }
+    if (now == transport->addresses[index])
+        return;
+    transport->addresses[index] = now;
     if (transport->config.addresses_changed)
         transport->config.addresses_changed(family);
 }
@@ -137,7 +148,8 @@ void local_dispatch(struct transport *transport)
     lock_take(&transport->bind);
     int fd = transport->netlink_fd;
     lock_release(&transport->bind);
-    unsigned families = 0;
+    unsigned families = transport->unseen;
+    transport->unseen = 0;
     for (;;) {
         ssize_t bytes = recv(fd, messages, sizeof(messages), 0);
         if (bytes >= 0)

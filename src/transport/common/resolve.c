@@ -72,14 +72,9 @@ static int linux_family(int family)
 }
 
 /* Adds an address, each once, with port 0; false without memory. */
-static bool add_address(struct job *job, const struct sockaddr *address, socklen_t length)
+static bool add_address(struct job *job, struct transport_address one)
 {
     struct transport_resolve *ask = &job->ask;
-    struct sockaddr_storage storage = {0};
-    struct transport_address one;
-
-    memcpy(&storage, address, length);
-    address_from_linux(&storage, length, &one);
     if (one.length == 0)
         return true;
     memset(one.bytes + 2, 0, 2);
@@ -95,10 +90,20 @@ static bool add_address(struct job *job, const struct sockaddr *address, socklen
     return true;
 }
 
+static bool add_from_linux(struct job *job, const struct sockaddr *address, socklen_t length)
+{
+    struct sockaddr_storage storage = {0};
+    struct transport_address one;
+
+    memcpy(&storage, address, length);
+    address_from_linux(&storage, length, &one);
+    return add_address(job, one);
+}
+
 /* The addresses of this host's interfaces; those of loopback when there is no other. */
 static int32_t own_addresses(struct job *job)
 {
-    int family = linux_family(job->ask.family);
+    struct transport_address address;
     struct ifaddrs *list;
     bool memory = true;
 
@@ -106,13 +111,8 @@ static int32_t own_addresses(struct job *job)
         return STATUS_INSUFFICIENT_RESOURCES;
     for (unsigned loopback = 0; loopback <= IFF_LOOPBACK && job->ask.count == 0; loopback += IFF_LOOPBACK) {
         for (struct ifaddrs *one = list; one && memory; one = one->ifa_next) {
-            if (!one->ifa_addr || !(one->ifa_flags & IFF_UP) || (one->ifa_flags & IFF_LOOPBACK) != loopback ||
-                (family != AF_UNSPEC && one->ifa_addr->sa_family != family))
-                continue;
-            if (one->ifa_addr->sa_family == AF_INET)
-                memory = add_address(job, one->ifa_addr, sizeof(struct sockaddr_in));
-            else if (one->ifa_addr->sa_family == AF_INET6)
-                memory = add_address(job, one->ifa_addr, sizeof(struct sockaddr_in6));
+            if ((one->ifa_flags & IFF_LOOPBACK) == loopback && local_is_ours(one, job->ask.family, &address))
+                memory = add_address(job, address);
         }
     }
     freeifaddrs(list);
@@ -149,7 +149,7 @@ static int32_t host_addresses(struct job *job)
     if (status != STATUS_SUCCESS)
         return status;
     for (struct addrinfo *one = list; one && memory; one = one->ai_next)
-        memory = add_address(job, one->ai_addr, one->ai_addrlen);
+        memory = add_from_linux(job, one->ai_addr, one->ai_addrlen);
     if (list->ai_canonname)
         set_host_name(job, list->ai_canonname);
     freeaddrinfo(list);
