@@ -7,6 +7,8 @@
 #ifndef UWSK_TRANSPORT_COMMON_SYSTEM_H
 #define UWSK_TRANSPORT_COMMON_SYSTEM_H
 
+#include "host/sanitizer.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -15,16 +17,7 @@
 #include <sys/syscall.h>
 
 /* The sanitizers look at what goes through libc's functions. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define SYSTEM_THROUGH_LIBC 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__x86_64__)
-#define SYSTEM_THROUGH_LIBC 1
-#endif
-
-#ifdef SYSTEM_THROUGH_LIBC
+#if HOST_ASAN || HOST_TSAN || !defined(__x86_64__)
 
 static inline long system_receive(int fd, void *to, size_t bytes, int flags)
 {
