@@ -2,8 +2,9 @@
  * datagram.c - datagrams and the sockets that send and receive them, a peer's and the runtime's alike.
  *
  * What is handed over leaves the host in its order, one after the other, and until then takes its part of the send
- * buffer.  From there each datagram is a timer of its own: the weather loses, doubles and delays it, for each host that
- * it goes to apart; what one socket sends is overtaken only where the weather reorders.  Whether somebody there wants it is seen when it arrives.
+ * buffer.  From there each datagram is a timer of its own: the weather loses, doubles and delays it, for each host
+ * that it goes to apart; what one socket sends is overtaken only where the weather reorders.  Whether somebody there
+ * wants it is seen when it arrives.
  */
 #include "transport/sim/internal.h"
 
