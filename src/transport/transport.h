@@ -137,7 +137,8 @@ enum transport_datagram_known { /* which members say something */
                                 TRANSPORT_KNOWS_INTERFACE = 2,
                                 TRANSPORT_KNOWS_HOPS = 4,
                                 TRANSPORT_KNOWS_CLASS = 8,
-                                TRANSPORT_KNOWS_SEGMENT = 16
+                                TRANSPORT_KNOWS_SEGMENT = 16,
+                                TRANSPORT_KNOWS_ERROR = 32
 };
 
 enum transport_datagram_flags {
@@ -159,6 +160,13 @@ struct transport_datagram {          /* all of a datagram but its bytes */
     /* received: this is several datagrams of one sender in a row, each so long but the last
      * (OPTION_RECEIVE_COALESCED).  sent: to be cut so. */
     uint32_t segment;
+    /* received: no datagram, but an ICMP message about one that was sent to `remote`; there are no bytes
+     * (OPTION_RECEIVE_ERRORS). */
+    struct {
+        uint8_t v6; /* ICMPv6 */
+        uint8_t type, code;
+        uint32_t mtu; /* of a datagram that was too long; else 0 */
+    } error;
 };
 
 struct transport_received { /* one of a batch */
@@ -244,6 +252,7 @@ enum transport_option {
     TRANSPORT_OPTION_MULTICAST_INTERFACE, /* index */
     TRANSPORT_OPTION_RECEIVE_HOPS,        /* received datagrams tell: KNOWS_HOPS */
     TRANSPORT_OPTION_RECEIVE_CLASS,       /* KNOWS_CLASS */
+    TRANSPORT_OPTION_RECEIVE_ERRORS,      /* ICMP messages are received, too: KNOWS_ERROR */
     TRANSPORT_OPTION_RECEIVE_COALESCED,   /* KNOWS_SEGMENT: at most so many bytes; 0 = each datagram alone */
     TRANSPORT_OPTION_SEND_SEGMENT,        /* each datagram is cut in pieces of so many bytes; 0 = not */
     TRANSPORT_OPTION_NO_CHECKSUM,         /* sent datagrams have none */

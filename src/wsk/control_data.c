@@ -203,6 +203,19 @@ static ULONG put_packet_info(const struct wsk_socket *socket, const struct trans
     }
 }
 
+/* ICMP's word on a datagram that was sent (D-19). */
+static ULONG put_error(UCHAR *out, const struct transport_datagram *about)
+{
+    BOOLEAN v6 = about->error.v6;
+    IN_RECVERR error = {.protocol = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+                        .info = about->error.mtu,
+                        .type = about->error.type,
+                        .code = about->error.code};
+
+    C_ASSERT(IP_RECVERR == IPV6_RECVERR);
+    return put(out, 0, v6 ? IPPROTO_IPV6 : IPPROTO_IP, IP_RECVERR, &error, sizeof error);
+}
+
 ULONG wsk_control_out(const struct wsk_socket *socket, const struct transport_datagram *about,
                       UCHAR out[WSK_CONTROL_MOST])
 {
@@ -210,6 +223,8 @@ ULONG wsk_control_out(const struct wsk_socket *socket, const struct transport_da
     INT level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
     ULONG used = 0;
 
+    if (about->known & TRANSPORT_KNOWS_ERROR)
+        return put_error(out, about);
     if ((about->known & TRANSPORT_KNOWS_LOCAL) && (socket->option.packet_info || socket->option.packet_info6))
         used = put_packet_info(socket, about, out);
     if ((about->known & TRANSPORT_KNOWS_HOPS) && socket->option.receive_hops)

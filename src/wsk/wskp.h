@@ -423,7 +423,7 @@ struct wsk_socket {
 
     struct { /* options kept for the client (option.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
-            receive_coalesced;
+            receive_coalesced, receive_errors;
         ULONG multicast_interface; /* as the client calls it */
         ULONG reuse, exclusive, conditional, keepalive;
         ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */

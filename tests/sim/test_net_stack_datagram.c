@@ -491,6 +491,47 @@ TEST(net_stack_datagram_with_a_peer, "", TEST_TIMEOUT(120))
     run_seeds(&net_calm, with_peer);
 }
 
+/* ---- what nobody gets ---------------------------------------------------------------------------------------- */
+
+static void expect_lost(struct transport_socket *socket, struct transport_address own,
+                        struct transport_address to, int type, int code)
+{
+    struct transport_datagram about;
+    char data[4];
+    EXPECT_STATUS(send_one(socket, "lost", 4, to), STATUS_SUCCESS);
+    EXPECT_EQ(receive_one(socket, data, sizeof data, &about, 10 * S), 0);
+    EXPECT_EQ(about.known, TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE | TRANSPORT_KNOWS_ERROR);
+    EXPECT(same_address(&about.remote, &to) && same_address(&about.local, &own));
+    EXPECT_EQ(about.error.v6, own.family == TRANSPORT_AF_INET6);
+    EXPECT(about.error.type == type && about.error.code == code && about.error.mtu == 0);
+}
+
+static void nobody_gets_it(void)
+{
+    struct transport_address at, six_at;
+    struct transport_socket *socket = socket_at("0.0.0.0", 0, &at), *six = socket_at("fd00::1", 0, &six_at);
+    struct transport_address own = net_at("10.0.0.1", port_of(&at));
+    char data[4];
+    EXPECT_STATUS(stack->set_option(socket, TRANSPORT_OPTION_RECEIVE_ERRORS, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(stack->set_option(six, TRANSPORT_OPTION_RECEIVE_ERRORS, 1), STATUS_SUCCESS);
+    expect_lost(socket, own, net_at("10.0.0.2", 701), 3, 3);
+    expect_lost(socket, own, net_at("10.0.0.99", 701), 3, 1);
+    expect_lost(six, six_at, net_at("fd00::4", 701), 1, 4);
+    expect_lost(six, six_at, net_at("fd00::99", 701), 1, 3);
+    stack->close(six);
+    EXPECT_STATUS(send_one(socket, "lost", 4, net_at("10.0.0.99", 701)), STATUS_SUCCESS);
+    EXPECT_STATUS(stack->set_option(socket, TRANSPORT_OPTION_RECEIVE_ERRORS, 0), STATUS_SUCCESS);
+    EXPECT_EQ(receive_one(socket, data, sizeof data, NULL, 10 * S), -1);
+    EXPECT_STATUS(stack->set_option(socket, TRANSPORT_OPTION_RECEIVE_ERRORS, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(send_one(socket, "lost", 4, net_at("10.0.0.99", 701)), STATUS_SUCCESS);
+    stack->close(socket); /* while the answer is on its way */
+}
+
+TEST(net_stack_datagram_nobody_gets, "", TEST_TIMEOUT(120))
+{
+    run_seeds(&net_calm, nobody_gets_it);
+}
+
 /* ---- many at a time ------------------------------------------------------------------------------------------ */
 
 static size_t arrived, batches;

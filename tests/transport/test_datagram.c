@@ -366,12 +366,13 @@ TEST(options_of_datagrams_read_as_they_were_set, "")
     static const int options[] = {TRANSPORT_OPTION_BROADCAST,         TRANSPORT_OPTION_MULTICAST_HOPS,
                                   TRANSPORT_OPTION_MULTICAST_LOOP,    TRANSPORT_OPTION_MULTICAST_INTERFACE,
                                   TRANSPORT_OPTION_RECEIVE_HOPS,      TRANSPORT_OPTION_RECEIVE_CLASS,
-                                  TRANSPORT_OPTION_RECEIVE_COALESCED, TRANSPORT_OPTION_SEND_SEGMENT};
-    static const uint64_t first[] = {0, 1, 1, 0, 0, 0, 0, 0};
+                                  TRANSPORT_OPTION_RECEIVE_COALESCED, TRANSPORT_OPTION_SEND_SEGMENT,
+                                  TRANSPORT_OPTION_RECEIVE_ERRORS};
+    static const uint64_t first[] = {0, 1, 1, 0, 0, 0, 0, 0, 0};
     for (int f = 0; f < 2; f++) {
         struct transport_socket *socket = net_open_udp(families[f]), *stream = net_open(families[f]);
         uint64_t value;
-        for (int i = 0; i < 8; i++) {
+        for (int i = 0; i < 9; i++) {
             EXPECT_EQ(get(socket, options[i]), first[i]);
             for (int value = 1; value >= 0; value--) {
                 net_set(socket, options[i], (uint64_t)value);
@@ -386,6 +387,7 @@ TEST(options_of_datagrams_read_as_they_were_set, "")
         EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_NODELAY, 1), STATUS_NOT_SUPPORTED);
         EXPECT_STATUS(net->get_option(stream, TRANSPORT_OPTION_SEND_SEGMENT, &value), STATUS_NOT_SUPPORTED);
         EXPECT_STATUS(net->set_option(stream, TRANSPORT_OPTION_RECEIVE_COALESCED, 1), STATUS_NOT_SUPPORTED);
+        EXPECT_STATUS(net->set_option(stream, TRANSPORT_OPTION_RECEIVE_ERRORS, 1), STATUS_NOT_SUPPORTED);
         net->close(socket);
         net->close(stream);
     }
@@ -433,6 +435,80 @@ TEST(hops_and_class_go_with_a_datagram, "")
         EXPECT_STATUS(dio_finish(&io), STATUS_INVALID_PARAMETER);
         net->close(a);
         net->close(b);
+    }
+}
+
+static void expect_unreachable(const struct transport_datagram *about, int v6,
+                               const struct transport_address *from, const struct transport_address *to)
+{
+    EXPECT_EQ(about->known, TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE | TRANSPORT_KNOWS_ERROR);
+    EXPECT_EQ(about->error.v6, v6);
+    EXPECT_EQ(about->error.type, v6 ? 1 : 3);
+    EXPECT_EQ(about->error.code, v6 ? 4 : 3);
+    EXPECT_EQ(about->error.mtu, 0);
+    EXPECT_EQ(about->flags, 0);
+    expect_address(&about->remote, to);
+    expect_address(&about->local, from);
+}
+
+/* IPv4, IPv6, IPv4 through a dual-mode socket. */
+TEST(what_icmp_says_is_received, "")
+{
+    for (int f = 0; f < 3; f++) {
+        int family = f == 0 ? PEER_INET : PEER_INET6;
+        struct transport_address here, nowhere;
+        struct transport_socket *a = net_open_udp(family), *b = net_open_udp(family);
+        struct datagram came[4];
+        struct dio io;
+        char memory[4];
+        net_set(a, TRANSPORT_OPTION_RECEIVE_ERRORS, 1);
+        here = nowhere = net_loopback(f == 1 ? PEER_INET6 : PEER_INET, 0);
+        if (f == 2) {
+            net_set(a, TRANSPORT_OPTION_V6ONLY, 0);
+            net_set(b, TRANSPORT_OPTION_V6ONLY, 0);
+            here = nowhere = mapped(&here);
+        }
+        EXPECT_STATUS(net->bind(a, &here), STATUS_SUCCESS);
+        EXPECT_STATUS(net->bind(b, &nowhere), STATUS_SUCCESS);
+        here = net_local(a);
+        nowhere = net_local(b);
+        net->close(b);
+        dio_into(&io, memory, sizeof(memory));
+        EXPECT_STATUS(dio_start(a, &io), STATUS_PENDING); /* first waiting, then not */
+        for (int i = 0; i < 2; i++) {
+            EXPECT_STATUS(dio_send_one(a, nowhere, "hello", 5), STATUS_SUCCESS);
+            if (i == 1) {
+                dio_into(&io, memory, sizeof(memory));
+                dio_start(a, &io);
+            }
+            EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+            EXPECT_EQ(io.op.op.bytes, 0);
+            expect_unreachable(&io.op.about, f == 1, &here, &nowhere);
+        }
+        /* They go before the datagrams of a batch. */
+        EXPECT_STATUS(dio_send_one(a, here, "self", 4), STATUS_SUCCESS);
+        EXPECT_STATUS(dio_send_one(a, nowhere, "hello", 5), STATUS_SUCCESS);
+        EXPECT_STATUS(dio_send_one(a, nowhere, "hello", 5), STATUS_SUCCESS);
+        dio_batch(&io, came, 4);
+        dio_start(a, &io);
+        EXPECT_STATUS(dio_finish(&io), STATUS_SUCCESS);
+        EXPECT_EQ(io.op.done, 2);
+        for (int i = 0; i < 2; i++) {
+            EXPECT_EQ(came[i].length, 0);
+            expect_unreachable(&came[i].about, f == 1, &here, &nowhere);
+            free(came[i].memory);
+        }
+        dio_receive_one(a, &io, memory, sizeof(memory));
+        EXPECT_EQ(io.op.op.bytes, 4);
+        EXPECT(!(io.op.about.known & TRANSPORT_KNOWS_ERROR));
+        /* What is not wanted any more is not kept for later. */
+        EXPECT_STATUS(dio_send_one(a, nowhere, "hello", 5), STATUS_SUCCESS);
+        net_set(a, TRANSPORT_OPTION_RECEIVE_ERRORS, 0);
+        EXPECT_STATUS(dio_send_one(a, nowhere, "hello", 5), STATUS_SUCCESS);
+        EXPECT_STATUS(dio_send_one(a, here, "last", 4), STATUS_SUCCESS);
+        dio_receive_one(a, &io, memory, sizeof(memory));
+        EXPECT_EQ(io.op.op.bytes, 4);
+        net->close(a);
     }
 }
 

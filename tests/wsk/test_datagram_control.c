@@ -257,3 +257,121 @@ TEST(one_send_is_cut_into_datagrams, "D-19")
     EXPECT_EQ(sizes, 10);
     close_both();
 }
+
+/* ---- what ICMP says of a datagram that was sent ------------------------------------------------------- */
+
+/* `out` and where it sends to: a port of loopback that nobody has. */
+static void open_to_nobody(ADDRESS_FAMILY family, const WSK_CLIENT_DATAGRAM_DISPATCH *dispatch)
+{
+    wt_close_now(wt_datagrams(family, NULL, NULL, &in_port));
+    wt_loopback(&to, family, in_port);
+    out = in = wt_datagrams(family, NULL, dispatch, &out_port);
+    wt_buffer_init(&buffer, 64);
+}
+
+static void close_one(void)
+{
+    wt_close_now(out);
+    wt_buffer_free(&buffer);
+}
+
+static void expect_port_unreachable(const struct got *got, ADDRESS_FAMILY family)
+{
+    BOOLEAN v6 = family == AF_INET6;
+    const IN_RECVERR *error =
+        find(got, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVERR : IP_RECVERR, sizeof *error);
+
+    EXPECT(error != NULL);
+    EXPECT_EQ(got->length, WSA_CMSG_SPACE(sizeof *error));
+    EXPECT_EQ(error->protocol, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+    EXPECT_EQ(error->type, v6 ? 1 : 3);
+    EXPECT_EQ(error->code, v6 ? 4 : 3);
+    EXPECT_EQ(error->info, 0);
+}
+
+TEST(an_icmp_error_comes_in_the_place_of_a_datagram, "D-19 R-RECVFROM-04")
+{
+    static const ADDRESS_FAMILY families[] = {AF_INET, AF_INET6};
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        ULONG level = families[i] == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+        SOCKADDR_STORAGE from;
+        struct wt_op op;
+        struct got got;
+
+        open_to_nobody(families[i], NULL);
+        set(out, level, families[i] == AF_INET ? IP_RECVERR : IPV6_RECVERR, 1);
+        EXPECT_STATUS(send(NULL, 0), STATUS_SUCCESS);
+        wt_op_init(&op);
+        got.length = sizeof got.control;
+        wt_receive_from(out, &op, &buffer.buf, (PSOCKADDR)&from, &got.length, (PCMSGHDR)got.control,
+                        &got.flags);
+        EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+        EXPECT_EQ(op.information, 0);
+        EXPECT_EQ(got.flags, 0);
+        EXPECT_EQ(wt_port(&from), in_port); /* where it was to go */
+        expect_port_unreachable(&got, families[i]);
+        wt_loopback(&to, families[i], out_port);
+        EXPECT_STATUS(send(NULL, 0), STATUS_SUCCESS); /* to itself: it goes on */
+        receive(&got, sizeof got.control);
+        EXPECT_EQ(got.length, 0);
+        wt_op_free(&op);
+        close_one();
+    }
+}
+
+TEST(no_icmp_error_unless_asked_for, "D-19 R-RECVFROM-04")
+{
+    struct got got;
+    struct wt_op op;
+
+    open_to_nobody(AF_INET, NULL);
+    set(out, IPPROTO_IP, IP_RECVERR, 1);
+    set(out, IPPROTO_IP, IP_RECVERR, 0);
+    EXPECT_STATUS(send(NULL, 0), STATUS_SUCCESS);
+    wt_loopback(&to, AF_INET, out_port);
+    EXPECT_STATUS(send(NULL, 0), STATUS_SUCCESS);
+    wt_op_init(&op);
+    got.length = sizeof got.control;
+    wt_receive_from(out, &op, &buffer.buf, NULL, &got.length, (PCMSGHDR)got.control, NULL);
+    EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+    EXPECT_EQ(op.information, 10);
+    EXPECT_EQ(got.length, 0);
+    wt_op_free(&op);
+    close_one();
+}
+
+static struct got told;
+static volatile LONG told_count;
+
+static NTSTATUS WSKAPI told_event(PVOID SocketContext, ULONG Flags, PWSK_DATAGRAM_INDICATION DataIndication)
+{
+    UNREFERENCED_PARAMETER(SocketContext);
+    UNREFERENCED_PARAMETER(Flags);
+    for (; DataIndication != NULL; DataIndication = DataIndication->Next) {
+        EXPECT_EQ(DataIndication->Buffer.Length, 0);
+        EXPECT_EQ(wt_port(DataIndication->RemoteAddress), in_port);
+        EXPECT(DataIndication->ControlInfoLength <= sizeof told.control);
+        told.length = DataIndication->ControlInfoLength;
+        RtlCopyMemory(told.control, DataIndication->ControlInfo, told.length);
+        expect_port_unreachable(&told, AF_INET);
+        InterlockedIncrement(&told_count);
+    }
+    return STATUS_SUCCESS;
+}
+
+TEST(icmp_errors_are_indicated, "D-19 R-IND-04 R-IND-05")
+{
+    static const WSK_CLIENT_DATAGRAM_DISPATCH dispatch = {told_event};
+    LONG i;
+
+    open_to_nobody(AF_INET, &dispatch);
+    set(out, IPPROTO_IP, IP_RECVERR, 1);
+    EXPECT_STATUS(wt_events(out, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
+    for (i = 1; i <= 3; i++) {
+        EXPECT_STATUS(send(NULL, 0), STATUS_SUCCESS);
+        EXPECT_SOON(InterlockedCompareExchange(&told_count, 0, 0) == i);
+    }
+    close_one();
+}

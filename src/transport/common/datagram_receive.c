@@ -3,7 +3,7 @@
  * under socket->lock.
  *
  * An error that the kernel tells of a datagram sent earlier (an ICMP message) is taken away by the call that reports
- * it: that call is made again.
+ * it: that call is made again.  With TRANSPORT_OPTION_RECEIVE_ERRORS what ICMP has said goes before the datagrams.
  */
 #include "transport/common/internal.h"
 #include "transport/errno_status.h"
@@ -12,6 +12,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <linux/errqueue.h>
 #include <ntstatus.h>
 
 #ifndef UDP_GRO
@@ -114,6 +115,52 @@ static void describe(struct transport_socket *socket, struct msghdr *message,
     memcpy(about->local.bytes + 2, socket->local.bytes + 2, sizeof(uint16_t)); /* the port */
 }
 
+/* ---- receive: errors ---------------------------------------------------------------------------------- */
+
+/* FALSE: it is not ICMP's, but the host's own word on a send, which has heard it by itself. */
+static bool told_error(struct msghdr *message, struct transport_datagram *about)
+{
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+        struct sock_extended_err error;
+        if (!(control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_RECVERR) &&
+            !(control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_RECVERR))
+            continue;
+        memcpy(&error, CMSG_DATA(control), sizeof(error));
+        about->error.v6 = error.ee_origin == SO_EE_ORIGIN_ICMP6;
+        about->error.type = error.ee_type;
+        about->error.code = error.ee_code;
+        about->error.mtu = error.ee_errno == EMSGSIZE ? error.ee_info : 0;
+        return error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6;
+    }
+    return false;
+}
+
+/* The next that ICMP has told, if the socket is to hear of it.  The datagram itself, of which the kernel keeps a part,
+ * is left out. */
+static bool receive_error(struct transport_socket *socket, struct transport_datagram *about)
+{
+    struct sockaddr_storage name;
+    _Alignas(struct cmsghdr) char control[RECEIVE_CONTROL];
+    while (socket->errors) {
+        struct msghdr message = {.msg_name = &name,
+                                 .msg_namelen = sizeof(name),
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof(control)};
+        if (recvmsg(socket->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
+            if (errno == EINTR)
+                continue;
+            return false;
+        }
+        if (message.msg_namelen == 0 || !told_error(&message, about))
+            continue;
+        describe(socket, &message, about);
+        about->known = TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE | TRANSPORT_KNOWS_ERROR;
+        about->flags = 0;
+        return true;
+    }
+    return false;
+}
+
 /* ---- receive: one ------------------------------------------------------------------------------------- */
 
 /* One recvmsg(): bytes, or -errno. */
@@ -122,6 +169,8 @@ static ssize_t receive_one(struct transport_socket *socket, struct transport_dat
 {
     struct sockaddr_storage name;
     _Alignas(struct cmsghdr) char control[RECEIVE_CONTROL];
+    if (receive_error(socket, &op->about))
+        return 0;
     for (int tries = 0;; tries++) {
         struct msghdr message = {.msg_name = &name,
                                  .msg_namelen = sizeof(name),
@@ -276,12 +325,26 @@ static void take_one(struct transport_socket *socket, struct datagrams *all, int
     describe(socket, &all->headers[index].msg_hdr, &received->about);
 }
 
+static size_t receive_errors(struct transport_socket *socket, struct datagrams *all, unsigned count)
+{
+    size_t done = 0;
+    while (done < count && receive_error(socket, &all->received[done].about)) {
+        all->received[done].data = all->small[done];
+        all->received[done++].bytes = 0;
+    }
+    return done;
+}
+
 static int32_t receive_batch(struct transport_socket *socket, struct transport_datagram_op *op)
 {
     struct datagrams *all = datagrams_of(socket->loop);
     unsigned count = op->count < RECEIVE_BATCH ? (unsigned)op->count : RECEIVE_BATCH;
     if (!all)
         return STATUS_INSUFFICIENT_RESOURCES;
+    op->received = all->received;
+    op->done = receive_errors(socket, all, count);
+    if (op->done)
+        return STATUS_SUCCESS;
     int received = receive_many(socket, all, count);
     if (received < 0)
         return received_nothing(socket, -received);
@@ -289,7 +352,6 @@ static int32_t receive_batch(struct transport_socket *socket, struct transport_d
         take_one(socket, all, i);
         op->op.bytes += all->received[i].bytes;
     }
-    op->received = all->received;
     op->done = (size_t)received;
     if ((unsigned)received < count)
         socket_took_all(socket, &op->op);

@@ -22,7 +22,8 @@
  *
  * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
  * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
- * stays 0, and an error that the kernel tells of an earlier datagram is forgotten.  EPOLLOUT is watched only while a
+ * stays 0, and an error that the kernel tells of an earlier datagram is forgotten (what ICMP has said of it stands
+ * in the error queue, for those who ask).  EPOLLOUT is watched only while a
  * send waits: it would tell of each datagram that has gone.
  *
  * Cancel against completion.  Whoever clears socket->ops[kind] under socket->lock owns the op's end.  The
@@ -183,6 +184,7 @@ struct transport_socket {
     uint32_t always;   /* the part of it that no op is needed for */
     int32_t fatal; /* why the connection is over; 0 while it is not, and of datagrams.  The first stays. */
     uint8_t type;  /* TRANSPORT_STREAM ...; the phase of others than streams is PHASE_NEW */
+    bool errors;   /* of datagrams: TRANSPORT_OPTION_RECEIVE_ERRORS */
     bool known;    /* the loop may hold a pointer to it */
     bool closed;   /* loop->lock */
     bool bulk;     /* the last provided buffer was filled: a large one next */

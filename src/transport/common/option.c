@@ -51,6 +51,7 @@ static const struct option_row {
     [TRANSPORT_OPTION_MULTICAST_INTERFACE] = {IPPROTO_IP, IP_MULTICAST_IF, INDEX},
     [TRANSPORT_OPTION_RECEIVE_HOPS] = {IPPROTO_IP, IP_RECVTTL, TRUTH},
     [TRANSPORT_OPTION_RECEIVE_CLASS] = {IPPROTO_IP, IP_RECVTOS, TRUTH},
+    [TRANSPORT_OPTION_RECEIVE_ERRORS] = {IPPROTO_IP, IP_RECVERR, TRUTH},
     [TRANSPORT_OPTION_NO_CHECKSUM] = {SOL_SOCKET, SO_NO_CHECK, TRUTH},
     [TRANSPORT_OPTION_MTU_DISCOVER] = {IPPROTO_IP, IP_MTU_DISCOVER, DISCOVERY},
     [TRANSPORT_OPTION_MTU] = {IPPROTO_IP, IP_MTU, PLAIN},
@@ -71,6 +72,7 @@ static const struct ipv6_row {
     {TRANSPORT_OPTION_MULTICAST_INTERFACE, IPV6_MULTICAST_IF, true, 0},
     {TRANSPORT_OPTION_RECEIVE_HOPS, IPV6_RECVHOPLIMIT, true, 0},
     {TRANSPORT_OPTION_RECEIVE_CLASS, IPV6_RECVTCLASS, true, 0},
+    {TRANSPORT_OPTION_RECEIVE_ERRORS, IPV6_RECVERR, true, 0},
     {TRANSPORT_OPTION_NO_CHECKSUM, UDP_NO_CHECK6_TX, false, IPPROTO_UDP},
     {TRANSPORT_OPTION_MTU_DISCOVER, IPV6_MTU_DISCOVER, false, 0},
     {TRANSPORT_OPTION_MTU, IPV6_MTU, false, 0},
@@ -176,7 +178,8 @@ static int32_t set_locked(struct transport_socket *socket, int option, uint64_t 
     struct option_row row;
     if (option == TRANSPORT_OPTION_RECEIVE_COALESCED || option == TRANSPORT_OPTION_SEND_SEGMENT)
         return set_cut(socket, option, value);
-    if (!find(socket, option, &row))
+    if (!find(socket, option, &row) ||
+        (option == TRANSPORT_OPTION_RECEIVE_ERRORS && socket->type == TRANSPORT_STREAM))
         return STATUS_NOT_SUPPORTED;
     bool buffer = option == TRANSPORT_OPTION_RECEIVE_BUFFER || option == TRANSPORT_OPTION_SEND_BUFFER;
     if ((row.form == PLAIN || row.form == INDEX) && value > INT_MAX)
@@ -206,6 +209,9 @@ static int32_t set_locked(struct transport_socket *socket, int option, uint64_t 
         break;
     case TRANSPORT_OPTION_MULTICAST_INTERFACE:
         socket->multicast_interface = (uint32_t)value;
+        break;
+    case TRANSPORT_OPTION_RECEIVE_ERRORS:
+        socket->errors = value != 0;
         break;
     }
     return STATUS_SUCCESS;

@@ -4,7 +4,7 @@
  * What is handed over leaves the host in its order, one after the other, and until then takes its part of the send
  * buffer.  From there each datagram is a timer of its own: the weather loses, doubles and delays it, for each host
  * that it goes to apart; what one socket sends is overtaken only where the weather reorders.  Whether somebody there
- * wants it is seen when it arrives.
+ * wants it is seen when it arrives; if not, its sender hears of it by ICMP, if it has asked for that.
  */
 #include "transport/sim/internal.h"
 
@@ -285,23 +285,23 @@ static size_t charge_of(size_t bytes)
 
 /* ---- arriving ---------------------------------------------------------------------------------------------- */
 
-static bool covers(const struct net_udp *udp, const struct net_letter *letter)
+static bool covers(const struct net_udp *udp, int host, const struct net_where *to)
 {
-    bool v4 = net_where_is_v4(&letter->to);
-    return udp->host == letter->host && udp->where.port == letter->to.port && net_where_is_any(&udp->where) &&
+    bool v4 = net_where_is_v4(to);
+    return udp->host == host && udp->where.port == to->port && net_where_is_any(&udp->where) &&
            (net_where_is_v4(&udp->where) == v4 || (v4 && udp->dual));
 }
 
 /* The socket that a datagram reaches: its very address goes before the wildcard. */
-static struct net_udp *find(const struct net_letter *letter)
+static struct net_udp *find(int host, const struct net_where *to)
 {
-    struct link *bucket = bucket_of(letter->to.port);
+    struct link *bucket = bucket_of(to->port);
     struct net_udp *general = NULL;
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
-        if (udp->host == letter->host && net_where_same(&udp->where, &letter->to))
+        if (udp->host == host && net_where_same(&udp->where, to))
             return udp;
-        if (covers(udp, letter))
+        if (covers(udp, host, to))
             general = udp;
     }
     return general;
@@ -327,7 +327,8 @@ static void deliver_to_group(struct net_packet *packet)
     struct link *bucket = bucket_of(letter->to.port);
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
-        if (!covers(udp, letter) || (letter->flags & TRANSPORT_MULTICAST && !is_member(udp, letter)))
+        if (!covers(udp, letter->host, &letter->to) ||
+            (letter->flags & TRANSPORT_MULTICAST && !is_member(udp, letter)))
             continue;
         struct net_packet *copy = packet_copy(packet);
         if (copy)
@@ -336,20 +337,43 @@ static void deliver_to_group(struct net_packet *packet)
     net_packet_free(packet);
 }
 
+static void put_on_the_wire(struct net_udp *udp, struct net_packet *packet, uint64_t due);
+
+/* Nobody has got it: its sender, which may be gone by now, hears of it if it has asked for that. */
+static void send_back(const struct net_letter *letter, bool no_host, uint64_t due)
+{
+    bool v4 = net_where_is_v4(&letter->to);
+    int host = no_host ? letter->host : net_route(letter->host, &letter->from);
+    struct net_udp *sender = host < 0 ? NULL : find(host, &letter->from);
+    struct net_packet *answer = sender && sender->errors ? packet_new(letter, 0) : NULL;
+    if (!answer)
+        return;
+    answer->letter.host = host;
+    answer->letter.failed = true;
+    answer->letter.type = v4 ? 3 : 1;                            /* destination unreachable: */
+    answer->letter.code = no_host ? (v4 ? 1 : 3) : (v4 ? 3 : 4); /* its host, or its port */
+    put_on_the_wire(sender, answer, due);
+}
+
 static void arrive(struct sim_timer *timer)
 {
     struct net_packet *packet = LINK_OWNER(timer, struct net_packet, timer);
     const struct net_letter *letter = &packet->letter;
+    const struct net_where *to = letter->failed ? &letter->from : &letter->to;
     net_fire();
     net_world.on_the_way--;
     link_remove(&packet->link);
-    struct net_udp *udp = letter->flags == 0 && net_host_has(letter->host, &letter->to) ? find(letter) : NULL;
-    if (letter->flags)
+    bool here = letter->flags == 0 && net_host_has(letter->host, to);
+    struct net_udp *udp = here ? find(letter->host, to) : NULL;
+    if (letter->flags) {
         deliver_to_group(packet);
-    else if (udp)
+    } else if (udp && (!letter->failed || udp->errors)) {
         deliver(udp, packet);
-    else
-        net_packet_free(packet); /* nobody is there, and nobody tells */
+    } else {
+        if (here && !letter->failed)
+            send_back(letter, false, net_world.now);
+        net_packet_free(packet);
+    }
     net_leave();
 }
 
@@ -458,8 +482,12 @@ static void send_packet(struct net_udp *udp, const struct net_packet *packet, bo
     const struct net_letter *letter = &packet->letter;
     uint64_t due = queue_up(udp, packet->bytes);
     if (letter->flags == 0) {
+        struct net_letter lost = *letter;
+        lost.host = udp->host;
         if (letter->host >= 0)
             carry(udp, packet, letter->host, due);
+        else if (udp->errors)
+            send_back(&lost, true, due + NET_NO_NEIGHBOUR);
         return;
     }
     /* On the loopback interface and of broadcasts the own host always gets one. */
@@ -504,7 +532,7 @@ int64_t net_udp_readable(const struct net_udp *udp)
 static bool same_letter(const struct net_letter *a, const struct net_letter *b)
 {
     return net_where_same(&a->from, &b->from) && net_where_same(&a->to, &b->to) && a->hops == b->hops &&
-           a->traffic_class == b->traffic_class && a->interface == b->interface;
+           a->traffic_class == b->traffic_class && a->interface == b->interface && !a->failed && !b->failed;
 }
 
 /* How many of those that wait can be one, up to `most` bytes of *bytes. */
@@ -566,6 +594,15 @@ void net_letter_out(const struct net_packet *packet, int family, unsigned known,
     net_where_out(&letter->to, family, &out->local);
     out->flags = letter->flags;
     out->interface = letter->interface;
+    if (letter->failed) { /* where it was to go, and where from */
+        net_where_out(&letter->to, family, &out->remote);
+        net_where_out(&letter->from, family, &out->local);
+        out->known = TRANSPORT_KNOWS_LOCAL | TRANSPORT_KNOWS_INTERFACE | TRANSPORT_KNOWS_ERROR;
+        out->error.v6 = !net_where_is_v4(&letter->to);
+        out->error.type = letter->type;
+        out->error.code = letter->code;
+        return;
+    }
     if (out->known & TRANSPORT_KNOWS_HOPS)
         out->hops = letter->hops;
     if (out->known & TRANSPORT_KNOWS_CLASS)

@@ -378,6 +378,8 @@ struct net_letter { /* all of a datagram but its bytes */
     uint32_t interface; /* on which it travels */
     uint8_t hops, traffic_class;
     uint8_t flags; /* TRANSPORT_BROADCAST, TRANSPORT_MULTICAST */
+    bool failed;   /* it comes back to who sent it, without its bytes: ICMP's type and code say why */
+    uint8_t type, code;
 };
 
 struct net_packet {
@@ -392,6 +394,7 @@ struct net_packet {
 struct net_udp {      /* a datagram socket, a peer's or one of the runtime's stack */
     struct link link; /* in world.datagrams while bound */
     bool bound, dual;
+    bool errors; /* wants to hear of what it has sent and nobody has got */
     int host;
     struct net_where where;
     struct sim_rng rng;

@@ -34,6 +34,7 @@ static const struct row {
     [TRANSPORT_OPTION_MULTICAST_INTERFACE] = {true, false, false, 0, NET_WIRE, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_HOPS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_CLASS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
+    [TRANSPORT_OPTION_RECEIVE_ERRORS] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_RECEIVE_COALESCED] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_SEND_SEGMENT] = {true, false, false, 0, UINT32_MAX, 0, DATAGRAM},
     [TRANSPORT_OPTION_NO_CHECKSUM] = {true, false, true, 0, UINT64_MAX, 0, DATAGRAM},
@@ -82,6 +83,8 @@ static void apply_to_datagrams(struct transport_socket *socket, int option)
 {
     if (option == TRANSPORT_OPTION_RECEIVE_BUFFER)
         socket->udp->receive_buffer = stack_buffer_size(socket, option);
+    if (option == TRANSPORT_OPTION_RECEIVE_ERRORS)
+        socket->udp->errors = socket->options[option] != 0;
     if (option != TRANSPORT_OPTION_SEND_BUFFER)
         return;
     socket->udp->send_buffer = stack_buffer_size(socket, option);
