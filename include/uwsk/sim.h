@@ -125,7 +125,7 @@ int32_t uwsk_world_scenario(struct uwsk_world *world, const char *path, struct u
 struct uwsk_peer;
 
 /* A peer in C: main(peer, context) runs on a thread of the simulation, at_ns of virtual time after the drivers
- * were loaded, in every run.  Without any peer, C or script, the seed draws some for each listening socket. */
+ * were loaded, in every run.  Without any peer, C or script, the seed draws some for listening and datagram sockets. */
 int32_t uwsk_world_peer(struct uwsk_world *world, const char *name, uint64_t at_ns,
                         void (*main)(struct uwsk_peer *peer, void *context), void *context,
                         struct uwsk_problem *problem);
@@ -212,6 +212,22 @@ int uwsk_peer_reset(struct uwsk_peer *peer);
 void uwsk_peer_close(struct uwsk_peer *peer);
 void uwsk_peer_vanish(struct uwsk_peer *peer); /* takes and acknowledges nothing any more */
 void uwsk_peer_wait(struct uwsk_peer *peer, uint64_t ns);
+
+/* In place of a connection a peer may have a UDP socket, until connect, accept, close or another one: on a port of its
+ * own, for what is at this address, or bound to this address of its host, and then what it sends goes to whoever has
+ * sent last.  With it uwsk_peer_send and uwsk_peer_send_data send one datagram, uwsk_peer_receive takes one (an empty
+ * one is 0) and uwsk_peer_drain all that come until nothing does for the patience; uwsk_peer_expect counts datagrams,
+ * uwsk_peer_expect_data wants one to be this, uwsk_peer_expect_echo wants each that was sent back once, in any order. */
+int uwsk_peer_udp(struct uwsk_peer *peer, const char *address, uint16_t port);
+int uwsk_peer_udp_bind(struct uwsk_peer *peer, const char *address, uint16_t port);
+/* So many datagrams of so many bytes of the pattern, in a row. */
+int uwsk_peer_burst(struct uwsk_peer *peer, size_t count, size_t bytes);
+/* To whoever has sent last: the first `head` bytes of what came last, and then these. */
+int uwsk_peer_answer(struct uwsk_peer *peer, size_t head, const void *data, size_t bytes);
+/* From here on the socket loses what comes with this chance. */
+void uwsk_peer_lose(struct uwsk_peer *peer, unsigned percent);
+/* Takes what comes until nothing does for the patience: some of the datagrams that were sent, or none, and no other. */
+void uwsk_peer_expect_intact(struct uwsk_peer *peer);
 
 #ifdef __cplusplus
 }

@@ -33,7 +33,7 @@ static const char help[] =
     "  --sweep                make each call of one seed's run that can fail do so, once and from there on\n"
     "  --scenario FILE        who takes part and what the peers do (docs/simulator.md); without it, the "
     "seed\n"
-    "                         draws peers for each listening socket\n"
+    "                         draws peers for listening and datagram sockets\n"
     "  --registry NAME=VALUE  as for uwsk run\n"
     "  --completion, --deliver, --send-complete, --processors\n"
     "                         as for uwsk run; not given: the seed draws them\n"

@@ -201,8 +201,30 @@ static void draw_end(struct sim_rng *rng, struct peer_plan *plan)
     }
 }
 
-struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *listening, size_t count,
-                             size_t *peers)
+/* Nothing is known of what the driver answers, so nothing is expected. */
+static void draw_datagrams(struct sim_rng *rng, struct peer_plan *plan)
+{
+    uint64_t rounds = between(rng, 1, 4);
+
+    for (uint64_t i = 0; i < rounds; i++) {
+        uint64_t count = chance(rng, 50) ? 1 : between(rng, 2, 20);
+        struct peer_step *step;
+
+        if (chance(rng, 15))
+            peer_plan_add(plan, PEER_LOSE, sim_rng_below(rng, 101));
+        step = peer_plan_add(plan, PEER_BURST, chance(rng, 5) ? 0 : draw_size(rng));
+        if (step)
+            step->count = count;
+        if (chance(rng, 60))
+            peer_plan_add(plan, PEER_RECEIVE, between(rng, 1, count));
+        if (chance(rng, 25))
+            peer_plan_add(plan, PEER_WAIT, between(rng, 1, MILLISECOND));
+    }
+    if (chance(rng, 70))
+        peer_plan_add(plan, PEER_DRAIN, 0);
+}
+
+struct peer_plan *draw_peers(uint64_t seed, const struct target *target, size_t count, size_t *peers)
 {
     struct peer_plan *plans;
     struct sim_rng rng;
@@ -216,18 +238,23 @@ struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *list
     plans = calloc(wanted, sizeof *plans);
     for (size_t i = 0; plans && i < wanted; i++) {
         struct peer_plan *plan = &plans[i];
+        const struct target *at;
         struct peer_step *step;
 
         snprintf(plan->name, sizeof plan->name, "peer%u", (unsigned)i + 1);
         plan->at_ns = chance(&rng, 50) ? 0 : sim_rng_below(&rng, 2 * MILLISECOND);
         peer_plan_add(plan, PEER_PATIENCE, 2000ull * MILLISECOND);
-        step = peer_plan_add(plan, PEER_CONNECT, 0);
+        at = &target[sim_rng_below(&rng, count)];
+        step = peer_plan_add(plan, at->datagram ? PEER_UDP : PEER_CONNECT, 0);
         if (step)
-            address_text(&listening[sim_rng_below(&rng, count)], step->address, sizeof step->address,
-                         &step->port);
+            address_text(&at->address, step->address, sizeof step->address, &step->port);
         peer_plan_add(plan, PEER_PATIENCE, between(&rng, 1, 20) * MILLISECOND);
-        draw_talk(&rng, plan);
-        draw_end(&rng, plan);
+        if (at->datagram) {
+            draw_datagrams(&rng, plan);
+        } else {
+            draw_talk(&rng, plan);
+            draw_end(&rng, plan);
+        }
         ++*peers;
     }
     return plans;

@@ -59,13 +59,20 @@ enum peer_action {
     PEER_CLOSE,
     PEER_VANISH,
     PEER_WAIT,
-    PEER_PATIENCE
+    PEER_PATIENCE,
+    PEER_UDP,
+    PEER_UDP_BIND,
+    PEER_BURST,
+    PEER_LOSE,
+    PEER_ANSWER,
+    PEER_EXPECT_INTACT
 };
 
 struct peer_step {
     int action;
     int line;        /* of the scenario; 0: drawn */
-    uint64_t number; /* bytes or ns */
+    uint64_t number; /* bytes, ns, datagrams, per cent */
+    uint64_t count;  /* of a burst */
     char address[64];
     uint16_t port;
     char *text;
@@ -121,7 +128,8 @@ struct uwsk_peer {
     struct uwsk_world *world;
     const struct peer_plan *plan;
     struct net_socket *socket, *listener;
-    uint64_t sent, back; /* bytes of the pattern that were sent, that have come back */
+    struct peer_datagram *datagram; /* in place of a connection, or NULL */
+    uint64_t sent, back;            /* bytes of the pattern that were sent, that have come back */
     uint64_t patience;
     uint64_t began; /* virtual ns */
     int host;
@@ -131,6 +139,21 @@ struct uwsk_peer {
 
 /* The fiber of a peer from its start time to its end. */
 void peer_main(struct uwsk_peer *peer);
+/* An expectation that has failed; what the peer does, for the time line. */
+void peer_failed(struct uwsk_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void peer_tell(struct uwsk_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *peer_result_text(long result);
+uint8_t peer_pattern(uint64_t position);
+
+/* peer_datagram.c: what the functions of uwsk/sim.h do where a peer has a UDP socket. */
+void peer_datagram_close(struct uwsk_peer *peer);
+void peer_datagram_free(struct uwsk_peer *peer); /* closed, or of a run that was stopped */
+int peer_datagram_send_data(struct uwsk_peer *peer, const void *data, size_t bytes);
+long peer_datagram_receive(struct uwsk_peer *peer, void *data, size_t bytes); /* -1: nothing in time */
+long peer_datagram_drain(struct uwsk_peer *peer);
+void peer_datagram_expect(struct uwsk_peer *peer, size_t count);
+void peer_datagram_expect_data(struct uwsk_peer *peer, const void *data, size_t bytes);
+void peer_datagram_expect_echo(struct uwsk_peer *peer);
 
 /* ---- what a seed draws (draw.c) ----------------------------------------------------------------------- */
 
@@ -146,9 +169,13 @@ struct drawn {
 void draw_world(const struct uwsk_world *world, struct drawn *drawn);
 /* The weather with faults of the network. */
 void draw_faults(const struct uwsk_world *world, struct net_weather *weather);
-/* Peers for a driver that listens on these addresses; free each with peer_plan_free. */
-struct peer_plan *draw_peers(uint64_t seed, const struct transport_address *listening, size_t count,
-                             size_t *peers);
+/* What a driver can be reached at. */
+struct target {
+    struct transport_address address;
+    int datagram; /* UDP */
+};
+/* Peers for a driver with these; free each with peer_plan_free. */
+struct peer_plan *draw_peers(uint64_t seed, const struct target *target, size_t count, size_t *peers);
 
 /* ---- events (events.c) -------------------------------------------------------------------------------- */
 

@@ -16,13 +16,12 @@
 
 enum { CHUNK = 2048 };
 
-static uint8_t pattern(uint64_t position)
+uint8_t peer_pattern(uint64_t position)
 {
     return (uint8_t)(position * 31 + (position >> 8) * 7 + 1);
 }
 
-static void failed(struct uwsk_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void failed(struct uwsk_peer *peer, const char *format, ...)
+void peer_failed(struct uwsk_peer *peer, const char *format, ...)
 {
     char what[700];
     va_list arguments;
@@ -40,8 +39,7 @@ static void failed(struct uwsk_peer *peer, const char *format, ...)
         world_violation(peer->world, "expectation", "%s %s", peer->plan->name, what);
 }
 
-static void tell(struct uwsk_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void tell(struct uwsk_peer *peer, const char *format, ...)
+void peer_tell(struct uwsk_peer *peer, const char *format, ...)
 {
     char what[200];
     va_list arguments;
@@ -55,7 +53,7 @@ static void tell(struct uwsk_peer *peer, const char *format, ...)
     events_add(peer->world, "%s", what);
 }
 
-static const char *result_text(long result)
+const char *peer_result_text(long result)
 {
     switch (result) {
     case NET_OK:
@@ -100,14 +98,15 @@ static int connect_to(struct uwsk_peer *peer, const char *address, uint16_t port
     if (peer->over || net_address(address, port, &remote) != 0)
         return NET_UNREACHABLE;
     uwsk_peer_close(peer);
+    peer_datagram_free(peer);
     peer->sent = peer->back = 0;
-    tell(peer, "connects to %s:%u", address, port);
+    peer_tell(peer, "connects to %s:%u", address, port);
     result = net_connect(peer->host, &remote, peer->patience, &peer->socket);
     if (result != NET_OK) {
         peer->socket = NULL;
-        tell(peer, "connect: %s", result_text(result));
+        peer_tell(peer, "connect: %s", peer_result_text(result));
     } else {
-        tell(peer, "is connected");
+        peer_tell(peer, "is connected");
     }
     return result;
 }
@@ -126,7 +125,7 @@ int uwsk_peer_listen(struct uwsk_peer *peer, const char *address, uint16_t port)
     if (peer->listener)
         net_close(peer->listener);
     peer->listener = net_listen(peer->host, &local, 16);
-    tell(peer, "listens on %s:%u%s", address, port, peer->listener ? "" : ": in use");
+    peer_tell(peer, "listens on %s:%u%s", address, port, peer->listener ? "" : ": in use");
     return peer->listener ? 0 : -1;
 }
 
@@ -137,11 +136,12 @@ int uwsk_peer_accept(struct uwsk_peer *peer)
     if (peer->over || !peer->listener)
         return -1;
     uwsk_peer_close(peer);
+    peer_datagram_free(peer);
     peer->sent = peer->back = 0;
     result = net_accept(peer->listener, peer->patience, &peer->socket);
     if (result != NET_OK)
         peer->socket = NULL;
-    tell(peer, "accept: %s", result == NET_OK ? "a connection" : result_text(result));
+    peer_tell(peer, "accept: %s", result == NET_OK ? "a connection" : peer_result_text(result));
     return result == NET_OK ? 0 : -1;
 }
 
@@ -149,10 +149,13 @@ int uwsk_peer_send_data(struct uwsk_peer *peer, const void *data, size_t bytes)
 {
     long result;
 
+    if (peer->datagram)
+        return peer_datagram_send_data(peer, data, bytes);
     if (peer->over || !peer->socket)
         return -1;
     result = net_send(peer->socket, data, bytes, peer->patience);
-    tell(peer, "sends %zu bytes%s%s", bytes, result < 0 ? ": " : "", result < 0 ? result_text(result) : "");
+    peer_tell(peer, "sends %zu bytes%s%s", bytes, result < 0 ? ": " : "",
+              result < 0 ? peer_result_text(result) : "");
     return result < 0 ? -1 : 0;
 }
 
@@ -162,20 +165,23 @@ int uwsk_peer_send(struct uwsk_peer *peer, size_t bytes)
     size_t left = bytes;
     long result = 0;
 
+    if (peer->datagram)
+        return uwsk_peer_burst(peer, 1, bytes);
     if (peer->over || !peer->socket)
         return -1;
     while (left > 0 && result >= 0) {
         size_t now = left < CHUNK ? left : CHUNK;
 
         for (size_t i = 0; i < now; i++)
-            part[i] = pattern(peer->sent + i);
+            part[i] = peer_pattern(peer->sent + i);
         result = net_send(peer->socket, part, now, peer->patience);
         if (result >= 0) {
             peer->sent += now;
             left -= now;
         }
     }
-    tell(peer, "sends %zu bytes%s%s", bytes, result < 0 ? ": " : "", result < 0 ? result_text(result) : "");
+    peer_tell(peer, "sends %zu bytes%s%s", bytes, result < 0 ? ": " : "",
+              result < 0 ? peer_result_text(result) : "");
     return result < 0 ? -1 : 0;
 }
 
@@ -187,16 +193,19 @@ static long receive(struct uwsk_peer *peer, void *data, size_t bytes)
         return NET_UNREACHABLE;
     result = net_receive(peer->socket, data, bytes, peer->patience);
     if (result > 0)
-        tell(peer, "receives %ld bytes", result);
+        peer_tell(peer, "receives %ld bytes", result);
     else
-        tell(peer, "receives: %s", result_text(result));
+        peer_tell(peer, "receives: %s", peer_result_text(result));
     return result;
 }
 
 long uwsk_peer_receive(struct uwsk_peer *peer, void *data, size_t bytes)
 {
-    long result = receive(peer, data, bytes);
+    long result;
 
+    if (peer->datagram)
+        return peer_datagram_receive(peer, data, bytes);
+    result = receive(peer, data, bytes);
     return result < 0 ? -1 : result;
 }
 
@@ -205,6 +214,8 @@ long uwsk_peer_drain(struct uwsk_peer *peer)
     uint8_t part[CHUNK];
     long result, all = 0;
 
+    if (peer->datagram)
+        return peer_datagram_drain(peer);
     while ((result = receive(peer, part, sizeof part)) > 0)
         all += result;
     return result < 0 ? -1 : all;
@@ -221,16 +232,17 @@ static void expect(struct uwsk_peer *peer, const uint8_t *data, size_t bytes, in
         long result = receive(peer, part, left < CHUNK ? left : CHUNK);
 
         if (result <= 0) {
-            failed(peer, "expected %zu bytes%s; after %zu came %s", bytes, echo ? " back" : "", got,
-                   result_text(result));
+            peer_failed(peer, "expected %zu bytes%s; after %zu came %s", bytes, echo ? " back" : "", got,
+                        peer_result_text(result));
             return;
         }
         for (long i = 0; i < result && (data || echo); i++) {
-            uint8_t right = data ? data[got + (size_t)i] : pattern(peer->back + (uint64_t)i);
+            uint8_t right = data ? data[got + (size_t)i] : peer_pattern(peer->back + (uint64_t)i);
 
             if (part[i] == right)
                 continue;
-            failed(peer, "expected byte %zu to be 0x%02x, it is 0x%02x", got + (size_t)i, right, part[i]);
+            peer_failed(peer, "expected byte %zu to be 0x%02x, it is 0x%02x", got + (size_t)i, right,
+                        part[i]);
             return;
         }
         got += (size_t)result;
@@ -241,17 +253,26 @@ static void expect(struct uwsk_peer *peer, const uint8_t *data, size_t bytes, in
 
 void uwsk_peer_expect(struct uwsk_peer *peer, size_t bytes)
 {
-    expect(peer, NULL, bytes, 0);
+    if (peer->datagram)
+        peer_datagram_expect(peer, bytes);
+    else
+        expect(peer, NULL, bytes, 0);
 }
 
 void uwsk_peer_expect_data(struct uwsk_peer *peer, const void *data, size_t bytes)
 {
-    expect(peer, data, bytes, 0);
+    if (peer->datagram)
+        peer_datagram_expect_data(peer, data, bytes);
+    else
+        expect(peer, data, bytes, 0);
 }
 
 void uwsk_peer_expect_echo(struct uwsk_peer *peer)
 {
-    expect(peer, NULL, peer->sent - peer->back, 1);
+    if (peer->datagram)
+        peer_datagram_expect_echo(peer);
+    else
+        expect(peer, NULL, peer->sent - peer->back, 1);
 }
 
 /* ends: bit 0: a FIN is right, bit 1: an RST is. */
@@ -263,10 +284,14 @@ static void expect_end(struct uwsk_peer *peer, int ends)
 
     if (peer->over)
         return;
+    if (peer->datagram) {
+        peer_failed(peer, "expected %s, but has a UDP socket", names[ends]);
+        return;
+    }
     result = receive(peer, part, sizeof part);
     if ((result == NET_OK && (ends & 1)) || (result == NET_RESET && (ends & 2)))
         return;
-    failed(peer, "expected %s, there came %s", names[ends], result_text(result));
+    peer_failed(peer, "expected %s, there came %s", names[ends], peer_result_text(result));
 }
 
 void uwsk_peer_expect_fin(struct uwsk_peer *peer)
@@ -288,7 +313,7 @@ int uwsk_peer_shutdown(struct uwsk_peer *peer)
 {
     if (peer->over || !peer->socket)
         return -1;
-    tell(peer, "sends FIN");
+    peer_tell(peer, "sends FIN");
     return net_shutdown(peer->socket) == NET_OK ? 0 : -1;
 }
 
@@ -296,7 +321,7 @@ int uwsk_peer_reset(struct uwsk_peer *peer)
 {
     if (!peer->socket)
         return -1;
-    tell(peer, "sends RST");
+    peer_tell(peer, "sends RST");
     net_reset(peer->socket);
     net_close(peer->socket);
     peer->socket = NULL;
@@ -305,18 +330,20 @@ int uwsk_peer_reset(struct uwsk_peer *peer)
 
 void uwsk_peer_close(struct uwsk_peer *peer)
 {
+    peer_datagram_close(peer);
     if (!peer->socket)
         return;
-    tell(peer, "closes");
+    peer_tell(peer, "closes");
     net_close(peer->socket);
     peer->socket = NULL;
 }
 
 void uwsk_peer_vanish(struct uwsk_peer *peer)
 {
+    uwsk_peer_lose(peer, 100);
     if (!peer->socket)
         return;
-    tell(peer, "vanishes");
+    peer_tell(peer, "vanishes");
     net_drop_incoming(peer->socket);
 }
 
@@ -337,6 +364,11 @@ static int receive_some(struct uwsk_peer *peer, uint64_t bytes)
     uint8_t part[CHUNK];
     long result = 1;
 
+    if (peer->datagram) {
+        while (bytes-- > 0 && peer_datagram_receive(peer, NULL, 0) >= 0)
+            ;
+        return 0;
+    }
     for (uint64_t got = 0; got < bytes && result > 0; got += (uint64_t)result) {
         uint64_t left = bytes - got;
 
@@ -352,7 +384,8 @@ static int connect_step(struct uwsk_peer *peer, const struct peer_step *step)
     int result = connect_to(peer, step->address, step->port);
 
     if (result != NET_OK && step->line)
-        failed(peer, "expected to connect to %s:%u: %s", step->address, step->port, result_text(result));
+        peer_failed(peer, "expected to connect to %s:%u: %s", step->address, step->port,
+                    peer_result_text(result));
     return result == NET_OK ? 0 : -1;
 }
 
@@ -365,11 +398,30 @@ static int run_step(struct uwsk_peer *peer, const struct peer_step *step)
         return connect_step(peer, step);
     case PEER_LISTEN:
         if (uwsk_peer_listen(peer, step->address, step->port) != 0)
-            failed(peer, "expected to listen on %s:%u, which is in use", step->address, step->port);
+            peer_failed(peer, "expected to listen on %s:%u, which is in use", step->address, step->port);
         return 0;
     case PEER_ACCEPT:
         if (uwsk_peer_accept(peer) != 0)
-            failed(peer, "expected a connection");
+            peer_failed(peer, "expected a connection");
+        return 0;
+    case PEER_UDP:
+        if (uwsk_peer_udp(peer, step->address, step->port) != 0)
+            peer_failed(peer, "expected a UDP socket for %s:%u", step->address, step->port);
+        return 0;
+    case PEER_UDP_BIND:
+        if (uwsk_peer_udp_bind(peer, step->address, step->port) != 0)
+            peer_failed(peer, "expected a UDP socket at %s:%u, which is in use or not its host's",
+                        step->address, step->port);
+        return 0;
+    case PEER_BURST:
+        return uwsk_peer_burst(peer, step->count, step->number);
+    case PEER_LOSE:
+        uwsk_peer_lose(peer, (unsigned)step->number);
+        return 0;
+    case PEER_ANSWER:
+        return uwsk_peer_answer(peer, step->number, step->text, step->text_bytes);
+    case PEER_EXPECT_INTACT:
+        uwsk_peer_expect_intact(peer);
         return 0;
     case PEER_SEND:
         return uwsk_peer_send(peer, step->number);

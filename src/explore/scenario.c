@@ -30,6 +30,7 @@ struct parser {
     int words;
     struct peer_plan *peer; /* between "peer" and "end" */
     int peer_line;
+    int udp; /* the peer has a UDP socket by now */
     unsigned times;
     struct uwsk_problem *problem;
 };
@@ -410,27 +411,58 @@ static int add_text(struct parser *parser, struct peer_step *step, int index)
     return end_of_line(parser, index + 1);
 }
 
+static int needs_udp(struct parser *parser)
+{
+    return parser->udp ? 0 : expected(parser, "udp or udp-bind before \"%s\"", word_at(parser, 0));
+}
+
 static int expect_line(struct parser *parser)
 {
-    static const char *const names[] = {"echo", "fin", "rst", "end"};
-    static const int actions[] = {PEER_EXPECT_ECHO, PEER_EXPECT_FIN, PEER_EXPECT_RST, PEER_EXPECT_END};
+    static const char *const names[] = {"echo", "fin", "rst", "end", "intact"};
+    static const int actions[] = {PEER_EXPECT_ECHO, PEER_EXPECT_FIN, PEER_EXPECT_RST, PEER_EXPECT_END,
+                                  PEER_EXPECT_INTACT};
     struct peer_step *step = add_step(parser, PEER_EXPECT);
 
     if (!step)
         return -1;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         if (is(parser, 1, names[i])) {
             step->action = actions[i];
+            if (step->action == PEER_EXPECT_INTACT && needs_udp(parser) != 0)
+                return -1;
             return end_of_line(parser, 2);
         }
     if (parser->words > 1 && parser->word[1].quoted) {
         step->action = PEER_EXPECT_TEXT;
         return add_text(parser, step, 1);
     }
-    if (number_at(parser, 1, "a number of bytes, a string, echo, fin, rst or end", 1, 1 << 24,
+    if (number_at(parser, 1, "a number, a string, echo, intact, fin, rst or end", 1, 1 << 24,
                   &step->number) != 0)
         return -1;
     return end_of_line(parser, 2);
+}
+
+/* burst COUNT BYTES */
+static int burst_line(struct parser *parser)
+{
+    struct peer_step *step = add_step(parser, PEER_BURST);
+
+    if (!step || needs_udp(parser) != 0 ||
+        number_at(parser, 1, "how many datagrams", 1, 1000, &step->count) != 0 ||
+        number_at(parser, 2, "a number of bytes", 0, 65507, &step->number) != 0)
+        return -1;
+    return end_of_line(parser, 3);
+}
+
+/* answer HEAD, answer HEAD "TEXT" */
+static int answer_line(struct parser *parser)
+{
+    struct peer_step *step = add_step(parser, PEER_ANSWER);
+
+    if (!step || needs_udp(parser) != 0 ||
+        number_at(parser, 1, "a number of bytes", 0, 65507, &step->number) != 0)
+        return -1;
+    return parser->words > 2 ? add_text(parser, step, 2) : 0;
 }
 
 static int peer_line(struct parser *parser)
@@ -438,16 +470,21 @@ static int peer_line(struct parser *parser)
     static const struct {
         const char *name;
         int action;
-        int takes; /* 0 nothing, 'a'ddress, 'b'ytes, 't'ime */
+        int takes; /* 0 nothing, 'a'ddress, 'b'ytes or datagrams, 'p'ercent, 't'ime */
     } actions[] = {
-        {"connect", PEER_CONNECT, 'a'}, {"listen", PEER_LISTEN, 'a'},    {"accept", PEER_ACCEPT, 0},
-        {"receive", PEER_RECEIVE, 'b'}, {"drain", PEER_DRAIN, 0},        {"shutdown", PEER_SHUTDOWN, 0},
-        {"reset", PEER_RESET, 0},       {"close", PEER_CLOSE, 0},        {"vanish", PEER_VANISH, 0},
-        {"wait", PEER_WAIT, 't'},       {"patience", PEER_PATIENCE, 't'}};
+        {"connect", PEER_CONNECT, 'a'},   {"listen", PEER_LISTEN, 'a'},     {"accept", PEER_ACCEPT, 0},
+        {"receive", PEER_RECEIVE, 'b'},   {"drain", PEER_DRAIN, 0},         {"shutdown", PEER_SHUTDOWN, 0},
+        {"reset", PEER_RESET, 0},         {"close", PEER_CLOSE, 0},         {"vanish", PEER_VANISH, 0},
+        {"wait", PEER_WAIT, 't'},         {"patience", PEER_PATIENCE, 't'}, {"udp", PEER_UDP, 'a'},
+        {"udp-bind", PEER_UDP_BIND, 'a'}, {"lose", PEER_LOSE, 'p'}};
     struct peer_step *step;
 
     if (is(parser, 0, "expect"))
         return expect_line(parser);
+    if (is(parser, 0, "burst"))
+        return burst_line(parser);
+    if (is(parser, 0, "answer"))
+        return answer_line(parser);
     if (is(parser, 0, "send")) {
         step = add_step(parser, PEER_SEND);
         if (!step)
@@ -466,15 +503,22 @@ static int peer_line(struct parser *parser)
         if (!is(parser, 0, actions[i].name))
             continue;
         step = add_step(parser, actions[i].action);
-        if (!step || (takes == 'a' && address_at(parser, 1, step) != 0) ||
-            (takes == 'b' && number_at(parser, 1, "a number of bytes", 1, 1 << 24, &step->number) != 0) ||
+        if (step && (step->action == PEER_UDP || step->action == PEER_UDP_BIND))
+            parser->udp = 1;
+        else if (step && (step->action == PEER_CONNECT || step->action == PEER_ACCEPT))
+            parser->udp = 0;
+        if (!step || (takes == 'p' && needs_udp(parser) != 0) ||
+            (takes == 'a' && address_at(parser, 1, step) != 0) ||
+            (takes == 'b' &&
+             number_at(parser, 1, "a number of bytes or datagrams", 1, 1 << 24, &step->number) != 0) ||
+            (takes == 'p' && number_at(parser, 1, "a percentage", 0, 100, &step->number) != 0) ||
             (takes == 't' && duration_at(parser, 1, &step->number) != 0))
             return -1;
         return end_of_line(parser, takes ? 2 : 1);
     }
     return expected(parser,
-                    "connect, listen, accept, send, receive, drain, expect, shutdown, reset, close, vanish, "
-                    "wait, patience or end, found \"%s\"",
+                    "connect, listen, accept, udp, udp-bind, send, burst, answer, receive, drain, lose, "
+                    "expect, shutdown, reset, close, vanish, wait, patience or end, found \"%s\"",
                     word_at(parser, 0));
 }
 
@@ -498,6 +542,7 @@ static int peer_begin(struct parser *parser)
     if (!parser->peer)
         return expected(parser, "more memory");
     parser->peer_line = parser->line;
+    parser->udp = 0;
     parser->times = 1;
     if (index < parser->words && !is(parser, index, "at") && !is(parser, index, "from") &&
         !is(parser, index, "times")) {

@@ -319,24 +319,27 @@ static void peer_fiber(void *argument)
         host_unpark(&world->peers_running, 1);
 }
 
-/* What the drivers listen on, as soon as they listen; the rest of the scenario follows from the seed. */
-static size_t find_listeners(struct transport_address *out, size_t room)
+/* What the drivers listen on, and their datagram sockets, as soon as there are any; the rest of the scenario follows from
+ * the seed. */
+static size_t find_targets(struct target *out, size_t room)
 {
     struct runner_sockets *sockets = runner_sockets_get();
     size_t count = 0;
 
     for (size_t i = 0; sockets && i < sockets->sockets && count < room; i++) {
         const struct wsk_report_socket *socket = &sockets->socket[i];
+        struct transport_address *address = &out[count].address;
+        int listens = strcmp(socket->category, "listening") == 0 && strcmp(socket->state, "listening") == 0;
+        int datagram = strcmp(socket->category, "datagram") == 0 && strcmp(socket->state, "bound") == 0;
         uint16_t family;
 
         memcpy(&family, socket->local, sizeof family);
-        if (strcmp(socket->category, "listening") != 0 || strcmp(socket->state, "listening") != 0 ||
-            (family != TRANSPORT_AF_INET && family != TRANSPORT_AF_INET6))
+        if ((!listens && !datagram) || (family != TRANSPORT_AF_INET && family != TRANSPORT_AF_INET6))
             continue;
         memset(&out[count], 0, sizeof out[count]);
-        out[count].length = family == TRANSPORT_AF_INET ? 16 : 28;
-        memcpy(out[count].bytes, socket->local, out[count].length);
-        count++;
+        address->length = family == TRANSPORT_AF_INET ? 16 : 28;
+        memcpy(address->bytes, socket->local, address->length);
+        out[count++].datagram = datagram;
     }
     runner_sockets_free(sockets);
     return count;
@@ -352,13 +355,13 @@ static void wait_until(uint64_t until)
 
 static void draw(struct uwsk_world *world)
 {
-    struct transport_address listening[16];
+    struct target targets[16];
     uint64_t limit = host_now() + LISTEN_LIMIT;
     size_t count;
 
-    while ((count = find_listeners(listening, 16)) == 0 && host_now() < limit)
+    while ((count = find_targets(targets, 16)) == 0 && host_now() < limit)
         wait_until(host_now() + LISTEN_LIMIT / 5);
-    world->drawn_peer = draw_peers(world->options.seed, listening, count, &world->drawn_peers);
+    world->drawn_peer = draw_peers(world->options.seed, targets, count, &world->drawn_peers);
 }
 
 int uwsk_world_start_peers(struct uwsk_world *world)
@@ -624,6 +627,8 @@ void world_forget_run(struct uwsk_world *world)
 {
     for (size_t i = 0; i < world->drawn_peers; i++)
         peer_plan_free(&world->drawn_peer[i]);
+    for (size_t i = 0; i < world->peers; i++)
+        peer_datagram_free(&world->peer[i]);
     free(world->drawn_peer);
     free(world->peer);
     text_free(&world->violation.text);

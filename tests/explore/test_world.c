@@ -354,6 +354,261 @@ TEST(world_expectation_that_fails, "")
     uwsk_world_destroy(world);
 }
 
+/* ---- peers with UDP sockets --------------------------------------------------------------------------- */
+
+static void create_with(const char *driver, const char *script)
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+
+    create(&options);
+    if (driver)
+        EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", driver), &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "udp.scn", script, &problem), 0);
+}
+
+struct post {
+    int host;
+    long long_one, empty, drained;
+    int over;
+};
+
+/* Answers two with what they begin with, loses one, and says so often the same. */
+static void post_office(struct uwsk_peer *peer, void *context)
+{
+    struct post *post = context;
+    char data[4];
+
+    EXPECT_EQ(uwsk_peer_host(peer, post->host), 0);
+    EXPECT_EQ(uwsk_peer_udp_bind(peer, "10.0.0.1", 53), -1); /* another host's */
+    EXPECT_EQ(uwsk_peer_udp_bind(peer, "10.0.0.7", 53), 0);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "x", 1), -1); /* to nobody yet */
+    EXPECT_EQ(uwsk_peer_answer(peer, 0, "x", 1), -1);
+    post->long_one = uwsk_peer_receive(peer, data, sizeof data);
+    EXPECT(memcmp(data, "long", 4) == 0);
+    EXPECT_EQ(uwsk_peer_answer(peer, 4, "er", 2), 0);
+    post->empty = uwsk_peer_receive(peer, data, sizeof data);
+    EXPECT_EQ(uwsk_peer_answer(peer, 4, NULL, 0), 0);
+    uwsk_peer_expect(peer, 3);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "done", 4), 0);
+    uwsk_peer_lose(peer, 100);
+    uwsk_peer_patience(peer, 10 * MILLISECOND);
+    EXPECT_EQ(uwsk_peer_receive(peer, data, sizeof data), -1);
+    uwsk_peer_lose(peer, 0);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "again", 5), 0);
+    post->drained = uwsk_peer_drain(peer);
+    uwsk_peer_close(peer);
+    EXPECT_EQ(uwsk_peer_receive(peer, data, sizeof data), -1);
+    EXPECT_EQ(uwsk_peer_udp_bind(peer, "10.0.0.7", 53), 0); /* the port is free again */
+}
+
+static void posts(struct uwsk_peer *peer, void *context)
+{
+    struct post *post = context;
+
+    EXPECT_EQ(uwsk_peer_udp(peer, "10.0.0.7", 53), 0);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "longer than four", 16), 0);
+    uwsk_peer_expect_data(peer, "longer", 6);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "", 0), 0);
+    uwsk_peer_patience(peer, MILLISECOND);
+    uwsk_peer_expect_echo(peer); /* "longer than four" does not come back: of both only the empty one does */
+    EXPECT(!"reached: that is an expectation which fails");
+    post->over = 1;
+}
+
+static void posts_more(struct uwsk_peer *peer, void *context)
+{
+    struct post *post = context;
+
+    EXPECT_EQ(uwsk_peer_udp(peer, "10.0.0.7", 53), 0);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "longer than four", 16), 0);
+    uwsk_peer_expect_data(peer, "longer", 6);
+    EXPECT_EQ(uwsk_peer_send_data(peer, "", 0), 0);
+    uwsk_peer_expect_data(peer, "", 0);
+    EXPECT_EQ(uwsk_peer_burst(peer, 2, 100), 0);
+    EXPECT_EQ(uwsk_peer_send(peer, 9000), 0);
+    EXPECT_EQ(uwsk_peer_send(peer, 65508), -1); /* longer than any */
+    uwsk_peer_expect_data(peer, "done", 4);
+    EXPECT_EQ(uwsk_peer_burst(peer, 3, 7), 0); /* lost */
+    uwsk_peer_expect_data(peer, "again", 5);
+    EXPECT_EQ(uwsk_peer_burst(peer, 3, 7), 0);
+    uwsk_peer_patience(peer, MILLISECOND);
+    uwsk_peer_expect_intact(peer);
+    post->over = 1;
+}
+
+TEST(world_udp_peers_in_c, "")
+{
+    struct post post;
+
+    create_with(NULL, "unload after-peers\nweather calm\n");
+    EXPECT_STATUS(uwsk_world_host(world, "10.0.0.7", &post.host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "office", 0, post_office, &post, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "posts", MILLISECOND, posts_more, &post, &problem), 0);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct uwsk_world_result result;
+
+        post.over = 0;
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        EXPECT_EQ(post.over, 1);
+        EXPECT_EQ(post.long_one, 16);
+        EXPECT_EQ(post.empty, 0);
+        EXPECT_EQ(post.drained, 21);
+    }
+    uwsk_world_destroy(world);
+}
+
+TEST(world_udp_drops_are_missed, "")
+{
+    struct uwsk_world_result result;
+    struct post post = {0};
+
+    create_with(NULL, "unload after-peers\nweather calm\n");
+    EXPECT_STATUS(uwsk_world_host(world, "10.0.0.7", &post.host, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "office", 0, post_office, &post, &problem), 0);
+    EXPECT_STATUS(uwsk_world_peer(world, "posts", MILLISECOND, posts, &post, &problem), 0);
+    result = run(NULL, NULL);
+    EXPECT_STR(result.kind, "expectation");
+    EXPECT_STR(result.text, "posts expected 2 datagrams back; after 1 came nothing in time\n");
+    uwsk_world_destroy(world);
+}
+
+/* What a peer says that is sent a text, and what it does not take for an echo. */
+static const struct {
+    const char *office, *posts, *text;
+} letters[] = {
+    {"answer 99", "expect echo", NULL},
+    {"answer 99", "expect intact", NULL},
+    {"wait 1ms", "expect intact", NULL},
+    {"answer 99\nanswer 99", "expect intact",
+     "expected each datagram back once, there came one of 5 bytes again"},
+    {"answer 4", "expect intact", "expected its own datagrams back, there came another one, of 4 bytes"},
+    {"answer 4 \"x\"", "expect echo", "expected its own datagrams back, there came another one, of 5 bytes"},
+    {"answer 99 \"x\"", "expect \"hello\"",
+     "expected a datagram of 5 bytes, there came another one, of 6 bytes"},
+    {"wait 1ms", "expect \"hello\"", "expected a datagram of 5 bytes, there came nothing in time"},
+    {"send \"1\"\nburst 1 1", "expect 3", "expected 3 datagrams; after 2 came nothing in time"},
+    {"wait 1ms", "expect fin", "expected FIN, but has a UDP socket"},
+    {"wait 1ms", "udp-bind 10.0.0.7:53",
+     "expected a UDP socket at 10.0.0.7:53, which is in use or not its host's"},
+};
+
+TEST(world_udp_scripts, "")
+{
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        struct uwsk_world_result result;
+        char script[500], text[200];
+
+        snprintf(script, sizeof script,
+                 "unload after-peers\nhost 10.0.0.7\nweather calm\npeer office from 10.0.0.7\nudp-bind "
+                 "10.0.0.7:53\n"
+                 "receive 1\n%s\nend\npeer posts at 1ms\nudp 10.0.0.7:53\nsend \"hello\"\n%s\nend\n",
+                 letters[i].office, letters[i].posts);
+        create_with(NULL, script);
+        result = run(NULL, NULL);
+        snprintf(text, sizeof text, "udp.scn:%d: posts %s\n", strchr(letters[i].office, '\n') ? 13 : 12,
+                 letters[i].text ? letters[i].text : "");
+        EXPECT_STR(result.text, letters[i].text ? text : "");
+        uwsk_world_destroy(world);
+    }
+}
+
+/* All comes back where nothing is lost; where much is, nothing but what was sent. */
+TEST(world_udp_script_against_udp_echo, "")
+{
+    static const char
+        fair[] = "weather calm\nunload after-peers\npeer a times 2\nudp 127.0.0.1:5021\nburst 20 100\n"
+                 "burst 1 0\nsend 9000\nexpect echo\nsend \"hello\"\nexpect \"hello\"\nend\n",
+        foul[] = "weather rough\nweather loss 30%\nunload after-peers\npeer a times 2\nudp [::1]:5021\n"
+                 "patience 100ms\nburst 20 100\nexpect intact\nlose 50%\nburst 20 50\nexpect intact\n"
+                 "burst 5 1\nvanish\nwait 1ms\nend\n";
+
+    for (int is_foul = 0; is_foul <= 1; is_foul++) {
+        create_with("udp-echo/udp-echo.so", is_foul ? foul : fair);
+        for (uint64_t seed = 1; seed <= 30; seed++) {
+            struct uwsk_world_result result;
+
+            uwsk_world_reseed(world, seed);
+            result = run(NULL, NULL);
+            expect_clean(&result);
+        }
+        uwsk_world_destroy(world);
+    }
+}
+
+static void is_told(void *context, const struct uwsk_event *event)
+{
+    unsigned *told = context;
+
+    told[0] += strstr(event->text, "WskReceiveFromEvent begins") != NULL;
+    told[1] += strstr(event->text, "receives a datagram of ") != NULL;
+}
+
+/* Without a scenario its datagram sockets get peers. */
+TEST(world_draws_udp_peers, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    unsigned told[2] = {0, 0};
+
+    options.trace = 1;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "udp-echo/udp-echo.so"), &problem), 0);
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct uwsk_world_result result;
+
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        uwsk_world_trace(world, is_told, told);
+    }
+    EXPECT(told[0] > 20);
+    EXPECT(told[1] > 20);
+    uwsk_world_destroy(world);
+}
+
+/* A DNS server as a script: it loses the first query, answers the second with nonsense and then with two addresses. */
+static const char dns_script[] =
+    "weather calm\nhost 10.0.0.7\nunload after-peers\n"
+    "registry Server=sz:10.0.0.7\nregistry Name=sz:two.test\n"
+    "peer server from 10.0.0.7\n udp-bind 10.0.0.7:53\n receive 1\n receive 1\n answer 12\n"
+    " answer 2 \"\\x81\\x80\\0\\x01\\0\\x02\\0\\0\\0\\0\\x03two\\x04test\\0\\0\\x01\\0\\x01"
+    "\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x3c\\0\\x04\\x0a\\x01\\x02\\x03"
+    "\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x3c\\0\\x04\\x0a\\x01\\x02\\xff\"\n"
+    " wait 100ms\nend\n";
+
+static void on_print(void *context, const struct uwsk_line *line)
+{
+    unsigned *printed = context;
+
+    printed[0] += strstr(line->text, "no answer to query 1") != NULL;
+    printed[1] += strstr(line->text, "two.test has address 10.1.2.") != NULL;
+    printed[2] += strstr(line->text, "two.test: 0x00000000") != NULL;
+}
+
+TEST(world_udp_script_against_dns_query, "")
+{
+    struct uwsk_world_options options = UWSK_WORLD_OPTIONS_INITIALIZER;
+    unsigned printed[3] = {0, 0, 0};
+
+    options.print = on_print;
+    options.context = printed;
+    create(&options);
+    EXPECT_STATUS(uwsk_world_driver(world, path("UWSK_DRIVERS", "dns-query/dns-query.so"), &problem), 0);
+    EXPECT_STATUS(uwsk_world_script(world, "dns.scn", dns_script, &problem), 0);
+    for (unsigned seed = 1; seed <= 30; seed++) {
+        struct uwsk_world_result result;
+
+        uwsk_world_reseed(world, seed);
+        result = run(NULL, NULL);
+        expect_clean(&result);
+        EXPECT_EQ(printed[0], seed);
+        EXPECT_EQ(printed[1], 2 * seed);
+        EXPECT_EQ(printed[2], seed);
+    }
+    uwsk_world_destroy(world);
+}
+
 /* ---- the director ------------------------------------------------------------------------------------- */
 
 static void directs(struct uwsk_world *directed, void *context)
@@ -622,10 +877,17 @@ static const struct {
     {"peer\nsend \"abc\nend\n", "bad:2: expected a quotation mark at the end of the string"},
     {"peer\nsend \"a\\q\"\nend\n",
      "bad:2: expected \\n, \\r, \\t, \\0, \\\\, \\\" or \\xNN after the backslash"},
-    {"peer\nexpect nothing\nend\n", "bad:2: expected a number of bytes, a string, echo, fin, rst or end"},
-    {"peer\njump\nend\n", "bad:2: expected connect, listen, accept, send,"},
+    {"peer\nexpect nothing\nend\n", "bad:2: expected a number, a string, echo, intact, fin, rst or end"},
+    {"peer\njump\nend\n", "bad:2: expected connect, listen, accept, udp, udp-bind, send,"},
     {"peer\nclose now\nend\n", "bad:2: expected nothing after \"close\", found \"now\""},
     {"peer\nclose\n", "bad:3: expected \"end\" of the peer that begins in line 1"},
+    {"peer\nburst 1 1\nend\n", "bad:2: expected udp or udp-bind before \"burst\""},
+    {"peer\nudp [::1]:9\nconnect [::1]:9\nexpect intact\nend\n",
+     "bad:4: expected udp or udp-bind before \"expect\""},
+    {"peer\nudp [::1]:9\nburst 0 1\nend\n", "bad:3: expected how many datagrams (1 to 1000), found \"0\""},
+    {"peer\nudp [::1]:9\nburst 1\nend\n", "bad:3: expected a number of bytes (0 to 65507), found \"the end"},
+    {"peer\nudp-bind [::1]:9\nanswer 1 x\nend\n", "bad:3: expected a string in quotation marks, found \"x\""},
+    {"peer\nudp-bind [::1]:9\nlose 101\nend\n", "bad:3: expected a percentage (0 to 100), found \"101\""},
     {"deliver mixed mixed\n", "bad:1: expected nothing after \"mixed\", found \"mixed\""},
 };
 
