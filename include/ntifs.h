@@ -3,4 +3,5 @@
 #define _NTIFS_
 #define _NTIFS_INCLUDED_
 #include <ntddk.h>
+#include "uwsk/wdk/se_ifs.h"
 #endif

@@ -6,6 +6,8 @@
 
 #include "nt/ke/ke.h"
 
+#define PS_SYSTEM_PROCESS_ID 4u
+
 /* Starts a thread that runs routine(context) at PASSIVE_LEVEL inside a critical region (K-THREAD-01). *handle
  * is the caller's, to be closed with ob_close_handle.  PASSIVE_LEVEL. STATUS_SUCCESS,
  * STATUS_INSUFFICIENT_RESOURCES. */

@@ -9,8 +9,6 @@
 #include "nt/ob/ob.h"
 #include "nt/ke/internal.h"
 
-#define PS_SYSTEM_PROCESS_ID 4u
-
 static POBJECT_TYPE thread_type = (POBJECT_TYPE)&ob_thread_type;
 POBJECT_TYPE *PsThreadType = &thread_type;
 
