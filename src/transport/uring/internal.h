@@ -11,6 +11,10 @@
  * or cancels something puts the socket on the loop's run list, which wakes the loop at most once; the step
  * that follows submits. An op that has not been submitted yet is taken back like any other.
  *
+ * A receive of another thread does not wake the loop, which would have to wake twice for it: to submit and for the
+ * data.  It has been tried under socket->lock and found nothing, and is held in the epoll set under the same lock
+ * (`parked`), as the epoll transport holds everything.  It never moves into the ring; steps try it.
+ *
  * socket->in_ring has the op's bit from submission until a step takes its result (both under socket->lock):
  * so cancel() knows at every moment whether it can take the op back.  The rest of the slot belongs to the
  * loop's thread but for `recalled`, which socket->lock protects.
@@ -65,7 +69,8 @@ struct slot {
 struct uring_socket {
     struct transport_socket common;
     struct uring_socket *next_done;
-    bool listed;                              /* in ring->done */
+    bool listed; /* in ring->done */
+    bool parked; /* the receive that is held waits in the epoll set; common.lock */
     struct slot slots[TRANSPORT_RECEIVE + 1]; /* by kind */
     struct sockaddr_in6 peer;
     socklen_t peer_length;

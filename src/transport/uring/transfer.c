@@ -97,9 +97,21 @@ static int32_t submit(struct transport_socket *socket, struct transport_op *op, 
     if (slot->asked && (ring->features & URING_POLL_FIRST))
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(entry, (uintptr_t)own | (unsigned)op->kind);
+    if (op->kind == TRANSPORT_RECEIVE)
+        socket->always &= ~EPOLLIN; /* the next event takes it off the epoll set */
     socket->in_ring |= 1u << op->kind;
     socket->known = true;
     return STATUS_PENDING;
+}
+
+/* Another thread's receive that has just been tried: the epoll set tells of what comes from now on.  EPOLLIN stays
+ * there for the next one. */
+static bool park(struct transport_socket *socket, struct transport_op *op)
+{
+    if (loop_is_mine(socket->loop) || !socket_would_block(op) || loop_register(socket, op))
+        return false;
+    socket->always |= EPOLLIN;
+    return true;
 }
 
 int32_t transfer_hold(struct transport_socket *socket, struct transport_op *op)
@@ -107,6 +119,11 @@ int32_t transfer_hold(struct transport_socket *socket, struct transport_op *op)
     struct slot *slot = slot_of(socket, op->kind);
     if (!slot)
         return loop_register(socket, op);
+    if (op->kind == TRANSPORT_RECEIVE) {
+        uring_of(socket)->parked = park(socket, op);
+        if (uring_of(socket)->parked)
+            return STATUS_SUCCESS;
+    }
     if (loop_is_mine(socket->loop) && socket_would_block(op)) {
         int32_t status = submit(socket, op, slot);
         return status == STATUS_PENDING ? STATUS_SUCCESS : status;
@@ -251,6 +268,8 @@ int32_t transfer_proceed(struct transport_socket *socket, struct transport_op *o
     int32_t status = STATUS_PENDING;
     if (!slot)
         return worth ? try_(socket, op) : STATUS_PENDING;
+    if (op->kind == TRANSPORT_RECEIVE && uring_of(socket)->parked)
+        return worth ? try_now(socket, op, try_) : STATUS_PENDING;
     if (!in_ring(socket, op->kind)) {
         if (!socket_would_block(op) || socket->fatal)
             status = try_now(socket, op, try_);
