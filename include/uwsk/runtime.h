@@ -69,12 +69,18 @@ struct uwsk_options {
     void (*print)(void *context, const struct uwsk_line *line);
     /* What the runtime has to say by itself: the lines of a bug check; NULL = standard error. */
     void (*report)(void *context, const char *line);
-    void *context; /* handed to both */
+    void *context; /* handed to all */
+    /* WSK's provider attaches so long after the start (0 = with it), and detaches so long after it has attached (0 =
+     * with the end).  Nanoseconds, at most UWSK_PROVIDER_NS_MAX. */
+    uint64_t provider_delay_ns, provider_leave_ns;
+    /* Told of these two: "has attached", "leaves", "has left"; NULL = nobody is. */
+    void (*provider)(void *context, const char *what);
 };
 #define UWSK_OPTIONS_INITIALIZER                                                                             \
     {                                                                                                        \
-        sizeof(struct uwsk_options), 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL                                   \
+        sizeof(struct uwsk_options), 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL                       \
     }
+#define UWSK_PROVIDER_NS_MAX 1000000000000000ull
 
 /* ---- start and stop ----------------------------------------------------------------------------------- */
 

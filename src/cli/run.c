@@ -35,6 +35,9 @@ static const char help[] =
     "  --files DIR            the directory that drivers see as \\??\\C: (and DIR/Windows as \\SystemRoot);\n"
     "                         without it they find no file\n"
     "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
+    "  --provider-delay MS    WSK's provider attaches so late: until then WskCaptureProviderNPI waits or\n"
+    "                         answers STATUS_DEVICE_NOT_READY\n"
+    "  --provider-leave MS    it detaches so long after it has attached, as the drivers release it\n"
     "  --control PATH         a socket through which `uwsk ioctl` opens the drivers' devices\n"
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
     "  --help\n"
@@ -48,19 +51,10 @@ static const char help[] =
 
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 
-static const char *const options_known[] = {"--for",
-                                            "--processors",
-                                            "--completion",
-                                            "--deliver",
-                                            "--send-complete",
-                                            "--transport",
-                                            "--unload-timeout",
-                                            "--registry",
-                                            "--core",
-                                            "--control",
-                                            "--files",
-                                            "--help",
-                                            NULL};
+static const char *const options_known[] = {
+    "--for",       "--processors",     "--completion",     "--deliver",        "--send-complete",
+    "--transport", "--unload-timeout", "--provider-delay", "--provider-leave", "--registry",
+    "--core",      "--control",        "--files",          "--help",           NULL};
 
 struct job {
     struct uwsk_options options;
@@ -122,7 +116,23 @@ static void print_line(void *context, const struct uwsk_line *line)
         return;
 }
 
+static void say_provider(void *context, const char *what)
+{
+    (void)context;
+    say("WSK's provider %s", what);
+}
+
 /* ---- arguments ---------------------------------------------------------------------------------------- */
+
+static int parse_milliseconds(struct cli_args *args, uint64_t *ns)
+{
+    double number;
+
+    if (cli_args_number(args, 0, 1e9, 0, &number))
+        return EXIT_USAGE;
+    *ns = (uint64_t)(number * 1e6);
+    return 0;
+}
 
 static int parse_option(struct job *job, struct cli_args *args)
 {
@@ -155,6 +165,10 @@ static int parse_option(struct job *job, struct cli_args *args)
         job->options.transport = index < 0 ? NULL : transports[index];
         return index < 0 ? EXIT_USAGE : 0;
     }
+    if (strcmp(option, "--provider-delay") == 0)
+        return parse_milliseconds(args, &job->options.provider_delay_ns);
+    if (strcmp(option, "--provider-leave") == 0)
+        return parse_milliseconds(args, &job->options.provider_leave_ns);
     if (strcmp(option, "--control") == 0)
         return (job->control = cli_args_value(args)) ? 0 : EXIT_USAGE;
     if (strcmp(option, "--files") == 0)
@@ -382,6 +396,7 @@ int cli_run(int argc, char **argv)
 
     job.options.print = print_line;
     job.options.report = say_line;
+    job.options.provider = say_provider;
     job.path = calloc((size_t)argc, sizeof *job.path);
     job.registry = calloc((size_t)argc, sizeof *job.registry);
     job.driver = calloc((size_t)argc, sizeof *job.driver);

@@ -13,6 +13,7 @@ enum {
     STREAM_WORLD = 1000,
     STREAM_PEERS = 1001,
     STREAM_NETWORK_FAULTS = 1003,
+    STREAM_PROVIDER = 1004, /* of its own: the rest of a seed stays as it is */
     MICROSECOND = 1000,
     MILLISECOND = 1000000
 };
@@ -84,6 +85,16 @@ static int choose(struct sim_rng *rng, int option, int scenario, unsigned values
     return scenario != UWSK_FROM_SEED ? scenario : drawn;
 }
 
+static void draw_provider(const struct uwsk_world *world, struct drawn *drawn)
+{
+    const struct provider_times *times = &world->scenario.provider;
+    struct sim_rng rng;
+
+    sim_rng_seed(&rng, world->options.seed, STREAM_PROVIDER);
+    drawn->provider_delay_ns = between(&rng, times->delay_min_ns, times->delay_max_ns);
+    drawn->provider_leave_ns = between(&rng, times->leave_min_ns, times->leave_max_ns);
+}
+
 void draw_world(const struct uwsk_world *world, struct drawn *drawn)
 {
     const struct uwsk_world_options *options = &world->options;
@@ -116,6 +127,7 @@ void draw_world(const struct uwsk_world *world, struct drawn *drawn)
         drawn->unload = scenario->unload;
         drawn->unload_ns = scenario->unload_ns;
     }
+    draw_provider(world, drawn);
 }
 
 void draw_faults(const struct uwsk_world *world, struct net_weather *weather)

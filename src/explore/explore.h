@@ -95,6 +95,11 @@ enum unload_when {
     UNLOAD_AT           /* so many ns after the load, whatever peers do */
 };
 
+/* When WSK's provider comes, and how long it stays; a maximum of 0: from start to end. */
+struct provider_times {
+    uint64_t delay_min_ns, delay_max_ns, leave_min_ns, leave_max_ns;
+};
+
 struct scenario {
     char *name; /* of the file, or NULL */
     struct text source;
@@ -110,6 +115,7 @@ struct scenario {
     size_t peers;
     int unload;
     uint64_t unload_ns;
+    struct provider_times provider;
 };
 
 void scenario_init(struct scenario *scenario);
@@ -165,6 +171,7 @@ struct drawn {
     uint64_t delay_ns;
     int unload;
     uint64_t unload_ns;
+    uint64_t provider_delay_ns, provider_leave_ns; /* 0 = from the start, to the end */
 };
 void draw_world(const struct uwsk_world *world, struct drawn *drawn);
 /* The weather with faults of the network. */

@@ -624,6 +624,24 @@ static int unload_line(struct parser *parser)
     return duration_at(parser, 2, &parser->scenario->unload_ns) != 0 ? -1 : end_of_line(parser, 3);
 }
 
+static int provider_line(struct parser *parser)
+{
+    struct provider_times *times = &parser->scenario->provider;
+    int is_delay = is(parser, 1, "delay");
+    uint64_t *low = is_delay ? &times->delay_min_ns : &times->leave_min_ns;
+    uint64_t *high = is_delay ? &times->delay_max_ns : &times->leave_max_ns;
+
+    if (!is_delay && !is(parser, 1, "leave"))
+        return expected(parser, "\"delay TIME\" or \"leave TIME\", found \"%s\"", word_at(parser, 1));
+    if (duration_at(parser, 2, low) != 0)
+        return -1;
+    *high = *low;
+    if (parser->words > 3 && duration_at(parser, 3, high) != 0)
+        return -1;
+    return *low > *high ? expected(parser, "the smaller time first")
+                        : end_of_line(parser, parser->words > 3 ? 4 : 3);
+}
+
 static int host_line(struct parser *parser)
 {
     struct transport_address address;
@@ -660,6 +678,8 @@ static int top_line(struct parser *parser)
         return weather_line(parser);
     if (is(parser, 0, "unload"))
         return unload_line(parser);
+    if (is(parser, 0, "provider"))
+        return provider_line(parser);
     if (is(parser, 0, "host"))
         return host_line(parser);
     if (is(parser, 0, "registry"))
@@ -678,7 +698,7 @@ static int top_line(struct parser *parser)
     }
     return expected(
         parser,
-        "peer, host, weather, unload, registry, completion, deliver, send-complete or processors, "
+        "peer, host, weather, unload, provider, registry, completion, deliver, send-complete or processors, "
         "found \"%s\"",
         word_at(parser, 0));
 }

@@ -475,6 +475,11 @@ static void on_report(void *context, const char *line)
         text_line(&world->violation.text, line);
 }
 
+static void on_provider(void *context, const char *what)
+{
+    events_add(context, "WSK's provider %s", what);
+}
+
 static int start_network(struct uwsk_world *world)
 {
     if (net_start(&world->drawn.weather, world->options.seed) != 0)
@@ -494,8 +499,11 @@ static int start_runtime(struct uwsk_world *world)
     options.deliver = world->drawn.deliver;
     options.send_complete = world->drawn.send_complete;
     options.transport = "sim";
+    options.provider_delay_ns = world->drawn.provider_delay_ns;
+    options.provider_leave_ns = world->drawn.provider_leave_ns;
     options.print = on_print;
     options.report = on_report;
+    options.provider = on_provider;
     options.context = world;
     return uwsk_runtime_start(&options, &world->problem) == 0 ? 0 : -1;
 }

@@ -62,7 +62,9 @@ static int32_t check_options(const struct uwsk_options *options, struct uwsk_pro
              options->completion > UWSK_COMPLETION_INLINE_WHEN_POSSIBLE ||
              options->deliver < UWSK_DELIVER_DISPATCH || options->deliver > UWSK_DELIVER_MIXED ||
              options->send_complete < UWSK_SEND_COMPLETE_SENT ||
-             options->send_complete > UWSK_SEND_COMPLETE_COPIED)
+             options->send_complete > UWSK_SEND_COMPLETE_COPIED ||
+             options->provider_delay_ns > UWSK_PROVIDER_NS_MAX ||
+             options->provider_leave_ns > UWSK_PROVIDER_NS_MAX)
         runner_problem(problem, status, "an option has a value that does not exist");
     else
         return STATUS_SUCCESS;
@@ -175,6 +177,10 @@ static int32_t start_wsk(const struct uwsk_options *options, unsigned processors
         .starved_retry_ms = WSK_STARVED_RETRY_MS,
         .ops = runtime.ops,
         .transport = runtime.transport,
+        .provider_delay = (options->provider_delay_ns + 99) / 100,
+        .provider_leave = (options->provider_leave_ns + 99) / 100,
+        .provider_tells = options->provider,
+        .context = options->context,
     };
     int32_t status = runtime.ops ? wsk_start(&settings) : STATUS_SUCCESS;
 

@@ -139,6 +139,52 @@ static NTSTATUS set_static_callbacks(struct wsk_client *client, SIZE_T size,
     return status;
 }
 
+/* There is no TDI (C-CTLC-15, 17): a mapping would count only for a combination that is not listed above, and what is
+ * listed never goes another way.  So a mapping of what is there is taken and does nothing, of anything else it is
+ * refused, and so is either once there was a socket (C-CTLC-16, 18). */
+static NTSTATUS tdi_mapping(const WSK_TDI_MAP_INFO *info)
+{
+    ULONG i;
+    size_t row;
+
+    if (info->ElementCount == 0 || info->Map == NULL)
+        return STATUS_INVALID_PARAMETER;
+    for (i = 0; i < info->ElementCount; i++) {
+        const WSK_TDI_MAP *map = &info->Map[i];
+
+        if (map->TdiDeviceName == NULL)
+            return STATUS_INVALID_PARAMETER;
+        for (row = 0; row < RTL_NUMBER_OF(wsk_transport_rows); row++)
+            if (map->AddressFamily == wsk_transport_rows[row].family &&
+                map->SocketType == wsk_transport_rows[row].type &&
+                map->Protocol == wsk_transport_rows[row].protocol)
+                break;
+        if (row == RTL_NUMBER_OF(wsk_transport_rows))
+            return STATUS_NOT_SUPPORTED;
+    }
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS tdi_behavior(const ULONG *flags)
+{
+    return (*flags & ~(ULONG)WSK_TDI_BEHAVIOR_BYPASS_TDI) == 0 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
+static NTSTATUS set_tdi(struct wsk_client *client, ULONG code, SIZE_T size, const VOID *in)
+{
+    LONG created;
+    KIRQL irql;
+
+    if (in == NULL || size != (code == WSK_TDI_BEHAVIOR ? sizeof(ULONG) : sizeof(WSK_TDI_MAP_INFO)))
+        return STATUS_INVALID_PARAMETER;
+    irql = ke_acquire_spin_lock(&client->lock);
+    created = client->sockets_created;
+    ke_release_spin_lock(&client->lock, irql);
+    if (created != 0)
+        return STATUS_INVALID_DEVICE_STATE;
+    return code == WSK_TDI_BEHAVIOR ? tdi_behavior(in) : tdi_mapping(in);
+}
+
 void wsk_transport_change_end(struct wsk_client *client, PIRP Irp)
 {
     if (io_set_cancel_routine(Irp, NULL) == NULL)
@@ -163,8 +209,8 @@ static VOID NTAPI transport_change_cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     wsk_client_leave(client);
 }
 
-/* The set of transports never changes here: the IRP waits for cancellation or WskDeregister (C-CTLC-05, 07).
- */
+/* The set of transports never changes here: the IRP waits for cancellation, WskDeregister or the provider's
+ * detachment (C-CTLC-05, 07, C-DEREG-06). */
 static NTSTATUS transport_list_change(struct wsk_client *client, PIRP Irp)
 {
     NTSTATUS status = STATUS_PENDING;
@@ -175,7 +221,8 @@ static NTSTATUS transport_list_change(struct wsk_client *client, PIRP Irp)
     io_mark_irp_pending(Irp);
     InsertTailList(&client->transport_changes, &Irp->Tail.Overlay.ListEntry);
     io_set_cancel_routine(Irp, transport_change_cancel);
-    if ((wsk_is_cancelled(Irp) || client->deregistering) && io_set_cancel_routine(Irp, NULL) != NULL) {
+    if ((wsk_is_cancelled(Irp) || client->deregistering || !client->attached) &&
+        io_set_cancel_routine(Irp, NULL) != NULL) {
         RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
         ke_release_spin_lock(&client->lock, irql);
         io_complete_request(Irp, STATUS_CANCELLED, 0);
@@ -196,6 +243,9 @@ static NTSTATUS control_without_irp(struct wsk_client *client, ULONG code, SIZE_
     case WSK_SET_STATIC_EVENT_CALLBACKS:
         return out == NULL && out_size == 0 ? set_static_callbacks(client, in_size, in)
                                             : STATUS_INVALID_PARAMETER;
+    case WSK_TDI_DEVICENAME_MAPPING:
+    case WSK_TDI_BEHAVIOR:
+        return out == NULL && out_size == 0 ? set_tdi(client, code, in_size, in) : STATUS_INVALID_PARAMETER;
     case WSK_TRANSPORT_LIST_CHANGE:
         return STATUS_INVALID_PARAMETER; /* C-CTLC-06: needs an IRP */
     default:

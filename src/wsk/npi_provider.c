@@ -141,6 +141,12 @@ NTSTATUS wsk_npi_provider_start(void)
 
 void wsk_npi_provider_stop(void)
 {
-    if (nmr_deregister(provider, NMR_PROVIDER) == STATUS_PENDING)
-        nmr_wait_deregistered(provider, NMR_PROVIDER);
+    NTSTATUS status = nmr_deregister(provider, NMR_PROVIDER);
+
+    KE_ASSERT(status == STATUS_PENDING);
+}
+
+void wsk_npi_provider_wait(void)
+{
+    nmr_wait_deregistered(provider, NMR_PROVIDER);
 }

@@ -52,11 +52,15 @@ struct wsk_settings {
     unsigned starved_retry_ms; /* 0 = they wait for a descriptor of ours */
     const struct transport_ops *ops;
     struct transport *transport;
+    ULONG64 provider_delay; /* 100 ns: the provider attaches so long after the start; 0 = with it */
+    ULONG64 provider_leave; /* 100 ns: ... and detaches so long after it has attached; 0 = with the stop */
+    void (*provider_tells)(void *context, const char *what); /* of these two; NULL = nobody is told */
+    void *context;
 };
 
 extern struct wsk_settings wsk_settings;
 
-/* Starts the subsystem; captures succeed from here on.  PASSIVE_LEVEL. */
+/* Starts the subsystem; captures succeed from here on, unless the provider is late.  PASSIVE_LEVEL. */
 NTSTATUS wsk_start(const struct wsk_settings *settings);
 /* Ends it.  Needs that every client has deregistered; frees the quarantine. */
 void wsk_stop(void);
@@ -76,9 +80,13 @@ struct wsk_client {
     LONG calls;                  /* threads inside a WSK_PROVIDER_DISPATCH function, and client-level IRPs */
     LONG open;                   /* sockets that count as open */
     LONG sockets_created;        /* ever: static and TDI controls must come before the first (C-EVT-21) */
+    LONG
+        waiting; /* captures that wait for the provider: they hold up WskDeregister, not the provider's detachment */
     BOOLEAN deregistering;
-    KEVENT quiet;   /* set when deregistering and nothing is left (C-DEREG-03..05) */
-    KEVENT leaving; /* set by WskDeregister: wakes captures that wait (R-CAPT-08) */
+    BOOLEAN attached;  /* the provider is there (register.c); an NMR style client always is */
+    BOOLEAN detaching; /* the provider waits for it */
+    KEVENT quiet;      /* set when deregistering and nothing is left (C-DEREG-03..05) */
+    KEVENT leaving;    /* set by WskDeregister: wakes captures that wait (R-CAPT-08) */
     PWSK_REGISTRATION registration;
     PVOID context; /* WSK_CLIENT_NPI.ClientContext */
     const WSK_CLIENT_DISPATCH *dispatch;
@@ -98,8 +106,14 @@ extern KSPIN_LOCK wsk_clients_lock;
 #define WSK_LOWEST_VERSION  MAKE_WSK_VERSION(1, 0)
 #define WSK_HIGHEST_VERSION MAKE_WSK_VERSION(1, 0)
 
+/* Before everything else of this room. */
+void wsk_registration_initialize(void);
+/* The provider is there: captures succeed. */
 void wsk_registration_start(void);
+/* It goes: captures succeed no more, the pended WSK_TRANSPORT_LIST_CHANGE IRPs end.  PASSIVE_LEVEL, as the next. */
 void wsk_registration_stop(void);
+/* After that: returns when no client that has registered has a capture, a call, an IRP or a socket any more. */
+void wsk_registration_wait(void);
 /* A client that counts in wsk_clients from here on; registration NULL = NMR style. NULL: no memory. */
 struct wsk_client *wsk_client_create(PWSK_REGISTRATION registration, PVOID context,
                                      const WSK_CLIENT_DISPATCH *dispatch, void *caller);
@@ -748,9 +762,11 @@ extern const WSK_PROVIDER_DATAGRAM_DISPATCH wsk_datagram_dispatch;
 extern const WSK_PROVIDER_STREAM_DISPATCH wsk_stream_dispatch;
 
 /* npi_provider.c: WSK as a provider at the Network Module Registrar.  PASSIVE_LEVEL.  Start attaches the NMR
- * style clients that are there; stop detaches them and waits for their sockets to be closed. */
+ * style clients that are there; stop begins to detach them, wait returns when their last call is over and their
+ * sockets are closed. */
 NTSTATUS wsk_npi_provider_start(void);
 void wsk_npi_provider_stop(void);
+void wsk_npi_provider_wait(void);
 /* client->lock held: an NMR style client is leaving, nothing is left of it. */
 void wsk_npi_client_quiet_locked(struct wsk_client *client);
 

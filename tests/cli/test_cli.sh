@@ -168,6 +168,25 @@ cli_processors() {
 }
 
 # A message with two newlines is two lines; each has time, thread and IRQL.
+# DriverEntry waits for a provider that is late; a provider that leaves waits for the driver.
+cli_provider_comes_and_goes() {
+    run 0 --for 0 --provider-delay 60 clean.so
+    has err "^uwsk: WSK's provider has attached$"
+    lacks err "provider leaves"
+    in_background --provider-leave=1 clean.so
+    for _ in $(seq 500); do
+        grep -q "provider leaves" err && break
+        sleep 0.02
+    done
+    lacks err "provider has"
+    kill -TERM "$running"
+    ends_with 0
+    has err "^uwsk: WSK's provider has left$"
+    has err 'uwsk: clean left nothing behind'
+    usage_error '--provider-delay soon: ' run --provider-delay soon clean.so
+    usage_error '--provider-leave -1: ' run --provider-leave -1 clean.so
+}
+
 cli_print_lines() {
     behave first
     run 0 --for 0.05 first.so
@@ -680,7 +699,7 @@ cli_manual() {
     command -v groff >/dev/null || { echo "groff is missing" >>problems && return; }
     groff -man -ww -z -Tutf8 "$page" 2>err
     [ ! -s err ] || fail "groff complains: $(head -1 err)"
-    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core --control --registry --files; do
+    for option in --for --processors --completion --deliver --send-complete --transport --unload-timeout --core --control --registry --files --provider-delay --provider-leave; do
         grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$page" || fail "uwsk.1 does not tell about $option"
     done
 }

@@ -46,14 +46,14 @@ static ULONG_PTR registration_state(struct client *client)
     return state;
 }
 
-static LONG captures(struct client *client)
+static LONG waiting(struct client *client)
 {
     struct wsk_client *inside = (struct wsk_client *)client->npi.Client;
     LONG count;
     KIRQL irql;
 
     KeAcquireSpinLock(&inside->lock, &irql);
-    count = inside->captures;
+    count = inside->waiting;
     KeReleaseSpinLock(&inside->lock, irql);
     return count;
 }
@@ -472,7 +472,7 @@ TEST(wakes_a_capture_that_waits, "R-CAPT-08 C-DEREG-03")
     WskReleaseProviderNPI(&capturing.client.registration);
     wsk_registration_stop(); /* not ready */
     thread = test_thread_start(capture, &capturing);
-    EXPECT_SOON(captures(&capturing.client) == 1);
+    EXPECT_SOON(waiting(&capturing.client) == 1);
     client_leaves(&capturing.client);
     client_gone(&capturing.client);
     test_thread_join(thread);

@@ -21,6 +21,7 @@ cp "$folder"/explore_turns_late.so late.so
 cp "$folder"/explore_never.so never.so
 cp "$folder"/explore_exits.so exits.so
 cp "$folder"/explore_kinds.so kinds.so
+cp "$folder"/explore_captures.so captures.so
 cp "$folder"/explore_leaks.so leaks.so
 
 # ThreadSanitizer makes each run a hundred times as slow.
@@ -202,6 +203,28 @@ explore_every_schedule() {
     has out '^violation: unload-hangs seed 1: '
     explore 0 --scheduler dfs:2 --seeds 50 turns.so
     has out '^dfs:2: 50 schedules: .*; not complete'
+}
+
+# WSK's provider comes and goes while a driver captures it, gives it back, is attached, detached and unloaded: at moments
+# that the seed draws, in every schedule with one preemption, and with memory that is short.
+explore_provider_comes_and_goes() {
+    printf 'unload at 300us\nprovider delay 0us 200us\nprovider leave 1us 300us\n' >provider.scn
+    explore 0 --seeds $((10 * few)) --scenario provider.scn captures.so
+    explore 0 --seeds "$few" --faults low-memory --scenario provider.scn captures.so
+    printf 'unload at 40us\nprovider delay 10us\nprovider leave 20us\n' >close.scn
+    case ${UWSK_SANITIZE:-} in
+    '')
+        explore 0 --scheduler dfs:1 --processors 1 --scenario close.scn captures.so
+        has out '^dfs:1: [0-9]{4,} schedules: .*; complete'
+        ;;
+    esac
+    explore 0 --seed 1 --scenario close.scn --trace provider.trace captures.so
+    printf 'provider delay 2us 1us\n' >wrong.scn
+    explore 2 --seed 1 --scenario wrong.scn captures.so
+    has err 'wrong.scn:1: expected the smaller time first'
+    printf 'provider stays\n' >wrong.scn
+    explore 2 --seed 1 --scenario wrong.scn captures.so
+    has err 'wrong.scn:1: expected "delay TIME" or "leave TIME", found "stays"'
 }
 
 # SEED JOBS: the last output tells of a sweep of this seed that has made every call fail, once and from there on; each

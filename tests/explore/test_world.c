@@ -853,8 +853,9 @@ TEST(world_finds_nothing_without_it, "", TEST_TIMEOUT(240))
 static const struct {
     const char *text, *error;
 } wrong[] = {
-    {"pear\n", "bad:1: expected peer, host, weather, unload, registry, completion, deliver, send-complete or "
-               "processors, found \"pear\""},
+    {"pear\n",
+     "bad:1: expected peer, host, weather, unload, provider, registry, completion, deliver, send-complete or "
+     "processors, found \"pear\""},
     {"\n# nothing\ncompletion later\n",
      "bad:3: expected natural, always-pend or inline-when-possible, found \"later\""},
     {"processors 65\n", "bad:1: expected a number of processors (1 to 64), found \"65\""},

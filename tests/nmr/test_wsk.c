@@ -2,7 +2,7 @@
  * test_wsk.c - clients of WSK that attach through the Network Module Registrar.
  *
  * Strategy: NMR style clients beside the WskRegister style one that the fixture holds.  Coming and going of
- * the subsystem is played with its own switch (wsk_npi_provider_stop and _start).  What has to wait is called
+ * the subsystem is played with its own switch (wsk_leaves and wsk_npi_provider_start).  What has to wait is called
  * on a thread of its own and looked at for a while.
  */
 #include "line.h"
@@ -24,6 +24,12 @@ static void teardown(void)
 
 TEST_FIXTURE(wt_setup, teardown);
 TEST_MATRIX(WT_TWO_MODES);
+
+static void wsk_leaves(void)
+{
+    wsk_npi_provider_stop();
+    wsk_npi_provider_wait();
+}
 
 /* No event is defined, so nothing may ever call this, least of all a client that detaches. */
 static NTSTATUS WSKAPI client_event(PVOID context, ULONG type, PVOID information, SIZE_T length)
@@ -163,7 +169,7 @@ static void stop_main(void *argument)
 {
     struct client *client = argument;
 
-    wsk_npi_provider_stop();
+    wsk_leaves();
     client->order_over = wt_mark();
     InterlockedExchange(&client->over, 1);
 }
@@ -225,12 +231,12 @@ TEST(nmr_style_client_that_was_there_before_wsk, "C-REG-27 C-DEREG-13 C-NMR-03")
 {
     struct client client;
 
-    wsk_npi_provider_stop();
+    wsk_leaves();
     client_register(&client);
     EXPECT_EQ(client.offers, 0);
     EXPECT_STATUS(wsk_npi_provider_start(), STATUS_SUCCESS);
     EXPECT_EQ(client.attached, 1);
-    wsk_npi_provider_stop(); /* goes, and comes again */
+    wsk_leaves(); /* goes, and comes again */
     EXPECT_EQ(client.detaches, 1);
     EXPECT_EQ(client.cleanups, 1);
     EXPECT_STATUS(wsk_npi_provider_start(), STATUS_SUCCESS);

@@ -542,8 +542,53 @@ TEST(a_client_object_that_is_not_captured_is_refused, "C-REG-21 R-SOCK-02 W-04 D
     }
 }
 
+static NTSTATUS set_tdi(ULONG code, SIZE_T size, PVOID in)
+{
+    return wt_npi.Dispatch->WskControlClient(wt_npi.Client, code, size, in, 0, NULL, NULL, NULL);
+}
+
+TEST(tdi_controls, "C-CTLC-15 C-CTLC-16 C-CTLC-17 C-CTLC-18 C-CTLC-19 R-CTLC-08 R-CTLC-09 R-CTLC-13 "
+                   "R-CTLC-14")
+{
+    static const WCHAR name[] = {'\\', 'D', 'e', 'v', 'i', 'c', 'e', '\\', 'T', 'c', 'p', 0};
+    WSK_TDI_MAP map[2] = {{SOCK_STREAM, AF_INET, IPPROTO_TCP, name},
+                          {SOCK_DGRAM, AF_INET6, IPPROTO_UDP, name}};
+    WSK_TDI_MAP_INFO info = {2, map}, nowhere = {2, NULL}, empty = {0, map};
+    ULONG flags = WSK_TDI_BEHAVIOR_BYPASS_TDI, none = 0, unknown = 2;
+    struct wt_op op;
+    UCHAR out[8];
+
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, sizeof flags, &flags), STATUS_SUCCESS);
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, sizeof none, &none), STATUS_SUCCESS);
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, sizeof unknown, &unknown), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, sizeof flags - 1, &flags), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, 0, NULL), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof info, &info), STATUS_SUCCESS);
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof info - 1, &info), STATUS_INVALID_PARAMETER);
+    map[1].Protocol = 77; /* which no transport serves */
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof info, &info), STATUS_NOT_SUPPORTED);
+    map[0].TdiDeviceName = NULL;
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof info, &info), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof nowhere, &nowhere), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof empty, &empty), STATUS_INVALID_PARAMETER);
+    EXPECT_STATUS(wt_npi.Dispatch->WskControlClient(wt_npi.Client, WSK_TDI_BEHAVIOR, sizeof flags, &flags,
+                                                    sizeof out, out, NULL, NULL),
+                  STATUS_INVALID_PARAMETER);
+    wt_op_init(&op); /* with an IRP: refused, and the IRP completed */
+    EXPECT_STATUS(
+        wt_returned(&op, wt_npi.Dispatch->WskControlClient(wt_npi.Client, WSK_TDI_BEHAVIOR, sizeof flags,
+                                                           &flags, 0, NULL, NULL, op.irp)),
+        STATUS_INVALID_PARAMETER);
+    wt_op_free(&op);
+    wt_close_now(wt_open(AF_INET, WSK_FLAG_CONNECTION_SOCKET, NULL, NULL));
+    EXPECT_STATUS(set_tdi(WSK_TDI_BEHAVIOR, sizeof flags, &flags), STATUS_INVALID_DEVICE_STATE);
+    map[0].TdiDeviceName = name;
+    map[1].Protocol = IPPROTO_UDP;
+    EXPECT_STATUS(set_tdi(WSK_TDI_DEVICENAME_MAPPING, sizeof info, &info), STATUS_INVALID_DEVICE_STATE);
+}
+
 TEST(control_of_a_client, "C-CTLC-01 C-CTLC-02 C-CTLC-03 C-CTLC-04 C-CTLC-20 R-CTLC-12 R-CTLC-14 R-CTLC-16 "
-                          "R-SOCK-04 H-08")
+                          "R-CTLC-04 R-SOCK-04 H-08")
 {
     WSK_TRANSPORT rows[16];
     SIZE_T size = 0, i;
@@ -560,6 +605,12 @@ TEST(control_of_a_client, "C-CTLC-01 C-CTLC-02 C-CTLC-03 C-CTLC-04 C-CTLC-20 R-C
                                                     sizeof rows, rows, &size, NULL),
                   STATUS_SUCCESS);
     for (i = 0; i < size / sizeof *rows; i++) {
+        SIZE_T k;
+
+        EXPECT(RtlEqualMemory(&rows[i].ProviderId, &rows[0].ProviderId, sizeof(GUID)));
+        for (k = 0; k < i; k++) /* each combination once */
+            EXPECT(rows[k].AddressFamily != rows[i].AddressFamily ||
+                   rows[k].SocketType != rows[i].SocketType || rows[k].Protocol != rows[i].Protocol);
         wt_op_init(&op);
         wt_returned(&op, wt_npi.Dispatch->WskSocket(
                              wt_npi.Client, rows[i].AddressFamily, rows[i].SocketType, rows[i].Protocol,
