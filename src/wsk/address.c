@@ -7,10 +7,15 @@
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
                        struct transport_address *out)
 {
-    if (address == NULL || address->sa_family != socket->family)
+    ADDRESS_FAMILY family;
+
+    if (address == NULL)
+        return FALSE;
+    RtlCopyMemory(&family, address, sizeof family); /* drivers keep addresses in packed structures, too */
+    if (family != socket->family)
         return FALSE;
     RtlZeroMemory(out, sizeof *out);
-    out->length = address->sa_family == AF_INET ? sizeof(SOCKADDR_IN) : sizeof(SOCKADDR_IN6);
+    out->length = family == AF_INET ? sizeof(SOCKADDR_IN) : sizeof(SOCKADDR_IN6);
     RtlCopyMemory(out->bytes, address, out->length);
     return TRUE;
 }

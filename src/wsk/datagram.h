@@ -1,7 +1,7 @@
 /*
  * datagram.h - what the files of datagram sockets share (areas SENDTO, SENDMSGS, RECVFROM, RFEV).
  *
- * datagram.c          the whole, as the rest of WSK sees it
+ * datagram.c          the whole, as the rest of WSK sees it; how a send or receive ends
  * datagram_send.c     WskSendTo, WskSendMessages: one queue, at most one of them inside the transport
  * datagram_receive.c  WskReceiveFrom and the event: who gets the next datagram
  * datagram_indicate.c datagrams that stand in memory of ours: the queue, WskReceiveFromEvent, WskRelease
@@ -47,8 +47,7 @@ struct wsk_datagram {    /* of each datagram socket: what only they need */
         BOOLEAN indicating;
         PIRP current;
         struct transport_datagram_op op;
-        LIST_ENTRY queue; /* not accepted by anyone, in order of arrival */
-        SIZE_T queue_bytes;
+        LIST_ENTRY queue;    /* not accepted by anyone, in order of arrival */
         LIST_ENTRY shown;    /* WskReceiveFromEvent looks at them */
         LIST_ENTRY retained; /* the client kept them (STATUS_PENDING) */
         SIZE_T retained_bytes;
@@ -67,8 +66,21 @@ struct wsk_control_wanted {
     PULONG flags;
 };
 
+/* datagram.c: lock held */
+/* From a SOCKADDR of the socket's family: with a fixed remote address the others' datagrams are discarded
+ * (R-RECVFROM-11).  Family, port and address count, not a flow label. */
+BOOLEAN wsk_datagram_is_wanted(const struct wsk_socket *socket, const void *from);
+/* Frees what the IRP has in wsk_op.extra: its result is to take that place. */
+void wsk_datagram_free_extra(PIRP irp);
+void wsk_datagram_done(struct wsk_socket *socket, PIRP irp, NTSTATUS status, ULONG_PTR information);
+/* The transport has ended what it did for the first of `irps`: so does that, and when close wanted its end those
+ * behind it, too. */
+void wsk_datagram_ended(struct wsk_socket *socket, PLIST_ENTRY irps, NTSTATUS status, ULONG_PTR information);
+void wsk_datagram_end_by_close(struct wsk_socket *socket, PLIST_ENTRY irps); /* all of them */
+/* Takes it out of the transport.  FALSE: its completion is on its way. */
+BOOLEAN wsk_datagram_take_back(struct wsk_socket *socket, struct transport_datagram_op *op);
+
 /* datagram_receive.c */
-void wsk_datagram_receive_pump(struct wsk_socket *socket); /* lock held */
 void wsk_datagram_receive_initialize(struct wsk_socket *socket);
 void wsk_datagram_receive_cancel(struct wsk_socket *socket, PIRP Irp);
 void wsk_datagram_receive_close(struct wsk_socket *socket); /* lock held: steps 2 and 3 of close */
@@ -77,17 +89,16 @@ void wsk_datagram_receive_close(struct wsk_socket *socket); /* lock held: steps 
 void wsk_datagram_send_initialize(struct wsk_socket *socket);
 void wsk_datagram_send_cancel(struct wsk_socket *socket, PIRP Irp);
 void wsk_datagram_send_close(struct wsk_socket *socket); /* lock held */
-/* lock held: frees what the IRP has in wsk_op.extra and ends it. */
-void wsk_datagram_done(struct wsk_socket *socket, PIRP irp, NTSTATUS status, ULONG_PTR information);
-void wsk_datagram_done_by_close(struct wsk_socket *socket, PIRP irp);
 
 /* datagram_indicate.c */
 /* lock held: keeps a copy of what arrived at the end of the queue; without memory it is lost, as datagrams are. */
 void wsk_datagram_keep(struct wsk_socket *socket, const struct transport_received *received);
 /* lock held: the first of the queue, or NULL; it is freed by wsk_datagram_drop. */
 struct wsk_datagram_indication *wsk_datagram_first(struct wsk_socket *socket);
-void wsk_datagram_drop(struct wsk_socket *socket, struct wsk_datagram_indication *first);
-/* lock held: may the transport fetch more for the event? */
+void wsk_datagram_drop(struct wsk_datagram_indication *first);
+/* lock held: drops those of the queue that are not wanted any more. */
+void wsk_datagram_sift(struct wsk_socket *socket);
+/* lock held: does the client keep so little that the transport may fetch more for the event? */
 BOOLEAN wsk_datagram_has_room(const struct wsk_socket *socket);
 
 /* control_data.c */

@@ -8,8 +8,7 @@
  */
 #include "wsk/datagram.h"
 
-#define DATAGRAM_QUEUE_LIMIT    (256u * 1024) /* bytes not accepted, until SO_RCVBUF says otherwise */
-#define DATAGRAM_RETAINED_LIMIT (16u << 20)   /* bytes that the client keeps */
+#define DATAGRAM_RETAINED_LIMIT (16u << 20) /* bytes that the client keeps */
 #define DATA_ALIGN              8u
 
 static struct wsk_datagram_indication *indication_of_link(PLIST_ENTRY link)
@@ -18,14 +17,6 @@ static struct wsk_datagram_indication *indication_of_link(PLIST_ENTRY link)
 }
 
 /* ---- the queue ---------------------------------------------------------------------------------------- */
-
-BOOLEAN wsk_datagram_has_room(const struct wsk_socket *socket)
-{
-    SIZE_T limit = socket->option.receive_buffer != 0 ? socket->option.receive_buffer : DATAGRAM_QUEUE_LIMIT;
-
-    return socket->datagram->receive.queue_bytes < limit &&
-           socket->datagram->receive.retained_bytes < DATAGRAM_RETAINED_LIMIT;
-}
 
 static SIZE_T align_up(SIZE_T size)
 {
@@ -53,7 +44,6 @@ static struct wsk_datagram_indication *indication_new(SIZE_T bytes, ULONG contro
 
 void wsk_datagram_keep(struct wsk_socket *socket, const struct transport_received *received)
 {
-    struct wsk_datagram *datagram = socket->datagram;
     struct wsk_datagram_indication *indication;
     UCHAR control[WSK_CONTROL_MOST], *control_at, *data_at;
     ULONG control_size = wsk_control_out(socket, &received->about, control);
@@ -72,8 +62,7 @@ void wsk_datagram_keep(struct wsk_socket *socket, const struct transport_receive
     mm_build_mdl_for_non_paged_pool(&indication->mdl);
     indication->public.Buffer.Mdl = &indication->mdl;
     indication->public.Buffer.Length = received->bytes;
-    InsertTailList(&datagram->receive.queue, &indication->link);
-    datagram->receive.queue_bytes += indication->size;
+    InsertTailList(&socket->datagram->receive.queue, &indication->link);
 }
 
 struct wsk_datagram_indication *wsk_datagram_first(struct wsk_socket *socket)
@@ -83,16 +72,23 @@ struct wsk_datagram_indication *wsk_datagram_first(struct wsk_socket *socket)
     return IsListEmpty(queue) ? NULL : indication_of_link(queue->Flink);
 }
 
-static void queue_take(struct wsk_socket *socket, struct wsk_datagram_indication *first)
+void wsk_datagram_drop(struct wsk_datagram_indication *first)
 {
     RemoveEntryList(&first->link);
-    socket->datagram->receive.queue_bytes -= first->size;
+    ex_free_pool(first);
 }
 
-void wsk_datagram_drop(struct wsk_socket *socket, struct wsk_datagram_indication *first)
+void wsk_datagram_sift(struct wsk_socket *socket)
 {
-    queue_take(socket, first);
-    ex_free_pool(first);
+    PLIST_ENTRY queue = &socket->datagram->receive.queue, link = queue->Flink;
+
+    while (link != queue) {
+        struct wsk_datagram_indication *indication = indication_of_link(link);
+
+        link = link->Flink;
+        if (!wsk_datagram_is_wanted(socket, &indication->remote))
+            wsk_datagram_drop(indication);
+    }
 }
 
 void wsk_datagram_free_all(PLIST_ENTRY list)
@@ -114,6 +110,11 @@ void wsk_datagram_end(struct wsk_socket *socket, PLIST_ENTRY kept)
 }
 
 /* ---- what the driver has ------------------------------------------------------------------------------ */
+
+BOOLEAN wsk_datagram_has_room(const struct wsk_socket *socket)
+{
+    return socket->datagram->receive.retained_bytes < DATAGRAM_RETAINED_LIMIT;
+}
 
 static PLIST_ENTRY bucket_of(struct wsk_socket *socket, const void *indication)
 {
@@ -155,7 +156,7 @@ static struct wsk_datagram_indication *show(struct wsk_socket *socket)
     struct wsk_datagram_indication *head = wsk_datagram_first(socket), *last = NULL, *next;
 
     while ((next = wsk_datagram_first(socket)) != NULL && next->kind == head->kind) {
-        queue_take(socket, next);
+        RemoveEntryList(&next->link);
         InsertTailList(&socket->datagram->receive.shown, &next->link);
         InsertTailList(bucket_of(socket, next), &next->bucket);
         next->public.Next = NULL; /* R-IND-03 */
@@ -176,8 +177,8 @@ static void put_back(struct wsk_socket *socket)
 
         RemoveEntryList(&last->bucket);
         InsertHeadList(&datagram->receive.queue, &last->link);
-        datagram->receive.queue_bytes += last->size;
     }
+    wsk_datagram_sift(socket); /* the remote address may have been fixed meanwhile */
 }
 
 /* lock held: the client keeps what it has not given back yet (R-RFEV-06). */
@@ -235,7 +236,7 @@ void wsk_datagram_indicate(struct wsk_socket *socket, PKIRQL irql)
     *irql = wsk_lock(socket);
     socket->datagram->receive.indicating = FALSE;
     indicate_end(socket, status);
-    wsk_datagram_receive_pump(socket);
+    wsk_datagram_pump(socket);
 }
 
 /* WskRelease (nf-wsk-wskrelease for datagram indications): gives back datagrams that WskReceiveFromEvent keeps,
@@ -249,7 +250,7 @@ NTSTATUS WSKAPI wsk_release_datagrams(PWSK_SOCKET Socket, PWSK_DATAGRAM_INDICATI
     KIRQL irql;
 
     if (socket == NULL || DatagramIndication == NULL || !wsk_socket_valid(socket) ||
-        !wsk_gate_enter(socket)) {
+        socket->category != WSK_DATAGRAM || !wsk_gate_enter(socket)) {
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, NULL, "WskRelease");
         return STATUS_INVALID_PARAMETER; /* R-REL-05; on a closed socket, too */
     }
@@ -260,7 +261,7 @@ NTSTATUS WSKAPI wsk_release_datagrams(PWSK_SOCKET Socket, PWSK_DATAGRAM_INDICATI
         status = STATUS_SUCCESS;
     }
     if (status == STATUS_SUCCESS)
-        wsk_datagram_receive_pump(socket); /* there may be room again */
+        wsk_datagram_pump(socket); /* there may be room again */
     else
         OBSERVE(socket, OBSERVE_SOCKET_UNKNOWN, socket, NULL, "WskRelease");
     wsk_unlock(socket, irql);

@@ -30,20 +30,6 @@ static size_t receive_segments(struct transport_op *op, size_t offset, struct tr
 
 /* ---- one IRP ------------------------------------------------------------------------------------------ */
 
-/* lock held: with a fixed remote address the others' datagrams are discarded (R-RECVFROM-11). */
-static BOOLEAN is_wanted(const struct wsk_socket *socket, const struct transport_address *from)
-{
-    const struct transport_address *fixed = &socket->datagram->fixed_remote;
-
-    /* Family, port and address, without a flow label. */
-    if (fixed->length == 0)
-        return TRUE;
-    if (fixed->family == AF_INET)
-        return RtlEqualMemory(fixed->bytes, from->bytes, 8);
-    return RtlEqualMemory(fixed->bytes, from->bytes, 4) &&
-           RtlEqualMemory(fixed->bytes + 8, from->bytes + 8, 16);
-}
-
 /* lock held: what a datagram for the IRP tells besides its bytes (R-RECVFROM-04..09). */
 static void tell(PIRP irp, const struct transport_address *remote, ULONG kind, BOOLEAN truncated,
                  const void *control, ULONG control_size)
@@ -69,7 +55,7 @@ static void tell(PIRP irp, const struct transport_address *remote, ULONG kind, B
 }
 
 /* lock held: serves an IRP with the first of the queue; returns the bytes it got. */
-static SIZE_T receive_from_queue(struct wsk_socket *socket, PIRP irp, struct wsk_datagram_indication *first)
+static SIZE_T receive_from_queue(PIRP irp, struct wsk_datagram_indication *first)
 {
     const union wsk_arguments *arguments = wsk_arguments_of(irp);
     struct transport_address remote;
@@ -81,7 +67,7 @@ static SIZE_T receive_from_queue(struct wsk_socket *socket, PIRP irp, struct wsk
         mm_mdl_copy_to(arguments->from.mdl, arguments->from.offset, 0, mm_mdl_address(&first->mdl), bytes);
     tell(irp, &remote, first->kind, first->public.Buffer.Length > bytes, first->public.ControlInfo,
          first->public.ControlInfoLength);
-    wsk_datagram_drop(socket, first);
+    wsk_datagram_drop(first);
     return bytes;
 }
 
@@ -92,7 +78,7 @@ static BOOLEAN receive_got(struct wsk_socket *socket, PIRP irp)
     UCHAR control[WSK_CONTROL_MOST];
     ULONG size;
 
-    if (!is_wanted(socket, &about->remote))
+    if (!wsk_datagram_is_wanted(socket, about->remote.bytes))
         return FALSE;
     size = wsk_control_out(socket, about, control);
     tell(irp, &about->remote, wsk_datagram_kind(about), (about->flags & TRANSPORT_TRUNCATED) != 0, control,
@@ -100,17 +86,15 @@ static BOOLEAN receive_got(struct wsk_socket *socket, PIRP irp)
     return TRUE;
 }
 
-/* lock held: takes the event's receive out of the transport.  FALSE: its completion is on its way. */
+/* lock held: nothing is inside the transport any more.  FALSE: receive_complete ends it. */
 static BOOLEAN receive_take_back(struct wsk_socket *socket)
 {
     struct wsk_datagram *datagram = socket->datagram;
 
-    if (datagram->receive.held != DATAGRAM_HELD_EVENT)
-        return datagram->receive.held == DATAGRAM_HELD_NONE;
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &datagram->receive.op.op))
+    if (datagram->receive.held != DATAGRAM_HELD_NONE &&
+        !wsk_datagram_take_back(socket, &datagram->receive.op))
         return FALSE;
     datagram->receive.held = DATAGRAM_HELD_NONE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
     return TRUE;
 }
 
@@ -128,7 +112,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
 
         *status = STATUS_SUCCESS;
         if (first != NULL) {
-            *bytes = receive_from_queue(socket, irp, first);
+            *bytes = receive_from_queue(irp, first);
             return STEP_DONE;
         }
         if (!receive_take_back(socket))
@@ -182,7 +166,7 @@ static void event_arm(struct wsk_socket *socket)
     }
 }
 
-void wsk_datagram_receive_pump(struct wsk_socket *socket)
+void wsk_datagram_pump(struct wsk_socket *socket)
 {
     NTSTATUS status;
     SIZE_T bytes;
@@ -204,21 +188,13 @@ void wsk_datagram_receive_pump(struct wsk_socket *socket)
 
 /* ---- completions of the transport --------------------------------------------------------------------- */
 
-static void receive_end_by_close(struct wsk_socket *socket)
-{
-    PLIST_ENTRY irps = &socket->datagram->receive.irps;
-
-    while (!IsListEmpty(irps))
-        wsk_datagram_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(irps)));
-}
-
 static void event_got(struct wsk_socket *socket)
 {
     const struct transport_datagram_op *op = &socket->datagram->receive.op;
     size_t i;
 
     for (i = 0; i < op->done; i++)
-        if (is_wanted(socket, &op->received[i].about.remote))
+        if (wsk_datagram_is_wanted(socket, op->received[i].about.remote.bytes))
             wsk_datagram_keep(socket, &op->received[i]);
 }
 
@@ -226,24 +202,14 @@ static void event_got(struct wsk_socket *socket)
 static void irp_got(struct wsk_socket *socket, NTSTATUS status, SIZE_T bytes)
 {
     PIRP irp = socket->datagram->receive.current;
-    UCHAR flags = wsk_op_of(irp)->flags;
-    BOOLEAN ends = (flags & (WSK_OP_BY_CLOSE | WSK_OP_CANCELLED)) != 0;
 
     wsk_op_of(irp)->stage = WSK_STAGE_QUEUED;
     if (status == STATUS_SUCCESS && !receive_got(socket, irp)) {
-        if (!ends)
+        if (!(wsk_op_of(irp)->flags & (WSK_OP_BY_CLOSE | WSK_OP_CANCELLED)))
             return; /* a stranger's: the pump goes on */
         status = STATUS_CANCELLED;
     }
-    RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-    if (status == STATUS_SUCCESS)
-        wsk_datagram_done(socket, irp, status, bytes); /* it won the race (C-CLOSE-13) */
-    else if (flags & WSK_OP_BY_CLOSE)
-        wsk_datagram_done_by_close(socket, irp);
-    else
-        wsk_datagram_done(socket, irp, ends ? STATUS_CANCELLED : status, 0);
-    if (flags & WSK_OP_BY_CLOSE)
-        receive_end_by_close(socket);
+    wsk_datagram_ended(socket, &socket->datagram->receive.irps, status, bytes);
 }
 
 static void receive_complete(struct transport_op *op, int32_t status, size_t bytes)
@@ -259,7 +225,7 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
         event_got(socket);
     else if (status == STATUS_INSUFFICIENT_RESOURCES && !wsk_closing(socket))
         wsk_starve(socket); /* else it would be at it again and again */
-    wsk_datagram_receive_pump(socket);
+    wsk_datagram_pump(socket);
     wsk_unlock_deliver(socket, irql);
     wsk_gate_leave(socket); /* the operation inside the transport */
 }
@@ -283,36 +249,25 @@ void wsk_datagram_receive_initialize(struct wsk_socket *socket)
 
 /* ---- cancel and close --------------------------------------------------------------------------------- */
 
-/* lock held: takes the receive that works for the first IRP back.  FALSE: receive_complete ends it. */
-static BOOLEAN irp_take_back(struct wsk_socket *socket)
-{
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->datagram->receive.op.op))
-        return FALSE;
-    socket->datagram->receive.held = DATAGRAM_HELD_NONE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
-    return TRUE;
-}
-
 void wsk_datagram_receive_cancel(struct wsk_socket *socket, PIRP Irp)
 {
     struct wsk_datagram *datagram = socket->datagram;
 
     if (datagram->receive.held == DATAGRAM_HELD_IRP && datagram->receive.current == Irp &&
-        !irp_take_back(socket))
+        !receive_take_back(socket))
         return;
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     wsk_datagram_done(socket, Irp, STATUS_CANCELLED, 0);
-    wsk_datagram_receive_pump(socket);
+    wsk_datagram_pump(socket);
 }
 
 void wsk_datagram_receive_close(struct wsk_socket *socket)
 {
-    if (socket->datagram->receive.held == DATAGRAM_HELD_IRP && !irp_take_back(socket)) {
-        wsk_op_of(socket->datagram->receive.current)->flags |= WSK_OP_BY_CLOSE;
-        return; /* receive_complete ends it, then those behind it (D-06) */
-    }
-    receive_take_back(socket);
-    receive_end_by_close(socket);
+    if (!receive_take_back(socket) && socket->datagram->receive.held == DATAGRAM_HELD_IRP)
+        wsk_op_of(socket->datagram->receive.current)->flags |=
+            WSK_OP_BY_CLOSE; /* then those behind it (D-06) */
+    else
+        wsk_datagram_end_by_close(socket, &socket->datagram->receive.irps);
 }
 
 /* ---- WskReceiveFrom ----------------------------------------------------------------------------------- */
@@ -343,6 +298,7 @@ NTSTATUS WSKAPI wsk_receive_from(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flag
     struct wsk_control_wanted wanted = {ControlLength, ControlInfo, 0, ControlFlags};
     union wsk_arguments *arguments;
     struct wsk_socket *socket;
+    SIZE_T bytes = 0;
     NTSTATUS status;
     KIRQL irql;
 
@@ -362,13 +318,21 @@ NTSTATUS WSKAPI wsk_receive_from(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flag
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
-    status = socket->state == WSK_STATE_BOUND ? keep_wanted(Irp, &wanted) : STATUS_INVALID_DEVICE_STATE;
+    status = socket->category == WSK_DATAGRAM && socket->state == WSK_STATE_BOUND
+                 ? keep_wanted(Irp, &wanted)
+                 : STATUS_INVALID_DEVICE_STATE;
     if (status != STATUS_SUCCESS) {
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, status);
     }
+    if (!wsk_is_cancelled(Irp) && IsListEmpty(&socket->datagram->receive.irps) &&
+        receive_step(socket, Irp, &status, &bytes) == STEP_DONE) {
+        wsk_datagram_free_extra(Irp);
+        wsk_datagram_pump(socket); /* the event's receive may have been taken back */
+        return wsk_op_finish(socket, Irp, status, bytes, TRUE, irql);
+    }
     wsk_op_pend(socket, Irp, &socket->datagram->receive.irps);
-    wsk_datagram_receive_pump(socket);
+    wsk_datagram_pump(socket);
     wsk_unlock(socket, irql);
     return STATUS_PENDING;
 }

@@ -57,20 +57,6 @@ static size_t send_parts(struct transport_datagram_op *op, size_t index, size_t 
 
 /* ---- the queue ---------------------------------------------------------------------------------------- */
 
-void wsk_datagram_done(struct wsk_socket *socket, PIRP irp, NTSTATUS status, ULONG_PTR information)
-{
-    if (wsk_op_of(irp)->extra != NULL)
-        ex_free_pool(wsk_op_of(irp)->extra);
-    wsk_op_done(socket, irp, status, information);
-}
-
-void wsk_datagram_done_by_close(struct wsk_socket *socket, PIRP irp)
-{
-    if (wsk_op_of(irp)->extra != NULL)
-        ex_free_pool(wsk_op_of(irp)->extra);
-    wsk_op_done_by_close(socket, irp);
-}
-
 /* lock held: hands the datagrams of one IRP over, from the first. */
 static NTSTATUS hand_over(struct wsk_socket *socket, PIRP irp, const struct transport_datagram *about)
 {
@@ -113,32 +99,14 @@ static void send_pump(struct wsk_socket *socket)
     }
 }
 
-static void send_end_by_close(struct wsk_socket *socket)
-{
-    PLIST_ENTRY irps = &socket->datagram->send.irps;
-
-    while (!IsListEmpty(irps))
-        wsk_datagram_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(irps)));
-}
-
 static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = socket_of(CONTAINING_RECORD(op, struct transport_datagram_op, op));
     KIRQL irql = wsk_lock(socket);
-    PIRP irp = socket->datagram->send.current;
-    UCHAR flags = wsk_op_of(irp)->flags;
 
     UNREFERENCED_PARAMETER(bytes);
     socket->datagram->send.held = FALSE;
-    RemoveEntryList(&irp->Tail.Overlay.ListEntry);
-    if (status == STATUS_SUCCESS) /* it won the race, whoever wanted its end (C-CLOSE-13) */
-        wsk_datagram_done(socket, irp, status, sent_bytes(socket, status));
-    else if (flags & WSK_OP_BY_CLOSE)
-        wsk_datagram_done_by_close(socket, irp);
-    else
-        wsk_datagram_done(socket, irp, (flags & WSK_OP_CANCELLED) ? STATUS_CANCELLED : status, 0);
-    if (flags & WSK_OP_BY_CLOSE)
-        send_end_by_close(socket); /* those behind it (D-06) */
+    wsk_datagram_ended(socket, &socket->datagram->send.irps, status, sent_bytes(socket, status));
     send_pump(socket);
     wsk_unlock_deliver(socket, irql);
     wsk_gate_leave(socket); /* the operation inside the transport */
@@ -159,10 +127,9 @@ void wsk_datagram_send_initialize(struct wsk_socket *socket)
 /* lock held: takes the first send out of the transport.  FALSE: send_complete ends it. */
 static BOOLEAN send_take_back(struct wsk_socket *socket)
 {
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->datagram->send.op.op))
+    if (!wsk_datagram_take_back(socket, &socket->datagram->send.op))
         return FALSE;
     socket->datagram->send.held = FALSE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
     return TRUE;
 }
 
@@ -180,7 +147,7 @@ void wsk_datagram_send_close(struct wsk_socket *socket)
     if (socket->datagram->send.held && !send_take_back(socket))
         wsk_op_of(socket->datagram->send.current)->flags |= WSK_OP_BY_CLOSE;
     else
-        send_end_by_close(socket);
+        wsk_datagram_end_by_close(socket, &socket->datagram->send.irps);
 }
 
 /* ---- WskSendTo, WskSendMessages ----------------------------------------------------------------------- */
@@ -231,7 +198,7 @@ static NTSTATUS send_all(struct wsk_socket *socket, PIRP irp, ULONG flags, const
     status = wsk_op_lock(socket, irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
-    if (socket->state != WSK_STATE_BOUND)
+    if (socket->category != WSK_DATAGRAM || socket->state != WSK_STATE_BOUND)
         status = STATUS_INVALID_DEVICE_STATE; /* C-DATA-04 */
     else if (remote == NULL)
         status = fixed_destination(socket, &about);

@@ -56,10 +56,8 @@ void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t by
 
 void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
 {
-    NTSTATUS status;
+    NTSTATUS status = WSK_TRANSPORT_OPS->shutdown(socket->transport);
 
-    socket->latches |= WSK_LATCH_LOCAL_FIN;
-    status = WSK_TRANSPORT_OPS->shutdown(socket->transport);
     if (status != STATUS_SUCCESS) {
         wsk_op_done(socket, Irp, status, 0);
         return;

@@ -331,7 +331,7 @@ static BOOLEAN complete(struct wsk_socket *listener, struct wsk_socket *accepted
 NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID InspectID,
                                      WSK_INSPECT_ACTION Action, PIRP Irp)
 {
-    struct wsk_socket *listener, *accepted;
+    struct wsk_socket *listener, *accepted = NULL;
     BOOLEAN discard;
     NTSTATUS status;
     KIRQL irql;
@@ -344,12 +344,12 @@ NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID I
     status = wsk_op_lock(listener, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
-    accepted = find_undecided(listener, InspectID);
-    if (!listener->option.conditional || listener->state < WSK_STATE_LISTENING)
+    if (listener->category != WSK_LISTEN || !listener->option.conditional ||
+        listener->state < WSK_STATE_LISTENING)
         status = STATUS_INVALID_DEVICE_STATE;
     else if (listener->latches & WSK_LATCH_RESET)
         status = STATUS_FILE_FORCED_CLOSED;
-    else if (accepted == NULL)
+    else if ((accepted = find_undecided(listener, InspectID)) == NULL)
         status = STATUS_NOT_FOUND;
     if (status != STATUS_SUCCESS) {
         ke_release_spin_lock(&listener->lock, irql);

@@ -86,6 +86,12 @@ static void accept_serve(struct wsk_socket *socket)
     }
 }
 
+/* lock held: may one more connection be taken out of the transport? */
+static BOOLEAN accept_room(const struct wsk_socket *socket)
+{
+    return !socket->listen.armed && (!socket->option.conditional || wsk_inspect_room(socket));
+}
+
 /* lock held: what an accept of the transport brought. */
 static void accept_got(struct wsk_socket *socket, NTSTATUS status)
 {
@@ -126,10 +132,10 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
 
 static BOOLEAN accept_wanted(struct wsk_socket *socket)
 {
-    if (socket->state != WSK_STATE_LISTENING || (socket->latches & WSK_LATCH_RESET) || socket->listen.armed)
+    if (socket->state != WSK_STATE_LISTENING || (socket->latches & WSK_LATCH_RESET) || !accept_room(socket))
         return FALSE;
     if (socket->option.conditional)
-        return wsk_inspect_room(socket) && !wsk_starving(socket);
+        return !wsk_starving(socket);
     if (!IsListEmpty(&socket->listen.irps))
         return TRUE;
     return (wsk_enabled(socket) & WSK_CALLBACK_ACCEPT) && IsListEmpty(&socket->listen.waiting) &&
@@ -220,7 +226,7 @@ void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 {
     if (!wsk_is_cancelled(Irp) && IsListEmpty(&socket->listen.irps)) {
-        if (IsListEmpty(&socket->listen.waiting) && !socket->listen.armed) {
+        if (IsListEmpty(&socket->listen.waiting) && accept_room(socket)) {
             NTSTATUS status;
 
             wsk_gate_hold(socket);

@@ -222,9 +222,6 @@ union wsk_arguments {
         PSOCKADDR local;
         PSOCKADDR remote;
     } accept;
-    struct {
-        ULONG event; /* WSK_EVENT_xxx being disabled */
-    } disable;
     PVOID raw[4];
 };
 C_ASSERT(sizeof(union wsk_arguments) <= sizeof(((PIO_STACK_LOCATION)0)->Parameters));
@@ -318,7 +315,6 @@ struct wsk_carrier {
 
 /* Disconnection latches; orthogonal to the state. */
 #define WSK_LATCH_LOCAL_PENDING 0x01 /* graceful WskDisconnect accepted: no more sends */
-#define WSK_LATCH_LOCAL_FIN     0x02 /* shutdown was handed to the transport */
 #define WSK_LATCH_LOCAL_DONE    0x04 /* our FIN is acknowledged: the local half is finished */
 #define WSK_LATCH_PEER_FIN      0x08 /* the kernel has the peer's FIN: the remote half is finished */
 #define WSK_LATCH_EOF           0x10 /* every byte before the FIN was taken out of the transport */
@@ -328,7 +324,6 @@ struct wsk_carrier {
 #define WSK_LATCH_TOLD_DEATH    0x100
 #define WSK_LATCH_SUSPENDED     0x200  /* receive event: not before a WskReceive has completed (H-05) */
 #define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
-#define WSK_LATCH_REJECTED      0x800  /* WskAcceptEvent said no: ours to close (C-LISTEN-07) */
 #define WSK_LATCH_STARVED       0x1000 /* nothing left for the next accept or event receive (starved.c) */
 #define WSK_LATCH_TOLD_INSPECT  0x4000 /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
@@ -414,7 +409,6 @@ struct wsk_socket {
         LIST_ENTRY fresh, pended, gone; /* those not in `waiting` */
         struct wsk_socket *asked;       /* WskInspectEvent looks at it */
         BOOLEAN armed;
-        BOOLEAN dead_told;
         ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
         struct transport_op op;
     } listen;
@@ -474,8 +468,8 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
 
 /* gate (close.c) */
 BOOLEAN wsk_gate_enter(struct wsk_socket *socket); /* a call or an operation begins; FALSE once closing */
-/* One more hold, by someone who already has one.  For an operation inside the transport it is taken once that
- * has answered STATUS_PENDING: the lock is held since before the start, so the end's report still waits. */
+/* One more hold, by someone who already has one.  For an operation inside the transport it is there by the time the
+ * lock is dropped: the end's report waits for that. */
 void wsk_gate_hold(struct wsk_socket *socket);
 void wsk_gate_leave(
     struct wsk_socket *socket); /* the last hold out finishes a close; socket may be gone then */
@@ -698,7 +692,8 @@ void wsk_datagram_end(struct wsk_socket *socket, PLIST_ENTRY kept);
 void wsk_datagram_free_all(PLIST_ENTRY list);
 BOOLEAN wsk_datagram_waits(const struct wsk_socket *socket); /* lock held: the event has something to tell */
 void wsk_datagram_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
-/* lock held: SIO_WSK_SET_REMOTE_ADDRESS, SIO_WSK_SET_SENDTO_ADDRESS; length 0 clears. */
+/* lock held: SIO_WSK_SET_REMOTE_ADDRESS (what waits from others is dropped), SIO_WSK_SET_SENDTO_ADDRESS; length 0
+ * clears. */
 void wsk_datagram_fix(struct wsk_socket *socket, BOOLEAN receive_too,
                       const struct transport_address *address);
 /* lock held: calls fn for each IRP that waits (report.c); returns the bytes that the client keeps. */

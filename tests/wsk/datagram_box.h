@@ -114,10 +114,9 @@ static inline void box_close(struct box *box)
     wt_close(box->socket, &box->close);
 }
 
-/* Closed by now, or being closed: ends the round. */
-static inline void box_end(struct box *box)
+/* Closed. */
+static inline void box_free(struct box *box)
 {
-    EXPECT_STATUS(wt_wait(&box->close), STATUS_SUCCESS);
     EXPECT_EQ(ReadAcquire(&box->late), 0);
     peer_close(box->peer);
     wt_op_free(&box->receive);
@@ -127,6 +126,13 @@ static inline void box_end(struct box *box)
     wt_buffer_free(&box->in);
     wt_buffer_free(&box->more);
     wt_buffer_free(&box->out);
+}
+
+/* Closed by now, or being closed: ends the round. */
+static inline void box_end(struct box *box)
+{
+    EXPECT_STATUS(wt_wait(&box->close), STATUS_SUCCESS);
+    box_free(box);
 }
 
 static inline void box_peer_sends(struct box *box, unsigned count)

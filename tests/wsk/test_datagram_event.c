@@ -4,6 +4,8 @@
  */
 #include "line.h"
 
+#include "wsk/wskp.h"
+
 WT_CALM_FIXTURE;
 
 enum { ROOM = 4096 };
@@ -264,6 +266,61 @@ TEST(refused_datagrams_are_received, "R-RFEV-08 R-RECVFROM-12")
     wt_buffer_free(&buffer);
     box_close();
 }
+
+/* ---- a fixed remote address ---------------------------------------------------------------------------- */
+
+static int stranger;
+static SOCKADDR_STORAGE to_box;
+static struct wt_op fix;
+
+static void fix_the_peer(void)
+{
+    wt_control(box.socket, &fix, WskIoctl, SIO_WSK_SET_REMOTE_ADDRESS, 0, sizeof(SOCKADDR_IN),
+               wt_loopback(&to_box, AF_INET, box.peer_port), 0, NULL);
+}
+
+static NTSTATUS fix_and_refuse(struct inbox *inbox, PWSK_DATAGRAM_INDICATION list)
+{
+    UNREFERENCED_PARAMETER(inbox);
+    UNREFERENCED_PARAMETER(list);
+    fix_the_peer();
+    return STATUS_DATA_NOT_ACCEPTED;
+}
+
+/* Datagrams that wait inside WSK when the address is fixed: between two callbacks, or while one looks at them. */
+TEST(strangers_that_wait_are_discarded, "R-RECVFROM-11 C-IOCTL-29 R-RFEV-08")
+{
+    int inside;
+
+    for (inside = 0; inside < 2; inside++) {
+        UCHAR bytes[40] = {99};
+        int stranger_port = 0;
+
+        box_open(0);
+        stranger = peer_datagram(PEER_INET, &stranger_port);
+        wt_op_init(&fix);
+        peer_datagram_send(stranger, box.port, bytes, sizeof bytes);
+        EXPECT_SOON(WSK_TRANSPORT_OPS->query(wsk_socket_of(box.socket)->transport, TRANSPORT_READABLE) ==
+                    sizeof bytes);
+        send_numbered(0, 1);
+        box.decide = inside ? fix_and_refuse : refuse;
+        EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
+        EXPECT_SOON(line_read(&box.calls) == 1 && line_read(&box.running) == 0);
+        if (!inside)
+            fix_the_peer();
+        EXPECT_STATUS(wt_wait(&fix), STATUS_SUCCESS);
+        box.decide = NULL; /* which insists on the peer's port */
+        EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
+        send_numbered(1, 1);
+        EXPECT_SOON(line_read(&box.datagrams) == 2);
+        EXPECT(box.first[0] == 0 && box.first[1] == 1);
+        wt_op_free(&fix);
+        peer_close(stranger);
+        box_close();
+    }
+}
+
+/* ---- beside WskReceiveFrom ----------------------------------------------------------------------------- */
 
 TEST(a_pending_receive_goes_before_the_event, "R-RECVFROM-12 R-RFEV-02")
 {

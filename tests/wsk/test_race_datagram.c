@@ -173,6 +173,45 @@ TEST(a_receive_leaves_the_events_operation_alone, "R-RECVFROM-12")
     box_end(&box);
 }
 
+/* The event's receive stays here, as if the datagram came the moment after it was begun. */
+static struct transport_op *volatile kept_here;
+
+static int32_t keeping_receive_from(struct transport_socket *socket, struct transport_datagram_op *op)
+{
+    if (kept_here != NULL || !(op->op.flags & TRANSPORT_PROVIDE))
+        return box_below->receive_from(socket, op);
+    kept_here = &op->op;
+    return STATUS_PENDING;
+}
+
+static int keeping_cancel(struct transport_socket *socket, struct transport_op *op)
+{
+    static volatile LONG back;
+
+    if (kept_here == op && InterlockedExchange(&back, 1) == 0)
+        return 1;
+    return box_below->cancel(socket, op);
+}
+
+TEST(a_receive_at_once_lets_the_event_go_on, "R-RECVFROM-12 R-RFEV-02")
+{
+    box_slow_sends();
+    box_ops.receive_from = keeping_receive_from;
+    box_ops.cancel = keeping_cancel;
+    box_open(&box, STATUS_SUCCESS, TRUE);
+    EXPECT(kept_here != NULL);
+    box_peer_sends(&box, 1);
+    EXPECT_SOON(box_below->query(wsk_socket_of(box.socket)->transport, TRANSPORT_READABLE) == BOX_BYTES);
+    box_receive(&box, &box.receive, &box.in);
+    EXPECT_EQ(box.receive.returned, test_mode_has("always-pend") ? STATUS_PENDING : STATUS_SUCCESS);
+    EXPECT_EQ(box_received(&box.receive, &box.in), 0);
+    box_peer_sends(&box, 1);
+    EXPECT_SOON(box_read(&box.datagrams) == 1);
+    EXPECT_EQ(box.numbers[0], 1);
+    box_close(&box);
+    box_end(&box);
+}
+
 static void before_event(void *context)
 {
     box_open(context, STATUS_SUCCESS, TRUE);

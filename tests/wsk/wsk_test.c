@@ -89,9 +89,20 @@ static BOOLEAN name_block(void *context, const struct ex_pool_block *block)
     return TRUE;
 }
 
+/* What WSK has allocated for itself: all of its tags end alike. */
+static BOOLEAN count_own(void *context, const struct ex_pool_block *block)
+{
+    if (block->caller == NULL && (block->tag & 0xffffff) == 'ksW') {
+        TEST_NOTE("left by WSK: %llu bytes, tag %.4s", (unsigned long long)block->bytes,
+                  (const char *)&block->tag);
+        ++*(SIZE_T *)context;
+    }
+    return TRUE;
+}
+
 void wt_teardown(void)
 {
-    SIZE_T blocks, bytes;
+    SIZE_T blocks, bytes, own = 0;
 
     WskReleaseProviderNPI(&wt_registration);
     WskDeregister(&wt_registration);
@@ -103,6 +114,8 @@ void wt_teardown(void)
     if (blocks != 0)
         ex_pool_walk(name_block, NULL);
     EXPECT_EQ(blocks, 0);
+    ex_pool_walk(count_own, &own);
+    EXPECT_EQ(own, 0);
     EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
 }
 
