@@ -45,7 +45,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPORT_VERSION 3
+#define TRANSPORT_VERSION 4
 
 struct transport;        /* one attached back end */
 struct transport_socket; /* one of its sockets */
@@ -321,6 +321,10 @@ struct transport_ops {
         struct transport_socket *socket); /* our FIN, after what was handed over: a send inside, too */
     /* Reset now: unsent data is dropped, the peer sees RST; descriptor and ops stay, receives fail. */
     int32_t (*abort)(struct transport_socket *socket);
+    /* From here on a connection sends nothing, neither by abort() nor by close(), and what the peer sends is dropped; what
+     * is inside stays there until cancel() or abort().  STATUS_DEVICE_BUSY: not before WATCH_ACKED; STATUS_ACCESS_DENIED:
+     * this process may not. */
+    int32_t (*silence)(struct transport_socket *socket);
     void (*close)(
         struct transport_socket *socket); /* whatever state it is in; connected = FIN, so abort first */
 

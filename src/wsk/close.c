@@ -210,6 +210,7 @@ static void close_cancel(struct wsk_socket *socket)
         wsk_op_done_by_close(socket, irp);
     }
     wsk_address_changes_close(socket);
+    wsk_silence_close(socket);
     if (socket->latches & WSK_LATCH_STARVED)
         wsk_unstarve(socket);
     if (socket->category == WSK_LISTEN) {

@@ -92,7 +92,8 @@ void wsk_disconnect_abort(struct wsk_socket *socket)
 
 static NTSTATUS disconnect_abortive(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 {
-    if (socket->state != WSK_STATE_CONNECTED && socket->state != WSK_STATE_DEAD) {
+    if ((socket->state != WSK_STATE_CONNECTED && socket->state != WSK_STATE_DEAD) ||
+        (socket->latches & WSK_LATCH_SILENT)) { /* C-IOCTL-38 */
         ke_release_spin_lock(&socket->lock, irql);
         return wsk_op_fail(Irp, STATUS_INVALID_DEVICE_STATE); /* C-DISC-04 */
     }

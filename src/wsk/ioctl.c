@@ -47,15 +47,10 @@ static NTSTATUS inspect_id(struct wsk_socket *socket, const struct control *cont
     return status == STATUS_SUCCESS ? put(control, &id, sizeof id, size) : status; /* C-IOCTL-21, 22 */
 }
 
-/* C-IOCTL-36..40: nobody without privileges can keep Linux from answering for a connection. */
 static NTSTATUS silent_mode(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
-    UNREFERENCED_PARAMETER(control);
     UNREFERENCED_PARAMETER(size);
-    if (!IsListEmpty(&socket->send.irps) || !IsListEmpty(&socket->send.wait) ||
-        (socket->latches & WSK_LATCH_LOCAL_PENDING))
-        return STATUS_INVALID_DEVICE_STATE; /* C-IOCTL-37 */
-    return STATUS_NOT_SUPPORTED;
+    return wsk_silence(socket, control->irp);
 }
 
 /* There is no faster way through the loopback, and no filter platform that redirects. */

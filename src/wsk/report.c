@@ -107,6 +107,7 @@ static void add_irps(struct wsk_report_socket *report, const struct wsk_socket *
         report->retained_bytes += wsk_datagram_report(socket, add_waiting, report);
     add_queue(report, &socket->disables);
     add_queue(report, &socket->address_changes);
+    add_queue(report, &socket->silences);
     for (lane = 0; lane < WSK_LANES; lane++)
         add_queue(report, &socket->lanes[lane].ready);
 }

@@ -39,6 +39,22 @@ void wsk_send_all_sent(struct wsk_socket *socket)
     }
 }
 
+NTSTATUS wsk_send_watch(struct wsk_socket *socket, int kind)
+{
+    NTSTATUS status;
+
+    if (socket->send.sent_armed)
+        return STATUS_PENDING;
+    socket->send.sent.kind = kind;
+    wsk_gate_hold(socket);
+    status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->send.sent);
+    if (status == STATUS_PENDING)
+        socket->send.sent_armed = TRUE;
+    else
+        wsk_gate_leave(socket); /* not the last: whoever waits is inside the gate */
+    return status;
+}
+
 /* lock held: sends whose last byte is out end, in order (D-06); a watch waits for the rest. */
 static void send_check(struct wsk_socket *socket)
 {
@@ -58,17 +74,12 @@ static void send_check(struct wsk_socket *socket)
         }
         if (completed)
             wsk_backlog_look(socket);
-        if (IsListEmpty(&socket->send.wait) || socket->send.sent_armed)
+        if (IsListEmpty(&socket->send.wait))
             return;
-        socket->send.sent.kind =
-            wsk_settings.send_complete == WSK_SEND_ACKED ? TRANSPORT_WATCH_ACKED : TRANSPORT_WATCH_SENT;
-        wsk_gate_hold(socket);
-        status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->send.sent);
-        if (status == STATUS_PENDING) {
-            socket->send.sent_armed = TRUE;
+        status = wsk_send_watch(socket, wsk_settings.send_complete == WSK_SEND_ACKED ? TRANSPORT_WATCH_ACKED
+                                                                                     : TRANSPORT_WATCH_SENT);
+        if (status == STATUS_PENDING)
             return;
-        }
-        wsk_gate_leave(socket); /* not the last: the waiting IRPs hold the gate */
         if (status != STATUS_SUCCESS) {
             wsk_connection_died(socket, status);
             wsk_send_ended(socket, (socket->latches & WSK_LATCH_ABORTED) ? STATUS_CANCELLED : socket->death,
@@ -209,6 +220,7 @@ static void sent_complete(struct transport_op *op, int32_t status, size_t bytes)
             wsk_connection_died(socket, status);
         send_check(socket);
         wsk_send_pump(socket);
+        wsk_silence_pump(socket);
         wsk_receive_pump(socket);
     }
     wsk_unlock_deliver(socket, irql);

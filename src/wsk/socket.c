@@ -237,6 +237,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     ke_initialize_spin_lock(&socket->lock);
     InitializeListHead(&socket->disables);
     InitializeListHead(&socket->address_changes);
+    InitializeListHead(&socket->silences);
     InitializeListHead(&socket->accept_link);
     InitializeListHead(&socket->starved_link);
     socket->transport = accepted;

@@ -327,6 +327,7 @@ struct wsk_carrier {
 #define WSK_LATCH_STARVED       0x1000 /* nothing left for the next accept or event receive (starved.c) */
 #define WSK_LATCH_TOLD_INSPECT  0x4000 /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
+#define WSK_LATCH_SILENT        0x8000 /* SIO_WSK_SET_TCP_SILENT_MODE: only a close may follow */
 
 struct wsk_indication;
 struct wsk_datagram;
@@ -427,6 +428,7 @@ struct wsk_socket {
     struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
 
     LIST_ENTRY address_changes; /* pended SIO_ADDRESS_LIST_CHANGE (ioctl.c) */
+    LIST_ENTRY silences;        /* pended SIO_WSK_SET_TCP_SILENT_MODE (silence.c) */
     SIZE_T backlog_known;       /* backlog.c */
 
     struct { /* options kept for the client (option.c) */
@@ -620,6 +622,9 @@ void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp);
 void wsk_send_pump(struct wsk_socket *socket);
 void wsk_send_close(struct wsk_socket *socket);
 void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconnects);
+/* lock held, by someone inside the gate: sent_complete will come, if not for this kind then for an earlier one
+ * (STATUS_PENDING), or what is watched for has happened, or why not. */
+NTSTATUS wsk_send_watch(struct wsk_socket *socket, int kind);
 /* lock held: our FIN was acknowledged, so every send that was handed over has been sent. */
 void wsk_send_all_sent(struct wsk_socket *socket);
 /* lock held: the head of the send queue is a disconnect whose final buffer is out: say FIN. */
@@ -724,6 +729,12 @@ NTSTATUS wsk_inspect_query(struct wsk_socket *socket, WSK_INSPECT_ID *id);
 /* transport_config.addresses_changed. */
 void wsk_addresses_changed(int family);
 void wsk_address_changes_close(struct wsk_socket *socket); /* lock held */
+
+/* silence.c: lock held */
+NTSTATUS wsk_silence(struct wsk_socket *socket,
+                     PIRP irp);                   /* STATUS_PENDING: the IRP is in socket->silences */
+void wsk_silence_pump(struct wsk_socket *socket); /* what was sent may be acknowledged */
+void wsk_silence_close(struct wsk_socket *socket);
 
 /* backlog.c: lock held */
 SIZE_T wsk_backlog_query(struct wsk_socket *socket);               /* of a connection; 0 = unknown */

@@ -56,9 +56,10 @@ static const struct row {
      STATUS_SUCCESS},
     {SIO_WSK_QUERY_IDEAL_SEND_BACKLOG, C, 0, sizeof(SIZE_T), NEEDED, TRUE, FALSE, STATUS_INVALID_PARAMETER,
      STATUS_SUCCESS},
-    {SIO_WSK_SET_TCP_SILENT_MODE, C, 0, 0, NEEDED, TRUE, FALSE, STATUS_INVALID_PARAMETER,
-     STATUS_NOT_SUPPORTED},
 };
+
+static const struct row silent = {
+    SIO_WSK_SET_TCP_SILENT_MODE, C, 0, 0, NEEDED, TRUE, FALSE, STATUS_INVALID_PARAMETER, STATUS_SUCCESS};
 
 static struct wt_op op;
 static ULONG64 in[4], out[4];
@@ -105,28 +106,33 @@ static void try_row(PWSK_SOCKET socket, const struct row *row)
     try_sizes(socket, row, irp);
 }
 
-TEST(every_ioctl, "R-CTLS-04 R-CTLS-08 R-CTLS-09 C-IOCTL-08 C-IOCTL-09 C-IOCTL-11 C-IOCTL-12 C-IOCTL-14 "
-                  "C-IOCTL-16 C-IOCTL-18 C-IOCTL-24 "
-                  "C-IOCTL-36 D-01 D-19")
+/* Sockets of all categories; `row` asks for what they are. */
+static void try_categories(const struct row *row)
 {
-    unsigned i, j;
+    unsigned j;
+
+    for (j = 0; j < RTL_NUMBER_OF(categories); j++) {
+        PWSK_SOCKET socket = wt_open(AF_INET, categories[j].flags, NULL, NULL);
+
+        if (!(row->categories & categories[j].bit))
+            EXPECT_STATUS(ask(socket, TRUE, row, row->input, row->output), STATUS_NOT_SUPPORTED);
+        else if (row->connected)
+            EXPECT_STATUS(ask(socket, TRUE, row, row->input, row->output), STATUS_INVALID_DEVICE_STATE);
+        else
+            try_row(socket, row);
+        wt_close_now(socket);
+    }
+}
+
+TEST(every_ioctl, "R-CTLS-04 R-CTLS-08 R-CTLS-09 C-IOCTL-08 C-IOCTL-09 C-IOCTL-11 C-IOCTL-12 C-IOCTL-14 "
+                  "C-IOCTL-16 C-IOCTL-18 C-IOCTL-24 D-01 D-19")
+{
+    unsigned i;
     int peer;
 
     wt_op_init(&op);
     for (i = 0; i < RTL_NUMBER_OF(rows); i++) {
-        for (j = 0; j < RTL_NUMBER_OF(categories); j++) {
-            PWSK_SOCKET socket = wt_open(AF_INET, categories[j].flags, NULL, NULL);
-
-            if (!(rows[i].categories & categories[j].bit))
-                EXPECT_STATUS(ask(socket, TRUE, &rows[i], rows[i].input, rows[i].output),
-                              STATUS_NOT_SUPPORTED);
-            else if (rows[i].connected)
-                EXPECT_STATUS(ask(socket, TRUE, &rows[i], rows[i].input, rows[i].output),
-                              STATUS_INVALID_DEVICE_STATE);
-            else
-                try_row(socket, &rows[i]);
-            wt_close_now(socket);
-        }
+        try_categories(&rows[i]);
         if (rows[i].connected) {
             PWSK_SOCKET socket = wt_connected(AF_INET, NULL, NULL, &peer);
 
@@ -140,7 +146,6 @@ TEST(every_ioctl, "R-CTLS-04 R-CTLS-08 R-CTLS-09 C-IOCTL-08 C-IOCTL-09 C-IOCTL-1
 
 TEST(no_silence_with_a_send_or_a_disconnect_under_way, "C-IOCTL-36")
 {
-    static const struct row silent = {SIO_WSK_SET_TCP_SILENT_MODE, C, 0, 0, NEEDED, TRUE, FALSE, 0, 0};
     struct wt_op send, disconnect;
     struct wt_buffer buffer;
     PWSK_SOCKET socket;
@@ -166,6 +171,129 @@ TEST(no_silence_with_a_send_or_a_disconnect_under_way, "C-IOCTL-36")
     wt_buffer_free(&buffer);
     wt_op_free(&disconnect);
     wt_op_free(&send);
+    wt_op_free(&op);
+}
+
+/* May this process make connections silent?  Everybody may in the simulator. */
+static BOOLEAN may_be_silent(void)
+{
+    PWSK_SOCKET socket;
+    NTSTATUS status;
+    int peer;
+
+    try_categories(&silent);
+    socket = wt_connected(AF_INET, NULL, NULL, &peer);
+    EXPECT_STATUS(ask(socket, FALSE, &silent, 0, 0), STATUS_INVALID_PARAMETER);
+    try_sizes(socket, &silent, TRUE);
+    status = ask(socket, TRUE, &silent, 0, 0);
+    if (status == STATUS_ACCESS_DENIED && !test_mode_has("sim")) {
+        TEST_NOTE("no connection may be made silent here: shown in the simulator only");
+        wt_send_now(socket, "x", 1); /* it goes on */
+    } else {
+        EXPECT_STATUS(status, STATUS_SUCCESS);
+    }
+    wt_close_now(socket);
+    peer_close(peer);
+    return status == STATUS_SUCCESS;
+}
+
+static void expect_silence(int peer)
+{
+    UCHAR byte;
+
+    EXPECT_EQ(peer_receive(peer, &byte, 1, test_mode_has("sim") ? 5000 : 5), -2);
+}
+
+TEST(silence, "C-IOCTL-36 C-IOCTL-38 C-IOCTL-40 D-01")
+{
+    struct wt_op receive, other;
+    struct wt_buffer buffer;
+    PWSK_SOCKET socket;
+    unsigned round;
+    UCHAR byte;
+    int peer;
+
+    wt_op_init(&op);
+    wt_op_init(&receive);
+    wt_op_init(&other);
+    wt_buffer_init(&buffer, 16);
+    for (round = may_be_silent() ? 0 : 2; round < 2; round++) {
+        socket = wt_connected(AF_INET, NULL, NULL, &peer);
+        wt_again(&receive);
+        EXPECT_STATUS(wt_receive(socket, &receive, &buffer.buf, 0), STATUS_PENDING);
+        wt_send_now(socket, "x", 1);
+        EXPECT_STATUS(ask(socket, TRUE, &silent, 0, 0),
+                      STATUS_SUCCESS); /* waits until the byte is acknowledged */
+        peer_receive_all(peer, &byte, 1);
+        wt_again(&other);
+        wt_send(socket, &other, &buffer.buf, 0);
+        EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
+        wt_again(&other);
+        wt_disconnect(socket, &other, NULL, 0);
+        EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
+        wt_again(&other);
+        wt_disconnect(socket, &other, NULL, WSK_FLAG_ABORTIVE);
+        EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
+        EXPECT_STATUS(ask(socket, TRUE, &silent, 0, 0), STATUS_INVALID_DEVICE_STATE);
+        if (round == 1)
+            peer_send(peer, "y", 1); /* dropped */
+        expect_silence(peer);
+        EXPECT(!wt_is_done(&receive));
+        wt_close_now(socket);
+        EXPECT_STATUS(wt_wait(&receive), STATUS_CANCELLED);
+        if (round == 0) /* else the peer repeats itself, and Linux no longer knows who that is */
+            expect_silence(peer);
+        peer_close(peer);
+    }
+    wt_buffer_free(&buffer);
+    wt_op_free(&other);
+    wt_op_free(&receive);
+    wt_op_free(&op);
+}
+
+TEST(a_wait_for_silence_ends, "C-IOCTL-36 C-CLOSE-13 K-CANCEL-06 D-26")
+{
+    enum { CANCEL, CANCELLED_BEFORE, ABORT, CLOSE, WAYS };
+    struct wt_op wait, other;
+    struct wt_buffer buffer;
+    PWSK_SOCKET socket;
+    int peer, way;
+
+    wt_op_init(&op);
+    wt_op_init(&wait);
+    wt_op_init(&other);
+    wt_buffer_init(&buffer, 16);
+    for (way = may_be_silent() ? 0 : WAYS; way < WAYS; way++) {
+        socket = wt_connected(AF_INET, NULL, NULL, &peer);
+        peer_drop_incoming(peer);
+        wt_send_now(socket, "x", 1); /* never acknowledged */
+        wt_again(&wait);
+        wt_again(&other);
+        if (way == CANCELLED_BEFORE)
+            IoCancelIrp(wait.irp);
+        EXPECT_STATUS(wt_control(socket, &wait, WskIoctl, SIO_WSK_SET_TCP_SILENT_MODE, 0, 0, NULL, 0, NULL),
+                      STATUS_PENDING);
+        if (way == CANCEL)
+            EXPECT(IoCancelIrp(wait.irp));
+        if (way == ABORT) {
+            wt_disconnect(socket, &other, NULL, WSK_FLAG_ABORTIVE);
+            EXPECT_STATUS(wt_wait(&other), STATUS_SUCCESS);
+            EXPECT(!NT_SUCCESS(wt_wait(&wait)));
+        }
+        if (way == CANCEL || way == CANCELLED_BEFORE) {
+            EXPECT_STATUS(wt_wait(&wait), STATUS_CANCELLED);
+            wt_send(socket, &other, &buffer.buf, WSK_FLAG_NODELAY);
+            EXPECT_STATUS(wt_wait(&other), STATUS_SUCCESS); /* it goes on */
+        }
+        wt_close_now(socket);
+        if (way == CLOSE)
+            EXPECT_STATUS(wt_wait(&wait), STATUS_CANCELLED);
+        EXPECT_EQ(wait.information, 0);
+        peer_close(peer);
+    }
+    wt_buffer_free(&buffer);
+    wt_op_free(&other);
+    wt_op_free(&wait);
     wt_op_free(&op);
 }
 

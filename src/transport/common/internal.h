@@ -203,6 +203,7 @@ struct transport_socket {
     /* The rest is for what happens seldom. */
     bool bound;
     bool v6only;
+    bool silent;                          /* silence() has been called */
     int family;                           /* TRANSPORT_AF_* */
     uint32_t receive_buffer, send_buffer; /* as set; 0 = never set */
     uint32_t coalesced, send_segment;     /* of datagrams: as set */
@@ -351,6 +352,12 @@ void watch_begin(struct transport_socket *socket, int kind);
 /* Makes the kernel report when nothing is unsent (on) or lets it buffer freely again (off). */
 void watch_sent_events(struct transport_socket *socket, bool on);
 
+/* ---- silence.c ---------------------------------------------------------------------------------------- */
+
+int32_t common_silence(struct transport_socket *socket);
+/* The connection's end comes now: a silent one's says nothing.  socket->lock is held. */
+void silence_ends(struct transport_socket *socket);
+
 /* ---- address.c ---------------------------------------------------------------------------------------- */
 
 int32_t address_to_linux(const struct transport_address *address, struct sockaddr_storage *out,
@@ -425,9 +432,9 @@ void local_dispatch(struct transport *transport);
     .send_to = common_send_to, .receive_from = common_receive_from, .group = common_group,                   \
     .watch = common_watch, .cancel = common_cancel, .recycle = common_recycle,                               \
     .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
-    .close = common_close, .address = common_address, .set_option = common_set_option,                       \
-    .get_option = common_get_option, .query = common_query, .loop_of = common_loop_of,                       \
-    .addresses = common_addresses, .watch_addresses = common_watch_addresses, .resolve = common_resolve,     \
-    .resolve_cancel = common_resolve_cancel
+    .silence = common_silence, .close = common_close, .address = common_address,                             \
+    .set_option = common_set_option, .get_option = common_get_option, .query = common_query,                 \
+    .loop_of = common_loop_of, .addresses = common_addresses, .watch_addresses = common_watch_addresses,     \
+    .resolve = common_resolve, .resolve_cancel = common_resolve_cancel
 
 #endif

@@ -106,6 +106,7 @@ void common_close(struct transport_socket *socket)
     /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
     if (socket->interest)
         epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
+    silence_ends(socket);
     close(socket->fd);
     socket->fd = -1;
     lock_release(&socket->lock);
@@ -204,7 +205,7 @@ int32_t common_shutdown(struct transport_socket *socket)
     lock_take(&socket->lock);
     if (socket->fatal)
         status = socket->fatal;
-    else if (socket->phase != PHASE_CONNECTED)
+    else if (socket->phase != PHASE_CONNECTED || socket->silent)
         status = STATUS_INVALID_DEVICE_STATE;
     else if (socket->fin_sent || socket->fin_wanted)
         status = STATUS_SUCCESS;
@@ -227,6 +228,7 @@ int32_t common_abort(struct transport_socket *socket)
         address_refresh_local(socket); /* the kernel forgets it now */
     /* linux-facts 6: in every state that the peer knows of this sends RST, drops both queues and keeps the
      * descriptor.  In SYN_SENT there is nothing to reset yet: a late SYN-ACK is answered with RST. */
+    silence_ends(socket);
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     if (connect(socket->fd, &nobody, sizeof(nobody)) < 0) {
         status = transport_errno_status(errno);
@@ -270,7 +272,8 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
     socket->again = false;
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
      * FIN. */
-    if (op->kind == TRANSPORT_SEND && !socket->fatal && (socket->fin_sent || socket->fin_wanted))
+    if (op->kind == TRANSPORT_SEND && !socket->fatal &&
+        (socket->fin_sent || socket->fin_wanted || socket->silent))
         status = STATUS_INVALID_DEVICE_STATE;
     /* A receive or accept that is started while one is completed that took all there was. */
     else if ((1u << op->kind & drainable) && !no_inline && loop_is_mine(socket->loop) &&

@@ -183,7 +183,7 @@ void net_end_close(struct net_end *end)
     end->closed = true;
     leave_listener(end);
     if (!end->gone) {
-        if (!end->established)
+        if (!end->established || end->mute)
             net_end_abort(end);
         else if (unread) {
             net_put(end, SEGMENT_RST); /* whoever closes on unread data says that it was not taken */
@@ -243,6 +243,15 @@ void net_end_deafen(struct net_end *end)
 {
     end->deaf = true;
     net_watch_silence(net_other(end));
+}
+
+void net_end_silence(struct net_end *end)
+{
+    throw_away_unread(end);
+    end->mute = true;
+    end->keepalive = false;
+    net_stop_timers(end);
+    net_end_deafen(end);
 }
 
 void net_end_keepalive(struct net_end *end, bool on, uint64_t limit_ns)

@@ -260,6 +260,7 @@ struct net_end {
     bool closed;        /* the owner is gone, or there never was one */
     bool gone;          /* takes no part any more: finished, or dead for the reason */
     bool deaf;          /* takes nothing, acknowledges nothing */
+    bool mute;          /* sends nothing */
     bool fin_was_first; /* the peer's FIN came before our own: no TIME_WAIT here */
     bool nodelay;
     bool ack_owed, ack_now;
@@ -352,6 +353,7 @@ void net_end_shutdown(struct net_end *end);
 void net_end_abort(struct net_end *end);
 void net_end_close(struct net_end *end); /* the owner goes: FIN, or RST with unread data */
 void net_end_deafen(struct net_end *end);
+void net_end_silence(struct net_end *end); /* deaf and mute, its end is, too; nothing is unacknowledged */
 void net_end_set_receive_buffer(struct net_end *end, size_t bytes);
 void net_end_keepalive(struct net_end *end, bool on, uint64_t limit_ns);
 void net_cut_address(const struct net_where *where); /* connections of that address of host 0 */

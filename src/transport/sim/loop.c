@@ -254,6 +254,7 @@ const struct transport_ops transport_sim = {
     .provided_size = stack_provided_size,
     .shutdown = stack_shutdown,
     .abort = stack_abort,
+    .silence = stack_silence,
     .close = stack_close,
     .address = stack_address,
     .set_option = stack_set_option,

@@ -176,7 +176,7 @@ int32_t stack_shutdown(struct transport_socket *socket)
     int32_t status = stack_fatal(socket);
     if (status)
         return status;
-    if (socket->phase != PHASE_CONNECTED)
+    if (socket->phase != PHASE_CONNECTED || socket->end->mute)
         return STATUS_INVALID_DEVICE_STATE;
     if (socket->fin_sent || socket->fin_wanted)
         return STATUS_SUCCESS;
@@ -206,6 +206,21 @@ int32_t stack_abort(struct transport_socket *socket)
     }
     if (socket->held)
         stack_queue(socket, STACK_TRY);
+    net_leave();
+    return STATUS_SUCCESS;
+}
+
+int32_t stack_silence(struct transport_socket *socket)
+{
+    net_enter(socket);
+    int32_t status = stack_fatal(socket);
+    if (socket->phase != PHASE_CONNECTED || socket->end->mute)
+        return STATUS_INVALID_DEVICE_STATE;
+    if (status)
+        return status;
+    if (socket->ops[TRANSPORT_SEND] || net_end_unacked(socket->end) > 0)
+        return STATUS_DEVICE_BUSY;
+    net_end_silence(socket->end);
     net_leave();
     return STATUS_SUCCESS;
 }
@@ -313,7 +328,8 @@ int32_t stack_start(struct transport_socket *socket, struct transport_op *op, st
     socket->again = false;
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
      * FIN. */
-    if (op->kind == TRANSPORT_SEND && !stack_fatal(socket) && (socket->fin_sent || socket->fin_wanted))
+    if (op->kind == TRANSPORT_SEND && !stack_fatal(socket) &&
+        (socket->fin_sent || socket->fin_wanted || (socket->end && socket->end->mute)))
         status = STATUS_INVALID_DEVICE_STATE;
     /* A connect must leave at once; the others can as well be tried by the loop. */
     else if (!no_inline || op->kind == TRANSPORT_CONNECT)

@@ -97,6 +97,7 @@ int32_t stack_bind(struct transport_socket *socket, const struct transport_addre
 int stack_cancel(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_shutdown(struct transport_socket *socket);
 int32_t stack_abort(struct transport_socket *socket);
+int32_t stack_silence(struct transport_socket *socket);
 void stack_close(struct transport_socket *socket);
 int32_t stack_address(struct transport_socket *socket, int remote, struct transport_address *out);
 unsigned stack_loop_of(struct transport_socket *socket);

@@ -78,6 +78,8 @@ static uint64_t draw_due(struct net_end *end, unsigned what)
 
 void net_put(struct net_end *end, unsigned what)
 {
+    if (end->mute)
+        return;
     uint64_t due = draw_due(end, what);
     struct net_segment *last = end->last, *segment;
     if (last && last->due == due && what == (SEGMENT_DATA | SEGMENT_ACK) && last->what == what) {
