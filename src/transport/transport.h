@@ -31,7 +31,7 @@
  *  - A datagram socket knows open, bind, send_to, receive_from, group, cancel, close, address, options and
  *    READABLE.  bind() needs a port of its own: TCP's and UDP's are apart.  A send_to of an unbound one is
  *    refused (STATUS_INVALID_DEVICE_STATE).
- *  - A connect that failed may be tried again on the same socket; a connect that was taken back may not.
+ *  - A connect that failed or was taken back may be tried again on the same socket: the peer hears of it no more.
  *  - A loop belongs to one thread, the first that calls wait() for it.
  *  - resolve() answers STATUS_PENDING or why not, never STATUS_SUCCESS; complete() comes from dispatch() of the
  * request's loop, and its results are valid until it returns.  resolve_cancel() answers as cancel() does: 1 also

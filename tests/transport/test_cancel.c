@@ -148,8 +148,8 @@ TEST(cancel_races_with_abort, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
     peer_close(listener);
 }
 
-/* Connect, taken back at any moment of it, aborted and closed at once: nothing is left, nothing is touched
- * late. */
+/* Connect, taken back at any moment of it, tried again or not, aborted and closed at once: nothing is left, nothing is
+ * touched late. */
 TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
 {
     int port = 0, listener = peer_listen(PEER_INET, &port);
@@ -165,11 +165,18 @@ TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
             while (!atomic_load(&connect.over))
                 host_yield();
             EXPECT_STATUS(connect.status, STATUS_SUCCESS);
+        } else if (i % 2) {
+            io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
+            connect.op.address = net_loopback(PEER_INET, port);
+            if (io_start(socket, &connect) == STATUS_PENDING) {
+                while (!atomic_load(&connect.over))
+                    host_yield();
+                EXPECT_STATUS(connect.status, STATUS_SUCCESS);
+            }
         }
         net->abort(socket);
         net->close(socket);
-        int peer = peer_accept_within(listener, 0);
-        if (peer >= 0)
+        for (int peer; (peer = peer_accept_within(listener, 0)) >= 0;)
             peer_close(peer);
     }
     peer_close(listener);

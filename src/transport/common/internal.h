@@ -318,6 +318,7 @@ int32_t common_receive(struct transport_socket *socket, struct transport_op *op)
 /* Continue a held op; STATUS_PENDING while it would block. */
 int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_continue_connect(struct transport_socket *socket, struct transport_op *op);
+void stream_forget_connect(struct transport_socket *socket); /* it was taken back */
 int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_try_receive(struct transport_socket *socket, struct transport_op *op);
 /* The same in parts, for an engine that has the kernel do the middle one. */

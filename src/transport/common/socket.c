@@ -325,6 +325,8 @@ int common_cancel(struct transport_socket *socket, struct transport_op *op)
         taken = 1;
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
             socket_finish_sending(socket);
+        if (kind == TRANSPORT_CONNECT)
+            stream_forget_connect(socket);
         break;
     }
     lock_release(&socket->lock);

@@ -153,13 +153,21 @@ static int32_t not_connected(struct transport_socket *socket, int32_t status)
 {
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     struct sockaddr_storage claim;
-    socklen_t length;
+    socklen_t length = sizeof(int);
+    int error;
     connect(socket->fd, &nobody, sizeof(nobody));
+    getsockopt(socket->fd, SOL_SOCKET, SO_ERROR, &error, &length); /* a SYN that was taken back leaves one */
     if (socket->bound && address_to_linux(&socket->port_claim, &claim, &length) == STATUS_SUCCESS)
         bind(socket->fd, (struct sockaddr *)&claim, length); /* EINVAL: it has kept its port */
     socket->phase = PHASE_NEW;
     address_refresh_local(socket);
     return status;
+}
+
+void stream_forget_connect(struct transport_socket *socket)
+{
+    if (socket->fatal == 0 && (socket->phase == PHASE_CONNECTING || socket->phase == PHASE_CONNECTED))
+        not_connected(socket, STATUS_CANCELLED);
 }
 
 static int32_t try_connect(struct transport_socket *socket, struct transport_op *op)

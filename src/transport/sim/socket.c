@@ -357,6 +357,8 @@ int stack_cancel(struct transport_socket *socket, struct transport_op *op)
         take_out(socket, kind);
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
             finish_sending(socket);
+        if (kind == TRANSPORT_CONNECT)
+            stack_forget_connect(socket);
         net_leave();
         return 1;
     }

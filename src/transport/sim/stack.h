@@ -111,6 +111,7 @@ int32_t stack_receive(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_watch(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_try_accept(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_continue_connect(struct transport_socket *socket, struct transport_op *op);
+void stack_forget_connect(struct transport_socket *socket); /* it was taken back */
 int32_t stack_try_send(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_try_receive(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_try_watch(struct transport_socket *socket, struct transport_op *op);

@@ -114,6 +114,24 @@ static int32_t try_connect(struct transport_socket *socket, struct transport_op 
     return STATUS_PENDING;
 }
 
+/* This attempt is over and the socket may try another address. */
+static void not_connected(struct transport_socket *socket)
+{
+    struct net_end *end = socket->end;
+    socket->end = NULL;
+    socket->phase = PHASE_NEW;
+    socket->has_local = socket->claim.held;
+    socket->local = socket->claim.where;
+    net_end_abort(end);
+    net_end_close(end);
+}
+
+void stack_forget_connect(struct transport_socket *socket)
+{
+    if (socket->end && !stack_fatal(socket))
+        not_connected(socket);
+}
+
 int32_t stack_continue_connect(struct transport_socket *socket, struct transport_op *op)
 {
     struct net_end *end = socket->end;
@@ -129,13 +147,8 @@ int32_t stack_continue_connect(struct transport_socket *socket, struct transport
     }
     if (!end->gone)
         return STATUS_PENDING;
-    /* This attempt is over and the socket may try another address. */
     int32_t status = end->reason;
-    socket->end = NULL;
-    socket->phase = PHASE_NEW;
-    socket->has_local = socket->claim.held;
-    socket->local = socket->claim.where;
-    net_end_close(end);
+    not_connected(socket);
     return status;
 }
 
