@@ -67,3 +67,21 @@ NTSTATUS WSKAPI wsk_get_remote_address(PWSK_SOCKET Socket, PSOCKADDR RemoteAddre
 {
     return get_address(Socket, RemoteAddress, Irp, 1);
 }
+
+struct transport_local *wsk_local_addresses(int family, SIZE_T *count)
+{
+    SIZE_T room = 0;
+
+    for (;;) { /* until nothing has come between the look at the number and the look at the list */
+        struct transport_local *found =
+            ex_allocate_pool(POOL_FLAG_NON_PAGED, (room + 1) * sizeof *found, WSK_TAG_ADDRESSES);
+
+        if (found == NULL)
+            return NULL;
+        *count = WSK_TRANSPORT_OPS->addresses(wsk_settings.transport, family, found, room + 1);
+        if (*count <= room + 1)
+            return found;
+        ex_free_pool(found);
+        room = *count;
+    }
+}

@@ -17,3 +17,13 @@ NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional)
         return STATUS_INVALID_PARAMETER; /* W-09, R-BUF-07 */
     return STATUS_SUCCESS;
 }
+
+void wsk_buffer_take(PIRP Irp, const WSK_BUF *buffer, ULONG flags)
+{
+    union wsk_arguments *arguments = wsk_arguments_of(Irp);
+
+    arguments->buffer.mdl = buffer != NULL ? buffer->Mdl : NULL;
+    arguments->buffer.offset = buffer != NULL ? buffer->Offset : 0;
+    arguments->buffer.length = buffer != NULL ? buffer->Length : 0;
+    arguments->buffer.flags = flags;
+}

@@ -125,10 +125,11 @@ static ULONG_PTR connect_information(struct wsk_socket *socket, PIRP Irp, NTSTAT
                : 0;
 }
 
-/* lock held: takes the pending connect out; NULL when somebody else has ended it. */
+/* lock held: takes the pending connect out; whoever ends it otherwise has taken the operation back before. */
 static PIRP connect_take(struct wsk_socket *socket)
 {
-    return IsListEmpty(&socket->connect.irps) ? NULL : wsk_irp_of_link(RemoveHeadList(&socket->connect.irps));
+    KE_ASSERT(!IsListEmpty(&socket->connect.irps));
+    return wsk_irp_of_link(RemoveHeadList(&socket->connect.irps));
 }
 
 static void connect_complete(struct transport_op *op, int32_t status, size_t bytes)
@@ -228,7 +229,6 @@ NTSTATUS WSKAPI wsk_connect(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, ULONG F
 NTSTATUS WSKAPI wsk_connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK_BUF Buffer, ULONG Flags,
                                PIRP Irp)
 {
-    union wsk_arguments *arguments;
     struct wsk_socket *socket;
     NTSTATUS status;
 
@@ -240,11 +240,7 @@ NTSTATUS WSKAPI wsk_connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK
     status = wsk_buffer_check(Buffer, TRUE);
     if (status != STATUS_SUCCESS)
         return wsk_op_fail(Irp, status);
-    arguments = wsk_arguments_of(Irp);
-    arguments->buffer.mdl = Buffer != NULL ? Buffer->Mdl : NULL;
-    arguments->buffer.offset = Buffer != NULL ? Buffer->Offset : 0;
-    arguments->buffer.length = Buffer != NULL ? Buffer->Length : 0;
-    arguments->buffer.flags = 0;
+    wsk_buffer_take(Irp, Buffer, 0);
     return connect_entered(socket, RemoteAddress, Flags, Irp);
 }
 
@@ -260,7 +256,6 @@ void wsk_connect_cancel(struct wsk_socket *socket, PIRP Irp)
         return; /* connect_complete comes, or waits for our lock: it ends the IRP */
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     connect_outcome(socket, STATUS_CANCELLED);
-    WSK_TRANSPORT_OPS->abort(socket->transport); /* linux-facts 5: leave no SYN behind */
     wsk_op_done(socket, Irp, STATUS_CANCELLED, 0);
     wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
 }

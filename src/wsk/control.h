@@ -7,6 +7,11 @@
 
 #include "wsk/wskp.h"
 
+/* Whose options and ioctls they are. */
+#define ON(category) (1u << (category))
+#define CONNECTIONS  (ON(WSK_CONNECTION) | ON(WSK_STREAM))
+#define OF_STREAMS   (ON(WSK_LISTEN) | CONNECTIONS)
+
 struct control {
     WSK_CONTROL_SOCKET_TYPE type;
     ULONG code;

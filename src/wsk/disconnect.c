@@ -126,7 +126,6 @@ static NTSTATUS disconnect_graceful(struct wsk_socket *socket, PIRP Irp, KIRQL i
  * DISPATCH_LEVEL. */
 NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
-    union wsk_arguments *arguments;
     struct wsk_socket *socket;
     NTSTATUS status;
     KIRQL irql;
@@ -139,11 +138,7 @@ NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags,
     status = wsk_buffer_check(Buffer, TRUE);
     if (status != STATUS_SUCCESS)
         return wsk_op_fail(Irp, status);
-    arguments = wsk_arguments_of(Irp);
-    arguments->buffer.mdl = Buffer != NULL ? Buffer->Mdl : NULL;
-    arguments->buffer.offset = Buffer != NULL ? Buffer->Offset : 0;
-    arguments->buffer.length = Buffer != NULL ? Buffer->Length : 0;
-    arguments->buffer.flags = Flags;
+    wsk_buffer_take(Irp, Buffer, Flags);
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;

@@ -120,6 +120,15 @@ static void disconnect_indicate(struct wsk_socket *socket, PKIRQL irql)
     *irql = wsk_lock(socket);
 }
 
+/* lock held, after a callback has ended: the disables that waited for it. */
+static void disables_end(struct wsk_socket *socket)
+{
+    /* Callbacks are serial: the one that has just returned is the one that every pended disable waited for.
+     */
+    while (!IsListEmpty(&socket->disables))
+        wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->disables)), STATUS_SUCCESS, 0);
+}
+
 void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql)
 {
     if (!wsk_gate_begin_callback(socket, kind))
@@ -153,7 +162,7 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
     }
     /* What the callback decided, its end and the end of what waited for it are one step under the lock: a
      * disable that comes later finds nothing running.  Whoever still waits here holds the gate by its IRP. */
-    wsk_event_disables_end(socket);
+    disables_end(socket);
     wsk_gate_end_callback(socket, kind, irql);
 }
 
@@ -189,14 +198,6 @@ void wsk_event_enable(struct wsk_socket *socket, ULONG kinds)
     wsk_datagram_pump(socket);
     if (wsk_event_due(socket))
         wsk_lane_kick(socket, WSK_LANE_RECEIVE);
-}
-
-void wsk_event_disables_end(struct wsk_socket *socket)
-{
-    /* Callbacks are serial: the one that has just returned is the one that every pended disable waited for.
-     */
-    while (!IsListEmpty(&socket->disables))
-        wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->disables)), STATUS_SUCCESS, 0);
 }
 
 /* What the mask may hold on this category (C-EVT-13). */
@@ -291,7 +292,7 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
     if (status == STATUS_PENDING && Irp != NULL) { /* C-EVT-09 */
         wsk_op_of(Irp)->kind = WSK_OP_EVENT_DISABLE;
         wsk_op_pend(socket, Irp, &socket->disables);
-        /* The callback cannot have returned in between: it ends under our lock (wsk_event_disables_end). */
+        /* The callback cannot have returned in between: it ends under our lock (disables_end). */
         wsk_unlock(socket, irql);
         return STATUS_PENDING;
     }

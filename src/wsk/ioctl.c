@@ -5,10 +5,7 @@
 
 #include <mstcpip.h>
 
-#define ON(category) (1u << (category))
-#define ALL          (ON(WSK_BASIC) | ON(WSK_LISTEN) | ON(WSK_CONNECTION) | ON(WSK_DATAGRAM) | ON(WSK_STREAM))
-#define CONNECTIONS  (ON(WSK_CONNECTION) | ON(WSK_STREAM))
-#define OF_STREAMS   (ON(WSK_LISTEN) | CONNECTIONS)
+#define ALL (ON(WSK_BASIC) | ON(WSK_LISTEN) | ON(WSK_CONNECTION) | ON(WSK_DATAGRAM) | ON(WSK_STREAM))
 
 enum irp_rule { IRP_OPTIONAL, IRP_REQUIRED, IRP_FORBIDDEN };
 
@@ -125,19 +122,11 @@ static void list_write(const struct wsk_socket *socket, const struct transport_l
 /* SIO_ADDRESS_LIST_QUERY (C-IOCTL-05..07). */
 static NTSTATUS address_list(struct wsk_socket *socket, const struct control *control, SIZE_T *size)
 {
-    struct transport_local *found;
-    SIZE_T count, room = 0;
+    SIZE_T count;
+    struct transport_local *found = wsk_local_addresses(socket->family, &count);
 
-    for (;;) { /* until nothing has come between the look at the number and the look at the list */
-        found = ex_allocate_pool(POOL_FLAG_NON_PAGED, (room + 1) * sizeof *found, WSK_TAG_ADDRESSES);
-        if (found == NULL)
-            return STATUS_INSUFFICIENT_RESOURCES;
-        count = WSK_TRANSPORT_OPS->addresses(wsk_settings.transport, socket->family, found, room + 1);
-        if (count <= room + 1)
-            break;
-        ex_free_pool(found);
-        room = count;
-    }
+    if (found == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
     *size = list_bytes(socket, count);
     if (control->output_size >= *size)
         list_write(socket, found, count, control->output);

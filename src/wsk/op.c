@@ -44,7 +44,7 @@ const char *wsk_op_name(enum wsk_op_kind kind)
     return kind < WSK_OP_MAX && wsk_op_names[kind] ? wsk_op_names[kind] : "?";
 }
 
-enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind)
+static enum wsk_lane_id lane_of(enum wsk_op_kind kind)
 {
     return kind == WSK_OP_RECEIVE || kind == WSK_OP_ACCEPT || kind == WSK_OP_RECEIVE_FROM ? WSK_LANE_RECEIVE
                                                                                           : WSK_LANE_SEND;
@@ -157,7 +157,7 @@ static VOID NTAPI wsk_op_cancel(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     io_release_cancel_spin_lock(Irp->CancelIrql);
     irql = wsk_lock(socket);
     if (op->stage == WSK_STAGE_DONE) { /* it ended in the meantime: it keeps the result it has (C-CLOSE-13) */
-        enum wsk_lane_id lane = wsk_op_lane((enum wsk_op_kind)op->kind);
+        enum wsk_lane_id lane = lane_of((enum wsk_op_kind)op->kind);
 
         KE_ASSERT(op->flags & WSK_OP_AWAITED);
         op->flags &= (UCHAR)~WSK_OP_AWAITED;
@@ -191,7 +191,7 @@ static void op_post(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_
                     PDRIVER_CANCEL taken)
 {
     struct wsk_op *op = wsk_op_of(Irp);
-    enum wsk_lane_id lane = wsk_op_lane((enum wsk_op_kind)op->kind);
+    enum wsk_lane_id lane = lane_of((enum wsk_op_kind)op->kind);
 
     op->status = status;
     op->information = information;
@@ -243,7 +243,7 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
                        BOOLEAN natural, KIRQL irql)
 {
     struct wsk_op *op = wsk_op_of(Irp);
-    struct wsk_lane *lane = &socket->lanes[wsk_op_lane((enum wsk_op_kind)op->kind)];
+    struct wsk_lane *lane = &socket->lanes[lane_of((enum wsk_op_kind)op->kind)];
     struct ke_thread *thread = ke_current_thread();
     BOOLEAN outermost;
 

@@ -8,9 +8,6 @@
  */
 #include "wsk/control.h"
 
-#define ON(category)  (1u << (category))
-#define CONNECTIONS   (ON(WSK_CONNECTION) | ON(WSK_STREAM))
-#define OF_STREAMS    (ON(WSK_LISTEN) | CONNECTIONS)
 #define ALL_BUT_BASIC (OF_STREAMS | ON(WSK_DATAGRAM))
 
 enum option_flags {
@@ -259,26 +256,28 @@ static BOOLEAN can_inspect(const struct wsk_socket *socket)
 
 /* ---- interfaces and groups ---------------------------------------------------------------------------- */
 
-#define LOCAL_MOST 64 /* addresses of this host that are looked at at a time */
-
 /* What the IPv4 options call an interface: one of its addresses, or 0.x.x.x with its index (0 = any). */
 static NTSTATUS interface_of(ULONG address, ULONG *index)
 {
-    struct transport_local found[LOCAL_MOST];
-    size_t count, i;
+    struct transport_local *found;
+    NTSTATUS status = STATUS_INVALID_ADDRESS_COMPONENT;
+    SIZE_T count, i;
 
     if ((address & 0xff) == 0) {
         *index = RtlUlongByteSwap(address);
         return STATUS_SUCCESS;
     }
-    count = WSK_TRANSPORT_OPS->addresses(wsk_settings.transport, AF_INET, found, LOCAL_MOST);
-    for (i = 0; i < count && i < LOCAL_MOST; i++) {
+    found = wsk_local_addresses(AF_INET, &count);
+    if (found == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (i = 0; i < count && status != STATUS_SUCCESS; i++) {
         if (RtlEqualMemory(found[i].address.bytes + 4, &address, sizeof address)) {
             *index = found[i].interface;
-            return STATUS_SUCCESS;
+            status = STATUS_SUCCESS;
         }
     }
-    return STATUS_INVALID_ADDRESS_COMPONENT;
+    ex_free_pool(found);
+    return status;
 }
 
 static void address_v4(const IN_ADDR *from, struct transport_address *out)

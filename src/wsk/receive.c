@@ -475,18 +475,13 @@ static NTSTATUS receive_check(const WSK_BUF *buffer, ULONG flags)
 /* The call was let in. */
 static NTSTATUS receive_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
-    union wsk_arguments *arguments;
     NTSTATUS status;
     KIRQL irql;
 
     status = receive_check(Buffer, Flags);
     if (status != STATUS_SUCCESS)
         return wsk_op_fail(Irp, status);
-    arguments = wsk_arguments_of(Irp); /* D-11: the WSK_BUF itself is copied */
-    arguments->buffer.mdl = Buffer->Mdl;
-    arguments->buffer.offset = Buffer->Offset;
-    arguments->buffer.length = Buffer->Length;
-    arguments->buffer.flags = Flags;
+    wsk_buffer_take(Irp, Buffer, Flags);
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;

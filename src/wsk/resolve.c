@@ -429,7 +429,7 @@ static NTSTATUS start(struct wsk_resolve *request, PIRP Irp, NTSTATUS status)
 
     irql = ke_acquire_spin_lock(&request->lock);
     io_set_cancel_routine(Irp, resolve_cancel);
-    if (__atomic_load_n(&Irp->Cancel, __ATOMIC_ACQUIRE)) {
+    if (wsk_is_cancelled(Irp)) {
         mine = settle(request, STATUS_CANCELLED); /* cancelled before we got it (K-CANCEL-08) */
     } else {
         if (status == STATUS_PENDING) {

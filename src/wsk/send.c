@@ -327,7 +327,6 @@ static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *statu
 /* The call was let in. */
 static NTSTATUS send_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
-    union wsk_arguments *arguments;
     NTSTATUS status;
     KIRQL irql;
 
@@ -336,11 +335,7 @@ static NTSTATUS send_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG F
     status = wsk_buffer_check(Buffer, FALSE);
     if (status != STATUS_SUCCESS)
         return wsk_op_fail(Irp, status);
-    arguments = wsk_arguments_of(Irp);
-    arguments->buffer.mdl = Buffer->Mdl;
-    arguments->buffer.offset = Buffer->Offset;
-    arguments->buffer.length = Buffer->Length;
-    arguments->buffer.flags = Flags;
+    wsk_buffer_take(Irp, Buffer, Flags);
     status = wsk_op_lock(socket, Irp, &irql);
     if (status != STATUS_SUCCESS)
         return status;
@@ -355,8 +350,7 @@ static NTSTATUS send_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG F
         return wsk_op_fail(Irp, status);
     }
     if (send_at_once(socket, Irp, &status))
-        return wsk_op_finish(socket, Irp, status, status == STATUS_SUCCESS ? arguments->buffer.length : 0,
-                             FALSE, irql);
+        return wsk_op_finish(socket, Irp, status, status == STATUS_SUCCESS ? Buffer->Length : 0, FALSE, irql);
     wsk_op_pend(socket, Irp,
                 wsk_op_of(Irp)->stage == WSK_STAGE_SENT_WAIT ? &socket->send.wait : &socket->send.irps);
     wsk_send_pump(socket);

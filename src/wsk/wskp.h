@@ -529,7 +529,6 @@ void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp);
 /* Lock held, lane owned, socket referenced: completes an IRP in stage DONE without the lock, takes the lock
  * again and leaves the gate. */
 void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql);
-enum wsk_lane_id wsk_op_lane(enum wsk_op_kind kind);
 const char *wsk_op_name(enum wsk_op_kind kind);
 
 /* deliver.c: where completions and callbacks run */
@@ -581,8 +580,6 @@ void wsk_event_enable(struct wsk_socket *socket, ULONG kinds);
 ULONG wsk_event_disable(struct wsk_socket *socket, ULONG kinds);
 /* Which of the kinds the client's table has a function for. */
 ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds);
-/* lock held, after a callback has ended: the disables that waited for it. */
-void wsk_event_disables_end(struct wsk_socket *socket);
 
 /* receive.c */
 NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
@@ -742,6 +739,8 @@ void wsk_backlog_look(struct wsk_socket *socket);                  /* sends have
 void wsk_backlog_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
 
 /* address.c */
+/* This host's addresses of the family, all of them, from the pool and the caller's; NULL: no memory. */
+struct transport_local *wsk_local_addresses(int family, SIZE_T *count);
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
                        struct transport_address *out);
 /* Writes exactly the family's SOCKADDR (D-20); returns its size. */
@@ -759,6 +758,8 @@ NTSTATUS WSKAPI wsk_get_name_info(PWSK_CLIENT Client, PSOCKADDR SockAddr, ULONG 
 
 /* buffer.c: WSK_BUF of the caller */
 NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional);
+/* Into the IRP's arguments (D-11); NULL is a buffer without bytes. */
+void wsk_buffer_take(PIRP Irp, const WSK_BUF *buffer, ULONG flags);
 
 /* npi.c */
 extern const WSK_PROVIDER_BASIC_DISPATCH wsk_basic_dispatch;

@@ -1,7 +1,7 @@
 /*
- * test_race_connect_ex.c - close and IoCancelIrp against WskConnectEx, on connection and on stream sockets
- * (close_race.h).  It has two operations in the transport, one after the other: a race is run against the connect, the
- * step from the one to the other, and the send.
+ * test_race_connect_ex.c - close and IoCancelIrp against WskConnectEx, on connection and on stream sockets, and against
+ * WskListen and WskAccept of stream sockets (close_race.h).  WskConnectEx has two operations in the transport, one after
+ * the other: a race is run against the connect, the step from the one to the other, and the send.
  */
 #include "close_race.h"
 
@@ -254,17 +254,27 @@ struct door {
     int port, peer;
 };
 
-static void before_door(void *context)
+/* Bound; WskListen has not been called. */
+static void before_listen(void *context)
 {
     struct door *door = context;
     SOCKADDR_STORAGE address;
 
+    door->peer = -1;
     door->socket = wt_open(AF_INET, WSK_FLAG_STREAM_SOCKET, NULL, NULL);
     wt_op_init(&door->accept);
     wt_op_init(&door->close);
     wt_bind(door->socket, &door->accept, wt_loopback(&address, AF_INET, 0));
     EXPECT_STATUS(wt_wait(&door->accept), STATUS_SUCCESS);
     wt_again(&door->accept);
+}
+
+static void before_door(void *context)
+{
+    struct door *door = context;
+    SOCKADDR_STORAGE address;
+
+    before_listen(door);
     wt_local_address(door->socket, &door->accept, (PSOCKADDR)&address);
     EXPECT_STATUS(wt_wait(&door->accept), STATUS_SUCCESS);
     door->port = wt_port(&address);
@@ -316,20 +326,6 @@ TEST(race_close_of_a_stream_listener_with_a_pended_accept, "C-CLOSE-43 C-CLOSE-4
 }
 
 /* WskListen has returned, its IRP may not be completed yet. */
-static void before_listen(void *context)
-{
-    struct door *door = context;
-    SOCKADDR_STORAGE address;
-
-    door->peer = -1;
-    door->socket = wt_open(AF_INET, WSK_FLAG_STREAM_SOCKET, NULL, NULL);
-    wt_op_init(&door->accept);
-    wt_op_init(&door->close);
-    wt_bind(door->socket, &door->accept, wt_loopback(&address, AF_INET, 0));
-    EXPECT_STATUS(wt_wait(&door->accept), STATUS_SUCCESS);
-    wt_again(&door->accept);
-}
-
 static void step_listen_and_close(void *context)
 {
     struct door *door = context;
