@@ -429,10 +429,11 @@ TEST(an_accept_after_the_close_is_refused, "C-CLOSE-35 C-CLOSE-36 R-ACC-09")
 }
 
 /* From the moment of the call on, not from its completion: here a callback holds the close up. */
-TEST(every_function_is_refused_while_the_close_pends, "C-CLOSE-35 C-CLOSE-36 R-CLOSE-07")
+TEST(every_function_is_refused_while_the_close_pends, "C-CLOSE-35 C-CLOSE-36 R-CLOSE-07 H-09")
 {
     struct ct_gate gate = {0, 0};
-    struct wt_op close;
+    struct wt_op close, receive;
+    struct wt_buffer buffer;
     int peer;
     PWSK_SOCKET socket = wt_connected(AF_INET, &gate, &ct_stander, &peer);
 
@@ -440,11 +441,17 @@ TEST(every_function_is_refused_while_the_close_pends, "C-CLOSE-35 C-CLOSE-36 R-C
     peer_send(peer, "x", 1);
     ct_await(&gate);
     wt_op_init(&close);
+    wt_op_init(&receive);
+    wt_buffer_init(&buffer, 1);
+    EXPECT_STATUS(wt_receive(socket, &receive, &buffer.buf, 0), STATUS_PENDING);
     EXPECT_STATUS(wt_close(socket, &close), STATUS_PENDING);
     refused_everywhere(socket, STATUS_FILE_FORCED_CLOSED);
     EXPECT(!wt_is_done(&close));
     ct_let_go(&gate);
     EXPECT_STATUS(wt_wait(&close), STATUS_SUCCESS);
+    EXPECT_STATUS(wt_wait(&receive), STATUS_CANCELLED);
+    wt_buffer_free(&buffer);
+    wt_op_free(&receive);
     wt_op_free(&close);
     peer_close(peer);
 }
