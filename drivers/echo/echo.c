@@ -25,18 +25,20 @@
 
 #define ECHO_TAG          'ohcE'
 #define ECHO_UNSENT_LIMIT (256 * 1024) /* event callbacks: more than this is not taken from the client */
+#define ECHO_COPY_LIMIT   4096         /* event callbacks: more than this is kept until it is sent */
 
 typedef enum _ECHO_STYLE { EchoByEvent, EchoByReceive, EchoStyles } ECHO_STYLE;
 
 typedef struct _ECHO_CONNECTION ECHO_CONNECTION, *PECHO_CONNECTION;
 
-/* One send of the event style: the request and a copy of the data. */
+/* One send of the event style: the request, and a copy of the data or what WSK has indicated. */
 typedef struct _ECHO_SEND {
     PECHO_CONNECTION Connection;
     PIRP Irp;
     PMDL Mdl;
     ULONG Length;
     PUCHAR Data;
+    PWSK_DATA_INDICATION Kept; /* NULL: Data is sent */
 } ECHO_SEND, *PECHO_SEND;
 
 struct _ECHO_CONNECTION {
@@ -213,12 +215,14 @@ static NTSTATUS EchoDisconnectComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PV
 /* A connection with one reference and everything that it may ever need, or NULL. */
 static PECHO_CONNECTION EchoCreate(_In_ PWSK_SOCKET Socket, _In_ ECHO_STYLE Style)
 {
-    PECHO_CONNECTION Connection =
-        (PECHO_CONNECTION)ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*Connection), ECHO_TAG);
+    PECHO_CONNECTION Connection = (PECHO_CONNECTION)ExAllocatePool2(
+        POOL_FLAG_NON_PAGED | POOL_FLAG_UNINITIALIZED, sizeof(*Connection), ECHO_TAG);
 
     if (Connection == NULL) {
         return NULL;
     }
+    RtlZeroMemory(Connection,
+                  FIELD_OFFSET(ECHO_CONNECTION, OwnBuffer)); /* the buffer is filled before it is read */
     Connection->Socket = Socket;
     Connection->References = 1;
     Connection->DisconnectIrp = IoAllocateIrp(1, FALSE);
@@ -289,7 +293,7 @@ static VOID EchoSendFree(_In_ PECHO_SEND Send)
     ExFreePoolWithTag(Send, ECHO_TAG);
 }
 
-/* A send for Length bytes: the connection's own one, or another if that is busy or too small; or NULL. */
+/* A send with room for Length bytes: the connection's own one, or another if that is busy or too small; or NULL. */
 static PECHO_SEND EchoSendAllocate(_In_ PECHO_CONNECTION Connection, _In_ ULONG Length)
 {
     PECHO_SEND Send;
@@ -306,20 +310,24 @@ static PECHO_SEND EchoSendAllocate(_In_ PECHO_CONNECTION Connection, _In_ ULONG 
     Send->Connection = Connection;
     Send->Data = (PUCHAR)(Send + 1);
     Send->Irp = IoAllocateIrp(1, FALSE);
-    Send->Mdl = IoAllocateMdl(Send->Data, Length, FALSE, FALSE, NULL);
-    if (Send->Irp == NULL || Send->Mdl == NULL) {
+    Send->Mdl = Length != 0 ? IoAllocateMdl(Send->Data, Length, FALSE, FALSE, NULL) : NULL;
+    if (Send->Irp == NULL || (Length != 0 && Send->Mdl == NULL)) {
         EchoSendFree(Send);
         return NULL;
     }
-    MmBuildMdlForNonPagedPool(Send->Mdl);
+    if (Send->Mdl != NULL) {
+        MmBuildMdlForNonPagedPool(Send->Mdl);
+    }
     return Send;
 }
 
-/* A send with a copy of the indicated data, or NULL. */
+/* A send with a copy of the indicated data or with that itself, or NULL. */
 static PECHO_SEND EchoSendCreate(_In_ PECHO_CONNECTION Connection, _In_ PWSK_DATA_INDICATION List,
                                  _In_ ULONG Length)
 {
-    PECHO_SEND Send = EchoSendAllocate(Connection, Length);
+    /* One WSK_BUF is all that a WskSend takes. */
+    BOOLEAN Keep = Length > ECHO_COPY_LIMIT && List->Next == NULL;
+    PECHO_SEND Send = EchoSendAllocate(Connection, Keep ? 0 : Length);
     PUCHAR To;
 
     if (Send == NULL) {
@@ -327,6 +335,11 @@ static PECHO_SEND EchoSendCreate(_In_ PECHO_CONNECTION Connection, _In_ PWSK_DAT
     }
     To = Send->Data;
     Send->Length = Length;
+    Send->Kept = NULL;
+    if (Keep) {
+        Send->Kept = List;
+        return Send;
+    }
     for (; List != NULL; List = List->Next) {
         PMDL Mdl = List->Buffer.Mdl;
         ULONG Offset = List->Buffer.Offset; /* applies to the first MDL of the chain only */
@@ -354,6 +367,7 @@ static NTSTATUS EchoReceiveEvent(PVOID SocketContext, ULONG Flags, PWSK_DATA_IND
     PECHO_CONNECTION Connection = (PECHO_CONNECTION)SocketContext;
     PECHO_SEND Send;
     WSK_BUF WskBuf;
+    NTSTATUS Status = STATUS_SUCCESS;
 
     UNREFERENCED_PARAMETER(Flags);
     UNREFERENCED_PARAMETER(BytesAccepted); /* all or nothing */
@@ -384,11 +398,16 @@ static NTSTATUS EchoReceiveEvent(PVOID SocketContext, ULONG Flags, PWSK_DATA_IND
     /* The send takes over the reference. */
     InterlockedExchangeAdd(&Connection->Unsent, (LONG)Send->Length);
     IoSetCompletionRoutine(Send->Irp, EchoSendComplete, Send, TRUE, TRUE, TRUE);
-    WskBuf.Mdl = Send->Mdl;
-    WskBuf.Offset = 0;
-    WskBuf.Length = Send->Length;
+    if (Send->Kept != NULL) {
+        WskBuf = Send->Kept->Buffer;
+        Status = STATUS_PENDING; /* also when the send completes, and releases, before we return */
+    } else {
+        WskBuf.Mdl = Send->Mdl;
+        WskBuf.Offset = 0;
+        WskBuf.Length = Send->Length;
+    }
     EchoDispatch(Connection)->WskSend(Connection->Socket, &WskBuf, WSK_FLAG_NODELAY, Send->Irp);
-    return STATUS_SUCCESS;
+    return Status;
 }
 
 static NTSTATUS EchoSendComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
@@ -398,6 +417,9 @@ static NTSTATUS EchoSendComplete(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Co
     LONG Unsent = InterlockedExchangeAdd(&Connection->Unsent, -(LONG)Send->Length) - (LONG)Send->Length;
 
     UNREFERENCED_PARAMETER(DeviceObject);
+    if (Send->Kept != NULL) {
+        EchoDispatch(Connection)->WskRelease(Connection->Socket, Send->Kept);
+    }
     if (!NT_SUCCESS(Irp->IoStatus.Status)) {
         EchoEnd(Connection, TRUE);
     } else if (Unsent <= ECHO_UNSENT_LIMIT / 2 && InterlockedExchange(&Connection->Stalled, FALSE)) {
