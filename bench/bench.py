@@ -88,15 +88,16 @@ def cubic(pid):
 
 
 def probe(pid, port):
-    """One echo; then what the server's end of that connection says of itself."""
+    """Two echoes (the first send of a connection cannot be delayed); then what the server's end says of itself."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
-        connection.sendall(b"x" * MESSAGE)
-        got = 0
-        while got < MESSAGE:
-            part = connection.recv(MESSAGE)
-            if not part:
-                raise SystemExit(f"bench: no echo on port {port}")
-            got += len(part)
+        for _ in range(2):
+            connection.sendall(b"x" * MESSAGE)
+            got = 0
+            while got < MESSAGE:
+                part = connection.recv(MESSAGE)
+                if not part:
+                    raise SystemExit(f"bench: no echo on port {port}")
+                got += len(part)
         with sockets_of(pid) as copies:
             for copy in copies:
                 try:

@@ -41,6 +41,7 @@
 #ifndef UWSK_TRANSPORT_COMMON_INTERNAL_H
 #define UWSK_TRANSPORT_COMMON_INTERNAL_H
 
+#include "host/sanitizer.h"
 #include "transport/common/lock.h"
 #include "transport/shared.h"
 
@@ -67,6 +68,7 @@ enum {
     PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop */
     PROVIDED_LARGE_CACHE = 16,
     GRAVEYARD_LIMIT = 256,
+    SPARE_SOCKETS = 64, /* freed ones that a loop keeps */
     CACHE_LINE = 64,
     TIMER_LEVELS = 11, /* 100 us << level: 0.1 ms to 102 ms */
     PORT_BUCKETS = 256
@@ -117,6 +119,8 @@ struct loop {
     struct buffers buffers[2]; /* small, large */
 
     /* The loop's thread only. */
+    struct transport_socket *spare; /* freed ones, by grave_next */
+    unsigned spare_count;
     struct transport_socket *drained; /* an op of it is being completed that took all that was there */
     struct datagrams *datagrams;      /* memory for a batch of them, NULL before the first */
     bool addresses;                   /* the netlink socket has something */
@@ -196,6 +200,7 @@ struct transport_socket {
     bool again;          /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
+    bool sent;           /* bytes have been handed to the kernel */
     bool lowat_set;      /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
 
     struct transport_op *ops[OP_KINDS];
@@ -259,6 +264,8 @@ void loop_bury(struct transport_socket *socket);
 /* Wraps a descriptor; NULL when there is no memory (the descriptor stays the caller's). */
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family);
 void socket_free(struct transport_socket *socket);
+/* Memory of a socket that is gone, for the next one of the loop; loop's thread.  NULL: there is none. */
+struct transport_socket *loop_take_spare(struct loop *loop);
 /* A step of dispatch(): continues what is held, then calls complete() without a lock. */
 void socket_step(struct transport_socket *socket, uint32_t events);
 /* The socket has its turn after so many steps, AHEAD_STEPS at most: a hint.  The loop's thread, no lock held. */

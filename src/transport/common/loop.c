@@ -81,9 +81,26 @@ static void empty_graveyard(struct loop *loop)
     lock_release(&loop->lock);
     while (dead) {
         struct transport_socket *next = dead->grave_next;
-        socket_free(dead);
+        /* AddressSanitizer wants to see them freed. */
+        if (!HOST_ASAN && loop->spare_count < SPARE_SOCKETS) {
+            dead->grave_next = loop->spare;
+            loop->spare = dead;
+            loop->spare_count++;
+        } else {
+            socket_free(dead);
+        }
         dead = next;
     }
+}
+
+struct transport_socket *loop_take_spare(struct loop *loop)
+{
+    struct transport_socket *spare = loop->spare;
+    if (spare) {
+        loop->spare = spare->grave_next;
+        loop->spare_count--;
+    }
+    return spare;
 }
 
 void loop_detach(struct transport *transport)
@@ -96,6 +113,8 @@ void loop_detach(struct transport *transport)
     for (unsigned i = 0; i < transport->loop_count; i++) {
         struct loop *loop = &transport->loops[i];
         empty_graveyard(loop);
+        for (struct transport_socket *spare; (spare = loop_take_spare(loop));)
+            socket_free(spare);
         assert(link_empty(&loop->run) && loop->timer_count == 0);
         transport->engine->loop_close(loop);
         buffer_drain(loop);

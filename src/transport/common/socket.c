@@ -2,6 +2,7 @@
  * socket.c - a socket's life and the life of an operation on it: start, hold, continue, cancel.
  */
 #include "transport/common/internal.h"
+#include "transport/common/system.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
@@ -44,12 +45,15 @@ static void mark_over(struct transport_socket *socket, struct transport_op *op, 
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
 {
     size_t size = (transport->engine->socket_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-    struct transport_socket *socket = aligned_alloc(CACHE_LINE, size);
+    struct loop *of = &transport->loops[loop % transport->loop_count];
+    struct transport_socket *socket = loop_is_mine(of) ? loop_take_spare(of) : NULL;
+    if (!socket)
+        socket = aligned_alloc(CACHE_LINE, size);
     if (!socket)
         return NULL;
     memset(socket, 0, size);
     socket->transport = transport;
-    socket->loop = &transport->loops[loop % transport->loop_count];
+    socket->loop = of;
     socket->fd = fd;
     socket->family = family;
     socket->v6only = true;
@@ -107,7 +111,7 @@ void common_close(struct transport_socket *socket)
     if (socket->interest)
         epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
     silence_ends(socket);
-    close(socket->fd);
+    system_close(socket->fd);
     socket->fd = -1;
     lock_release(&socket->lock);
     address_release_port(socket);
@@ -168,10 +172,10 @@ bool socket_reason_is_coming(struct transport_socket *socket, uint32_t events)
 uint32_t socket_poll(struct transport_socket *socket)
 {
     struct pollfd poll_fd = {.fd = socket->fd, .events = POLLIN | POLLOUT | POLLRDHUP};
-    int ready;
+    long ready;
     do
-        ready = poll(&poll_fd, 1, 0);
-    while (ready < 0 && errno == EINTR);
+        ready = system_poll(&poll_fd);
+    while (ready == -EINTR);
     uint32_t events = ready > 0 ? (uint16_t)poll_fd.revents : 0;
     socket_fold(socket, events);
     /* Without our FIN nothing but the connection's end shuts both directions, and nobody is left who could tell the

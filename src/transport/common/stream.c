@@ -114,10 +114,10 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
         return STATUS_INVALID_DEVICE_STATE;
     do {
         length = sizeof(peer);
-        fd = accept4(socket->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    } while (fd < 0 && stream_accept_again(errno));
+        fd = (int)system_accept(socket->fd, (struct sockaddr *)&peer, &length);
+    } while (fd < 0 && stream_accept_again(-fd));
     if (fd < 0) /* out of descriptors: the connection stays in the queue for the next accept */
-        return would_block(errno) ? STATUS_PENDING : transport_errno_status(errno);
+        return would_block(-fd) ? STATUS_PENDING : transport_errno_status(-fd);
     return stream_accepted(socket, op, fd, &peer, length);
 }
 
@@ -265,7 +265,7 @@ static ssize_t receive_several(struct transport_socket *socket, struct iovec *se
     return received < 0 ? -errno : received;
 }
 
-static int32_t send_all(struct transport_socket *socket, struct transport_op *op)
+static int32_t send_all(struct transport_socket *socket, struct transport_op *op, bool nodelay)
 {
     bool one_byte = socket->transport->config.one_byte;
     size_t slice = one_byte ? ONE_BYTE_SLICE : SEND_SLICE;
@@ -284,6 +284,10 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         size_t count = transport_segments(op, segments, SEGMENTS, limit, &total);
         if (count == 0)
             return STATUS_INVALID_PARAMETER; /* less memory than op->length says */
+        /* Nagle's algorithm (Minshall's, in Linux) holds a short segment back while an earlier short one is under
+         * way: the first call of a connection has nothing to wait for, and many connections make only one. */
+        if (socket->sent || !nodelay)
+            set_nodelay(socket, nodelay);
         ssize_t sent = count == 1
                            ? system_send(socket->fd, segments[0].base, total, MSG_NOSIGNAL | MSG_DONTWAIT)
                            : send_several(socket, (struct iovec *)segments, count);
@@ -294,6 +298,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         }
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
+        socket->sent = true;
     }
     return STATUS_SUCCESS;
 }
@@ -307,8 +312,10 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
     /* With WATCH_SENT's low-water mark the kernel would take one buffer at a time: lifted while bytes are
      * handed over, and set again only when this send does not wait for room. */
     watch_sent_events(socket, false);
-    set_nodelay(socket, socket->nodelay_option || (op->flags & TRANSPORT_NODELAY));
-    int32_t status = send_all(socket, op);
+    bool nodelay = socket->nodelay_option || (op->flags & TRANSPORT_NODELAY);
+    int32_t status = send_all(socket, op, nodelay);
+    if (status == STATUS_PENDING) /* the rest goes in calls of the kernel's own */
+        set_nodelay(socket, nodelay);
     if (status != STATUS_PENDING && socket->ops[TRANSPORT_WATCH_SENT])
         watch_sent_events(socket, true);
     return status;

@@ -1,5 +1,5 @@
 /*
- * system.h - the system calls that every transfer makes, without libc around them: its functions are cancellation
+ * system.h - the system calls that every transfer or connection makes, without libc around them: its functions are cancellation
  * points, which in a process with threads costs two locked instructions a call.  Nobody cancels a thread here.
  *
  * Results as the kernel gives them: not negative, or a negative errno.
@@ -10,7 +10,9 @@
 #include "host/sanitizer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
+#include <unistd.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,6 +43,23 @@ static inline long system_epoll(int fd, struct epoll_event *events, int most, co
 {
     long result = epoll_pwait2(fd, events, most, timeout, NULL);
     return result < 0 ? -errno : result;
+}
+
+static inline long system_accept(int fd, struct sockaddr *peer, socklen_t *length)
+{
+    long result = accept4(fd, peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return result < 0 ? -errno : result;
+}
+
+static inline long system_poll(struct pollfd *one)
+{
+    long result = poll(one, 1, 0);
+    return result < 0 ? -errno : result;
+}
+
+static inline void system_close(int fd)
+{
+    close(fd);
 }
 
 #else
@@ -78,6 +97,22 @@ static inline long system_count(int fd, unsigned long request, int *count)
 static inline long system_epoll(int fd, struct epoll_event *events, int most, const struct timespec *timeout)
 {
     return system_call(SYS_epoll_pwait2, fd, (long)events, most, (long)timeout, 0, 0);
+}
+
+static inline long system_accept(int fd, struct sockaddr *peer, socklen_t *length)
+{
+    return system_call(SYS_accept4, fd, (long)peer, (long)length, SOCK_NONBLOCK | SOCK_CLOEXEC, 0, 0);
+}
+
+/* Does not wait. */
+static inline long system_poll(struct pollfd *one)
+{
+    return system_call(SYS_poll, (long)one, 1, 0, 0, 0, 0);
+}
+
+static inline void system_close(int fd)
+{
+    system_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 #endif
