@@ -516,6 +516,7 @@ static void stop_runtime(struct uwsk_world *world)
     if (uwsk_runtime_stop() != 0)
         world_violation(world, "left-behind",
                         "something of the drivers' is left, and the runtime cannot stop");
+    enter_phase(world, WORLD_LEAVING);
     wait_peers(world, host_now() + PEERS_LIMIT);
     if (net_open_count() != 0)
         world_violation(world, "left-behind", "%zu sockets of the simulated network are still open",

@@ -30,6 +30,7 @@ enum world_phase {
     WORLD_RUNNING,
     WORLD_UNLOADING,
     WORLD_STOPPING,
+    WORLD_LEAVING, /* the runtime has stopped, peers may still be at it */
     WORLD_OVER
 };
 

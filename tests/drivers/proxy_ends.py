@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 PATIENCE = 60
 BYTES = 8 * 1024 * 1024
@@ -65,6 +66,19 @@ def is_reset(s):
     assert poll.poll(PATIENCE * 1000), "no RST"
     error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     assert error in (errno.ECONNRESET, errno.EPIPE), "no RST but %d" % error
+
+
+CLOSED = 7  # TCP_CLOSE of linux/tcp.h: both FINs have come and are acknowledged, or a RST has come
+
+
+def has_ended(s):
+    """Both directions have come to their end by FINs, which are acknowledged, and no RST has come."""
+    deadline = time.monotonic() + PATIENCE
+    while s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != CLOSED:
+        assert time.monotonic() < deadline, "not the end of the connection"
+        time.sleep(0.002)
+    error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    assert error == 0, "an end with error %d" % error
 
 
 def reset(s):
@@ -133,6 +147,72 @@ def half_close():
     assert read_to_fin(server) == (100000, hashlib.sha256(pattern(1, 100000)).hexdigest())
 
 
+def pair(at, family=socket.AF_INET):
+    client = connect(family)
+    return client, accept(at)
+
+
+def orders():
+    """FINs in each order, alone and behind bytes: both ends see all bytes, then the FIN, and never a RST."""
+    at = listener()
+    for count in (0, 1, 300000):
+        for first in ("client", "server"):
+            client, server = pair(at, socket.AF_INET if first == "client" else socket.AF_INET6)
+            one, other = (client, server) if first == "client" else (server, client)
+            writer = threading.Thread(target=write, args=(one, pattern(3, count)))
+            writer.start()
+            assert read_to_fin(other) == (count, hashlib.sha256(pattern(3, count)).hexdigest())
+            writer.join()
+            write(other, b"the last word")
+            assert read_to_fin(one)[0] == 13
+            has_ended(one)
+            has_ended(other)
+        for _ in range(10):  # both at once
+            client, server = pair(at)
+            writers = [threading.Thread(target=write, args=(s, pattern(4, count))) for s in (client, server)]
+            for writer in writers:
+                writer.start()
+            ends = {}
+            reader = threading.Thread(target=lambda to, s: to.update(server=read_to_fin(s)), args=(ends, server))
+            reader.start()
+            ends["client"] = read_to_fin(client)
+            for thread in writers + [reader]:
+                thread.join()
+            assert ends["client"] == ends["server"] and ends["client"][0] == count
+            has_ended(client)
+            has_ended(server)
+
+
+def held():
+    """Flows that are closed in one direction stay so, whatever else comes and goes, and carry the other direction."""
+    at = listener()
+    flows = [pair(at) for _ in range(6)]
+    for i, (client, server) in enumerate(flows):
+        one, other = (client, server) if i % 2 else (server, client)
+        one.shutdown(socket.SHUT_WR)
+        assert read_to_fin(other)[0] == 0
+    for i in range(30):
+        client, server = pair(at)
+        if i % 3:
+            write(client, b"short")
+            assert read_to_fin(server)[0] == 5
+            server.close()
+            assert read_to_fin(client)[0] == 0
+        else:
+            reset(server if i % 2 else client)
+            is_reset(client if i % 2 else server)
+    for i, (client, server) in enumerate(flows):
+        one, other = (client, server) if i % 2 else (server, client)
+        for _ in range(20):
+            other.sendall(b"still here")
+            assert read(one, 10) == b"still here"
+        assert not select.select([other], [], [], 0)[0] or other.recv(1) == b""
+        other.shutdown(socket.SHUT_WR)
+        assert read_to_fin(one)[0] == 0
+        has_ended(one)
+        has_ended(other)
+
+
 def much():
     at = listener()
     both_ways(1, BYTES, lambda client: accept(at))
@@ -165,23 +245,63 @@ def resets():
                 fill(first)
             reset(first)
             is_reset(second)
-    client = connect()  # a reset behind a FIN
-    server = accept(at)
-    client.shutdown(socket.SHUT_WR)
-    assert read_to_fin(server)[0] == 0
-    reset(client)
-    is_reset(server)
+    for closing in ("client", "server"):  # behind a FIN, of the same end or of the other
+        for resetting in ("client", "server"):
+            client, server = pair(at)
+            one, other = (client, server) if closing == "client" else (server, client)
+            one.shutdown(socket.SHUT_WR)
+            assert read_to_fin(other)[0] == 0
+            first, second = (client, server) if resetting == "client" else (server, client)
+            reset(first)
+            is_reset(second)
+    for _ in range(20):  # from both at once
+        client, server = pair(at)
+        client.sendall(b"on its way")
+        reset(client)
+        reset(server)
+    client, server = pair(at)  # nothing of that has hurt the proxy
+    client.sendall(b"hello")
+    assert read(server, 5) == b"hello"
+    write(server, b"")
+    assert read_to_fin(client)[0] == 0
 
 
 def refuse():
+    """Whatever the client does meanwhile, it gets a RST."""
     for family in (socket.AF_INET, socket.AF_INET6):
-        for _ in range(20):
+        for i in range(20):
             try:
                 client = connect(family)
-                client.sendall(b"anybody there?")
-            except (ConnectionResetError, BrokenPipeError):
+                if i % 2:
+                    client.sendall(b"anybody there?")
+                if i % 4 < 2:
+                    client.shutdown(socket.SHUT_WR)
+            except OSError as e:  # it has come already
+                assert e.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN), e
                 continue
             is_reset(client)
+
+
+def connecting():
+    """How many connections to the target are in progress."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        next(table)
+        return sum(1 for line in table if line.split()[2].endswith(":%04X" % target) and line.split()[3] == "02")
+
+
+def give_up():
+    """The target's queue is full (full_queue.py): a client that resets its connection ends the connect made for it."""
+    own = connecting()
+    clients = [connect() for _ in range(3)]
+    clients[1].sendall(b"anybody there?")
+    clients[2].shutdown(socket.SHUT_WR)
+    for count, leave in ((3, None), (0, reset)):
+        for client in clients if leave else ():
+            leave(client)
+        deadline = time.monotonic() + PATIENCE
+        while connecting() != own + count:
+            assert time.monotonic() < deadline, "%d connects in progress, not %d" % (connecting() - own, count)
+            time.sleep(0.01)
 
 
 def many():
@@ -236,7 +356,7 @@ def many():
 
 
 def unload():
-    """Idle flows, busy ones, half-closed ones: the unload resets both ends of each."""
+    """Idle flows, busy ones, those closed by either end: the unload resets both ends of each."""
     at = listener()
     ends = []
     threads = []
@@ -248,20 +368,20 @@ def unload():
         except (ConnectionResetError, BrokenPipeError):
             pass
 
-    for i in range(9):
-        client = connect()
-        server = accept(at)
+    for i in range(12):
+        client, server = pair(at)
         server.sendall(b"connected")
         assert read(client, 9) == b"connected"
-        if i % 3 == 1:
+        if i % 4 == 1:
             for s in (client, server):
                 for use in (lambda s: s.send(b"x" * 65536), lambda s: s.recv(65536)):
                     threads.append(threading.Thread(target=until_reset, args=(use, s)))
             continue
         ends += [client, server]
-        if i % 3 == 2:
-            client.shutdown(socket.SHUT_WR)
-            assert read_to_fin(server)[0] == 0
+        if i % 4 >= 2:
+            one, other = (client, server) if i % 4 == 2 else (server, client)
+            one.shutdown(socket.SHUT_WR)
+            assert read_to_fin(other)[0] == 0
     for thread in threads:
         thread.start()
     print("ready", flush=True)
@@ -271,4 +391,4 @@ def unload():
         thread.join()
 
 
-{f.__name__: f for f in (half_close, much, slow, resets, refuse, many, unload)}[case]()
+{f.__name__: f for f in (half_close, orders, held, much, slow, resets, refuse, give_up, many, unload)}[case]()

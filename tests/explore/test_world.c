@@ -609,6 +609,49 @@ TEST(world_udp_script_against_dns_query, "")
     uwsk_world_destroy(world);
 }
 
+/* ---- the proxy between two peers ------------------------------------------------------------------------ */
+
+/* What the target and the client do, once they are connected through drivers/proxy. */
+static const struct {
+    const char *target, *client;
+} ends[] = {
+    {"expect 300\nexpect fin\nsend 200\nshutdown\nwait 50ms", "send 300\nshutdown\nexpect 200\nexpect fin"},
+    {"send 200\nshutdown\nexpect 300\nexpect fin", "expect 200\nexpect fin\nsend 300\nshutdown\nwait 50ms"},
+    {"send 200\nshutdown\nexpect 300\nexpect fin", "send 300\nshutdown\nexpect 200\nexpect fin"},
+    {"expect 10\nexpect rst", "send 10\nwait 20ms\nreset"},
+    {"expect 10\nreset", "send 10\nexpect rst"},
+    {"expect 10\nexpect fin\nsend 5\nwait 20ms\ndrain", "send 10\nshutdown\nexpect 5\nreset"},
+    {"expect 10\nshutdown\nwait 20ms\nreset", "send 10\nexpect fin\nwait 50ms\ndrain"},
+    {"expect 10\nreset", "send 10\nwait 20ms\nreset"},
+    {"expect 10\nexpect fin\nwait 300s\nsend 5\nwait 100s\nsend 6\nshutdown\nwait 50ms",
+     "patience 500s\nsend 10\nshutdown\nexpect 5\nexpect 6\nexpect fin"},
+    {NULL, "send 10\nexpect rst"}, /* nobody there */
+    {NULL, "shutdown\nexpect rst"},
+};
+
+/* In each order of their ends, whatever the seed draws; and with the unload somewhere in the middle. */
+TEST(world_proxy_in_every_order, "", TEST_TIMEOUT(240))
+{
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof ends[0]; i++) {
+        const char *target = ends[i / 2].target;
+        char script[600];
+
+        snprintf(script, sizeof script, "%s%s%s%speer client at 100us\nconnect 127.0.0.1:5031\n%s\nend\n",
+                 i % 2 ? "" : "unload after-peers\n",
+                 target ? "peer target\nlisten 127.0.0.1:5032\naccept\n" : "", target ? target : "",
+                 target ? "\nend\n" : "", ends[i / 2].client);
+        create_with("proxy/proxy.so", script);
+        for (uint64_t seed = 1; seed <= 20; seed++) {
+            struct uwsk_world_result result;
+
+            uwsk_world_reseed(world, seed);
+            result = run(NULL, NULL);
+            expect_clean(&result);
+        }
+        uwsk_world_destroy(world);
+    }
+}
+
 /* ---- the director ------------------------------------------------------------------------------------- */
 
 static void directs(struct uwsk_world *directed, void *context)
