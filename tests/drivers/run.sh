@@ -215,6 +215,19 @@ udp_pattern() { # ADDRESS PORT
     timeout 60 "$tree/tests/drivers/udp_pattern.py" "$1" "$2" 3000
 }
 
+# Datagrams that the client's kernel hands over as one come back one by one.
+udp_cut() { # ADDRESS PORT
+    timeout 60 "$tree/tests/drivers/udp_pattern.py" --cut "$1" "$2" 1000
+}
+
+# More datagrams than indications: those of udp_cut came as one. Linux' loopback network leaves them so.
+udp_came_as_one() {
+    local datagrams indications
+    read -r datagrams indications < <(driver_says | sed -n 's/^\([0-9]*\) datagrams echoed, which came as \([0-9]*\), in .*/\1 \2/p')
+    echo "$datagrams datagrams, $indications indications"
+    [ $((datagrams - indications)) -ge 1500 ]
+}
+
 # The driver goes while clients send: nothing of it is left, and what they then get is nothing.
 udp_echo_unload() {
     local clients=() i
@@ -231,7 +244,7 @@ udp_echo_unload() {
     for i in "${clients[@]}"; do
         wait "$i" || { cat "$work"/udp.?; return 1; }
     done
-    driver_says | grep -Eq "^[0-9]+ datagrams echoed in [0-9]+ requests, [0-9]+ dropped$"
+    driver_says | grep -Eq "^[0-9]+ datagrams echoed, which came as [0-9]+, in [0-9]+ requests, [0-9]+ dropped$"
 }
 
 # One more beside them loses nothing.
@@ -492,8 +505,20 @@ port=${ports[0]}
 check drivers_udp_echo_socat udp_echo_socat "$port"
 check drivers_udp_echo_pattern udp_pattern 127.0.0.1 "$port"
 check drivers_udp_echo_pattern_ipv6 udp_pattern ::1 "$port"
+check drivers_udp_echo_cut udp_cut 127.0.0.1 "$port"
+check drivers_udp_echo_cut_ipv6 udp_cut ::1 "$port"
 check drivers_udp_echo_unloads_with_clients udp_echo_unload "$port"
+check drivers_udp_echo_came_as_one udp_came_as_one
 end_driver
+if [ "$mode" = natural/dispatch ]; then # as where nothing can come as one
+    alone() {
+        load udp-echo UDP_ECHO_PORT && udp_cut 127.0.0.1 "${ports[0]}" && unload && ! udp_came_as_one
+    }
+    compiler+=(-DUDP_ECHO_COALESCED=0)
+    check drivers_udp_echo_each_alone alone
+    unset 'compiler[-1]'
+    end_driver
+fi
 
 check drivers_firewall_loads load firewall FIREWALL_PORT
 port=${ports[0]}
