@@ -470,6 +470,18 @@ cli_leaves_accepted_socket() {
     [ "$(grep -c '^  1 socket: connection' err)" = 2 ] || fail "not both ends of the connection are named"
 }
 
+cli_leaves_datagram_socket() {
+    leak leak_datagram '^  1 socket: datagram socket 1, bound 127.0.0.1:[0-9]+ \(' 'open_datagram\+' '1 WSK registration'
+}
+
+# One that is still open, and one that was closed without WskRelease.
+cli_leaves_datagram_indication() {
+    leak leak_indication '^  1 socket: datagram socket 1, bound' '^  1 retained data indication, 64 bytes \('
+    leak leak_closed_indication '^  1 retained data indication, 64 bytes \('
+    lacks err '^  1 (socket|WSK registration)'
+    has out 'wsk: 1 retained indication list.s. were never given to WskRelease .*C-CLOSE-37'
+}
+
 cli_leaves_pending_irp() {
     leak leak_accept '^  1 IRP, pending in WskAccept on socket 1 \(' '1 socket: listening'
 }

@@ -186,6 +186,80 @@ static NTSTATUS leak_accept(void)
     return status;
 }
 
+/* ---- datagrams */
+
+static NTSTATUS NTAPI keep(PVOID SocketContext, ULONG Flags, PWSK_DATAGRAM_INDICATION DataIndication)
+{
+    UNREFERENCED_PARAMETER(SocketContext);
+    UNREFERENCED_PARAMETER(Flags);
+    if (DataIndication == NULL)
+        return STATUS_SUCCESS;
+    KeSetEvent(&in_callback, IO_NO_INCREMENT, FALSE);
+    return STATUS_PENDING; /* and no WskRelease */
+}
+
+static const WSK_CLIENT_DATAGRAM_DISPATCH keep_dispatch = {.WskReceiveFromEvent = keep};
+
+static __declspec(noinline) NTSTATUS
+    open_datagram(const WSK_CLIENT_DATAGRAM_DISPATCH *dispatch, PSOCKADDR_IN address)
+{
+    PIRP irp = new_irp();
+    NTSTATUS status;
+
+    provider.Dispatch->WskSocket(provider.Client, AF_INET, SOCK_DGRAM, IPPROTO_UDP, WSK_FLAG_DATAGRAM_SOCKET,
+                                 NULL, dispatch, NULL, NULL, NULL, irp);
+    status = finish(irp, (PVOID *)&socket);
+    if (!NT_SUCCESS(status))
+        return status;
+    irp = new_irp();
+    ((const WSK_PROVIDER_DATAGRAM_DISPATCH *)socket->Dispatch)->WskBind(socket, (PSOCKADDR)address, 0, irp);
+    status = finish(irp, NULL);
+    if (!NT_SUCCESS(status))
+        return status;
+    irp = new_irp();
+    ((const WSK_PROVIDER_DATAGRAM_DISPATCH *)socket->Dispatch)
+        ->WskGetLocalAddress(socket, (PSOCKADDR)address, irp);
+    return finish(irp, NULL);
+}
+
+static NTSTATUS leak_datagram(void)
+{
+    SOCKADDR_IN address = {.sin_family = AF_INET, .sin_addr.s_addr = RtlUlongByteSwap(0x7f000001)};
+    NTSTATUS status = attach();
+
+    return NT_SUCCESS(status) ? open_datagram(NULL, &address) : status;
+}
+
+/* A datagram to itself, of which the callback keeps the indication. */
+static NTSTATUS leak_indication(void)
+{
+    SOCKADDR_IN address = {.sin_family = AF_INET, .sin_addr.s_addr = RtlUlongByteSwap(0x7f000001)};
+    WSK_EVENT_CALLBACK_CONTROL control = {&NPI_WSK_INTERFACE_ID, WSK_EVENT_RECEIVE_FROM};
+    const WSK_PROVIDER_DATAGRAM_DISPATCH *dispatch;
+    NTSTATUS status = attach();
+    WSK_BUF wsk_buf = {NULL, 0, sizeof buffer};
+    PIRP irp;
+
+    if (NT_SUCCESS(status))
+        status = open_datagram(&keep_dispatch, &address);
+    if (!NT_SUCCESS(status))
+        return status;
+    dispatch = (const WSK_PROVIDER_DATAGRAM_DISPATCH *)socket->Dispatch;
+    status = dispatch->Basic.WskControlSocket(socket, WskSetOption, SO_WSK_EVENT_CALLBACK, SOL_SOCKET,
+                                              sizeof control, &control, 0, NULL, NULL, NULL);
+    wsk_buf.Mdl = NT_SUCCESS(status) ? IoAllocateMdl(buffer, sizeof buffer, FALSE, FALSE, NULL) : NULL;
+    if (wsk_buf.Mdl == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    MmBuildMdlForNonPagedPool(wsk_buf.Mdl);
+    irp = new_irp();
+    dispatch->WskSendTo(socket, &wsk_buf, 0, (PSOCKADDR)&address, 0, NULL, irp);
+    status = finish(irp, NULL);
+    IoFreeMdl(wsk_buf.Mdl);
+    if (NT_SUCCESS(status))
+        KeWaitForSingleObject(&in_callback, Executive, KernelMode, FALSE, NULL);
+    return status;
+}
+
 static VOID NTAPI wait_for_ever(PVOID Context)
 {
     KeWaitForSingleObject(Context, Executive, KernelMode, FALSE, NULL);
@@ -394,6 +468,15 @@ static NTSTATUS hang_callback(void)
     return STATUS_SUCCESS;
 }
 
+static VOID NTAPI close_socket_and_deregister(PDRIVER_OBJECT DriverObject)
+{
+    PIRP irp = new_irp();
+
+    ((const WSK_PROVIDER_BASIC_DISPATCH *)socket->Dispatch)->WskCloseSocket(socket, irp);
+    finish(irp, NULL);
+    deregister(DriverObject);
+}
+
 /* Closes the socket whose callback runs, which pends until the callback is over. */
 static VOID NTAPI close_and_deregister(PDRIVER_OBJECT DriverObject)
 {
@@ -431,6 +514,9 @@ static const struct {
     {"leak_socket", leak_socket, nothing},
     {"leak_accept", leak_accept, nothing},
     {"leak_accepted", leak_accepted, nothing},
+    {"leak_datagram", leak_datagram, nothing},
+    {"leak_indication", leak_indication, nothing},
+    {"leak_closed_indication", leak_indication, close_socket_and_deregister},
     {"leak_thread", leak_thread, nothing},
     {"leak_timer", leak_timer, nothing},
     {"leak_workitem", leak_workitem, nothing},
