@@ -235,7 +235,7 @@ def spread(values):
 worst = []
 
 
-def row(title, servers, kind, connections, size, reference=PEERS):
+def row(title, servers, kind, connections, size, reference=PEERS, moved=0):
     if only and title.split(":")[0] not in only:
         return
     cpu = {name: [] for name in servers}
@@ -256,6 +256,8 @@ def row(title, servers, kind, connections, size, reference=PEERS):
             value = cost / peers[best]
             ratio = f"  {value:5.2f} x {best}"
             worst.append((value, title, name, best))
+        if moved:
+            ratio = f"  {cost * 1000 / moved:5.3f} ns/byte" + ratio
         print(f"  {name:<22} {cost:9.2f} us/op +-{spread(cpu[name]):3.0f} %  "
               f"{statistics.median(rate[name]):9.0f} op/s +-{spread(rate[name]):3.0f} %{ratio}", flush=True)
 
@@ -432,6 +434,29 @@ def synchronous_rows():
     servers.stop()
 
 
+def proxy_rows():
+    """Beside an echo on the load's CPU, whose time does not count."""
+    if only and "proxy" not in only:
+        return
+    target = start(["taskset", "-c", str(CLIENT_CPU), os.path.join(bench, "server_epoll"), "15063"])
+    wait_for(15063, target)
+    servers = Servers()
+    for transport in transports():
+        driver, port = ("bench_proxy", 15060) if transport == "epoll" else ("bench_proxy_uring", 15061)
+        servers.add("uwsk " + transport, run_driver(driver, "--transport", transport), (f"uwsk {transport} proxy", port))
+    path = os.path.join(bench, "server_proxy")
+    servers.add("epoll proxy", start(pinned([path, "15062", "15063"])), ("epoll proxy", 15062))
+    for title, kind, connections, size in (
+            ("one connection, 64 bytes there and back", "echo", 1, MESSAGE),
+            ("64 connections, 64 bytes there and back", "echo", 64, MESSAGE),
+            ("connect, 64 bytes there and back, close; 16 at a time", "churn", 16, MESSAGE)):
+        row(f"proxy: {title}", servers.by_name, kind, connections, size, ("epoll proxy",))
+    row(f"proxy: 4 connections, 64 KiB there and back ({2 * STREAM} bytes an operation)", servers.by_name, "echo", 4,
+        STREAM, ("epoll proxy",), 2 * STREAM)
+    servers.stop()
+    stop(target)
+
+
 def send_complete_rows():
     if only and "send-complete" not in only:
         return
@@ -462,6 +487,7 @@ def main():
     try:
         echo_rows()
         synchronous_rows()
+        proxy_rows()
         send_complete_rows()
         udp_rows()
         prices()
