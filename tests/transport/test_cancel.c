@@ -232,6 +232,36 @@ TEST(close_with_events_collected, "", TEST_MODES(NET_PUMPED))
         close_with_events_collected_for(TRANSPORT_RECEIVE);
 }
 
+/* The loop has collected the FIN of a connection whose connect is then taken back: it is not the next one's. */
+TEST(connect_after_events_of_another, "",
+     TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINUX("pumped/no-inline")))
+{
+    int port = 0, listener = peer_listen(PEER_INET, &port), peer;
+    struct transport_socket *socket = net_open(PEER_INET);
+    struct io connect, fin;
+    for (int round = 0; round < 2; round++) {
+        io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
+        connect.op.address = net_loopback(PEER_INET, port);
+        EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
+        peer = peer_accept(listener);
+        if (round)
+            break;
+        peer_shutdown(peer);
+        net->wait(transport, 0, host_now() + 20000000);
+        EXPECT_EQ(net->cancel(socket, &connect.op), 1);
+        peer_close(peer);
+    }
+    EXPECT_STATUS(io_wait(&connect), STATUS_SUCCESS);
+    io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &fin), STATUS_PENDING);
+    io_expect_pending(&fin, 5);
+    peer_shutdown(peer);
+    EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+    net->close(socket);
+    peer_close(peer);
+    peer_close(listener);
+}
+
 /* Results collected by wait(): the receive cannot be taken back any more, and it has the byte. */
 TEST(cancel_with_results_collected, "", TEST_MODES("uring/pumped/natural uring/pumped/no-inline"))
 {

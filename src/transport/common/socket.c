@@ -475,7 +475,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
             continue;
         take_out(socket, kind); /* from here on cancel() answers 0 */
         if (kind == TRANSPORT_CONNECT && status == STATUS_SUCCESS)
-            socket_fold(socket, events); /* what they say beside that it is connected */
+            socket_poll(socket); /* what it is now: the events may be of a connect before this one */
         if (op->state.drained)
             drained = op;
         over[count].op = op;
