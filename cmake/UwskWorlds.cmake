@@ -58,6 +58,7 @@ function(uwsk_room name world folder)
     # Inside libuwsk the version script decides what is visible; hidden definitions could not be exported by it.
     set_target_properties(${target} PROPERTIES UWSK_VISIBLE ON)
     target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:C,CXX>:-fno-semantic-interposition>")
+    target_compile_definitions(${target} PRIVATE UWSK_INSIDE) # may use what libuwsk hides even from its own tests
     if(world STREQUAL "host")
         target_include_directories(${target} SYSTEM PRIVATE ${DW_INCLUDE_DIRS})
     endif()

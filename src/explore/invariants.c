@@ -694,7 +694,7 @@ void invariants_install(struct uwsk_world *world)
         all->hooks.irql = on_irql;
     if (all->below && all->below->lock)
         all->hooks.lock = on_lock;
-    observe_hooks = &all->hooks;
+    observe_install(&all->hooks);
 }
 
 void invariants_at_end(struct uwsk_world *world)

@@ -865,7 +865,7 @@ void races_install(struct uwsk_world *world)
                                         .socket = on_socket};
     if (all->below->irql)
         all->hooks.irql = on_irql;
-    observe_hooks = &all->hooks;
+    observe_install(&all->hooks);
     all->memory = (struct sim_memory){all, on_access, on_memory_order};
     sim_watch_memory(&all->memory);
 }

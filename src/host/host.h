@@ -86,9 +86,19 @@ extern int uwsk_points_enabled;
 /* A scheduling point: nothing on Linux, a decision in the simulator. */
 void uwsk_point(int kind, const volatile void *object);
 
+/* What the library itself asks: one word, 0 as long as nobody watches what it does, so that one test that needs no
+ * register serves a point and an observer that stand side by side. */
+#define HOST_WATCH_POINTS 1 /* uwsk_points_enabled */
+#define HOST_WATCH_STEPS  2 /* nt/observe.h: a hook is set that tells more than births and deaths */
+#ifdef UWSK_INSIDE
+extern int host_watched __attribute__((visibility("hidden")));
+#else
+#define host_watched (HOST_WATCH_STEPS | (uwsk_points_enabled ? HOST_WATCH_POINTS : 0))
+#endif
+
 static inline void host_point(int kind, const volatile void *object)
 {
-    if (__builtin_expect(uwsk_points_enabled, 0))
+    if (__builtin_expect(host_watched & HOST_WATCH_POINTS, 0))
         uwsk_point(kind, object);
 }
 
@@ -98,7 +108,7 @@ void host_access_watched(const volatile void *address, size_t bytes, int write);
 
 static inline void host_access(const volatile void *address, size_t bytes, int write)
 {
-    if (__builtin_expect(uwsk_points_enabled, 0))
+    if (__builtin_expect(host_watched & HOST_WATCH_POINTS, 0))
         host_access_watched(address, bytes, write);
 }
 
@@ -126,7 +136,7 @@ uint64_t host_wall(void); /* 100 ns units since 1601-01-01 UTC: follows the syst
  * host_now(). */
 static inline uint64_t host_ticks(void)
 {
-    return __builtin_expect(uwsk_points_enabled, 0) ? host_now() : __builtin_ia32_rdtsc();
+    return __builtin_expect(host_watched & HOST_WATCH_POINTS, 0) ? host_now() : __builtin_ia32_rdtsc();
 }
 uint64_t host_ticks_time(uint64_t ticks);
 

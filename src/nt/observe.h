@@ -2,12 +2,14 @@
  * observe.h - the one table of hooks through which others watch the executive and the rooms above it.
  *
  * The leak account, the trace, the verifier and the simulator's invariants install themselves here.  Null by
- * default: a site costs one load and one predicted branch.  Installed before any driver code runs and never
+ * default: a site costs one test of memory and one predicted branch.  Installed before any driver code runs and never
  * changed while it runs.  A hook runs in the middle of the observed step: it must not call back into nt or
  * wsk.
  */
 #ifndef UWSK_NT_OBSERVE_H
 #define UWSK_NT_OBSERVE_H
+
+#include "host/host.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -99,10 +101,26 @@ struct observe_hooks {
 
 extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */
 
+/* Sets it.  `uwsk run` watches births and deaths only: for all other hooks a bit of host_watched says whether one is
+ * set, so that nothing else is looked at where none is. */
+void observe_install(const struct observe_hooks *hooks);
+
+#define OBSERVE_born   1
+#define OBSERVE_dead   1
+#define OBSERVE_block  1
+#define OBSERVE_irp    (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_enter  (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_leave  (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_irql   (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_lock   (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_order  (host_watched & HOST_WATCH_STEPS)
+#define OBSERVE_socket (host_watched & HOST_WATCH_STEPS)
+
 #define OBSERVE(hook, ...)                                                                                   \
     do {                                                                                                     \
-        const struct observe_hooks *observe_now = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);         \
-        if (__builtin_expect(observe_now != NULL, 0) && observe_now->hook)                                   \
+        const struct observe_hooks *observe_now;                                                             \
+        if (__builtin_expect(OBSERVE_##hook, 0) &&                                                           \
+            (observe_now = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED)) != NULL && observe_now->hook)  \
             observe_now->hook(observe_now->context, __VA_ARGS__);                                            \
     } while (0)
 

@@ -359,14 +359,14 @@ int runner_account_start(void)
         runner_account_stop();
         return -1;
     }
-    __atomic_store_n(&observe_hooks, &hooks, __ATOMIC_RELEASE);
+    observe_install(&hooks);
     return 0;
 }
 
 void runner_account_stop(void)
 {
     /* Threads that have just ended may still look whether anybody watches their end. */
-    __atomic_store_n(&observe_hooks, NULL, __ATOMIC_RELEASE);
+    observe_install(NULL);
     for (int i = 0; shards && i < (int)shard_count; i++) {
         struct slab *slab = shards[i].slabs;
 

@@ -188,6 +188,16 @@ void wsk_gate_leave_locked(struct wsk_socket *socket, PKIRQL irql)
     leave_locked(socket, 1, irql);
 }
 
+void wsk_gate_leave_unlock(struct wsk_socket *socket, ULONG64 leave, KIRQL irql)
+{
+    BOOLEAN last = gate_leave(socket, leave);
+
+    /* Not the last: who is takes the lock before the socket goes, so not before it is dropped here. */
+    wsk_unlock(socket, irql);
+    if (last)
+        close_finish(socket);
+}
+
 void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql)
 {
     leave_locked(socket, (ULONG64)kind << WSK_GATE_RUNNING_SHIFT, irql); /* C-CLOSE-17 */

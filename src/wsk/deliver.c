@@ -198,21 +198,91 @@ static BOOLEAN inside_driver(void)
     return FALSE;
 }
 
+/* lock held, and the gate, so that no reference is needed. */
+static void lanes_run(struct wsk_socket *socket, PKIRQL irql)
+{
+    unsigned i;
+
+    for (i = 0; i < WSK_LANES; i++) {
+        struct wsk_lane *lane = &socket->lanes[i];
+
+        if (lane_wanted(lane) && !lane->scheduled && lane->owner == NULL)
+            lane_run(lane, irql);
+    }
+}
+
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
 {
     if (socket->wanted != 0 && wsk_settings.delivery == WSK_DELIVER_DISPATCH && ke_on_processor_thread() &&
-        !inside_driver()) {
-        unsigned i;
-
-        /* The operation's own hold on the gate keeps the socket open meanwhile, so no reference is needed. */
-        for (i = 0; i < WSK_LANES; i++) {
-            struct wsk_lane *lane = &socket->lanes[i];
-
-            if (lane_wanted(lane) && !lane->scheduled && lane->owner == NULL)
-                lane_run(lane, &irql);
-        }
-    }
+        !inside_driver())
+        lanes_run(socket, &irql);
     wsk_unlock(socket, irql);
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------- */
+
+static BOOLEAN lane_is_free(const struct wsk_lane *lane)
+{
+    return lane->owner == NULL && !lane->scheduled && IsListEmpty(&lane->ready);
+}
+
+BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
+{
+    struct ke_thread *thread = ke_current_thread();
+
+    if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !thread->is_processor || thread->frames != NULL ||
+        thread->room[0] != NULL || !lane_is_free(&socket->lanes[WSK_LANE_RECEIVE]))
+        return FALSE;
+    turn->socket = socket;
+    turn->thread = thread;
+    /* Where sends complete inline on any thread, the lane is left to them. */
+    turn->sends =
+        wsk_settings.completion != WSK_COMPLETE_INLINE && lane_is_free(&socket->lanes[WSK_LANE_SEND]);
+    turn->posted = NULL;
+    turn->leave = 1;
+    socket->lanes[WSK_LANE_RECEIVE].owner = thread;
+    if (turn->sends)
+        socket->lanes[WSK_LANE_SEND].owner = thread;
+    thread->room[0] = turn;
+    return TRUE;
+}
+
+void wsk_turn_deliver(struct wsk_turn *turn, PIRP Irp)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+
+    KE_ASSERT(op->stage == WSK_STAGE_DONE);
+    turn->leave++; /* only after the routine has returned, like that of each below (C-CLOSE-14) */
+    io_complete_request(Irp, op->status, op->information);
+}
+
+void wsk_turn_posted(struct wsk_turn *turn)
+{
+    unsigned budget = WSK_LANE_BUDGET;
+    PIRP irp;
+
+    /* A routine may send again. */
+    while ((irp = turn->posted) != NULL && budget-- != 0) {
+        turn->posted = NULL;
+        wsk_turn_deliver(turn, irp);
+    }
+}
+
+void wsk_turn_end(struct wsk_turn *turn, KIRQL irql)
+{
+    struct wsk_socket *socket = turn->socket;
+
+    if (turn->posted != NULL) { /* the others' turn: it stands before what came after it */
+        InsertHeadList(&socket->lanes[WSK_LANE_SEND].ready, &turn->posted->Tail.Overlay.ListEntry);
+        wsk_lane_kick(socket, WSK_LANE_SEND);
+    }
+    turn->thread->room[0] = NULL;
+    socket->lanes[WSK_LANE_RECEIVE].owner = NULL;
+    if (turn->sends)
+        socket->lanes[WSK_LANE_SEND].owner = NULL;
+    if (socket->wanted != 0)
+        lanes_run(socket, &irql);
+    wsk_gate_leave_unlock(socket, turn->leave, irql);
 }
 
 void wsk_lane_drain(struct wsk_socket *socket)

@@ -121,7 +121,7 @@ static void disconnect_indicate(struct wsk_socket *socket, PKIRQL irql)
 }
 
 /* lock held, after a callback has ended: the disables that waited for it. */
-static void disables_end(struct wsk_socket *socket)
+void wsk_event_disables_end(struct wsk_socket *socket)
 {
     /* Callbacks are serial: the one that has just returned is the one that every pended disable waited for.
      */
@@ -135,7 +135,7 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
         return; /* closed or disabled in the meantime: C-CLOSE-18, C-EVT-11 */
     switch (kind) {
     case WSK_CALLBACK_RECEIVE:
-        wsk_receive_indicate(socket, irql);
+        wsk_receive_indicate(socket, NULL, irql);
         break;
     case WSK_CALLBACK_INSPECT:
         wsk_inspect_indicate(socket, irql);
@@ -162,7 +162,7 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
     }
     /* What the callback decided, its end and the end of what waited for it are one step under the lock: a
      * disable that comes later finds nothing running.  Whoever still waits here holds the gate by its IRP. */
-    disables_end(socket);
+    wsk_event_disables_end(socket);
     wsk_gate_end_callback(socket, kind, irql);
 }
 
@@ -292,7 +292,7 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
     if (status == STATUS_PENDING && Irp != NULL) { /* C-EVT-09 */
         wsk_op_of(Irp)->kind = WSK_OP_EVENT_DISABLE;
         wsk_op_pend(socket, Irp, &socket->disables);
-        /* The callback cannot have returned in between: it ends under our lock (disables_end). */
+        /* The callback cannot have returned in between: it ends under our lock (wsk_event_disables_end). */
         wsk_unlock(socket, irql);
         return STATUS_PENDING;
     }

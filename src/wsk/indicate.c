@@ -219,7 +219,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     socket->latches |= WSK_LATCH_SUSPENDED; /* R-RECVEV-13; unknown statuses mean: not accepted (D-13) */
 }
 
-void wsk_receive_indicate(struct wsk_socket *socket, PKIRQL irql)
+void wsk_receive_indicate(struct wsk_socket *socket, struct wsk_turn *turn, PKIRQL irql)
 {
     const WSK_CLIENT_CONNECTION_DISPATCH *table;
     struct wsk_indication *head;
@@ -249,6 +249,8 @@ void wsk_receive_indicate(struct wsk_socket *socket, PKIRQL irql)
     RTL_CALL(OBSERVE_CALLBACK, socket, "WskReceiveEvent", table->WskReceiveEvent,
              rtl_call_frame.status = status = table->WskReceiveEvent(
                  context, flags, head != NULL ? &head->public : NULL, bytes, &accepted));
+    if (turn != NULL)
+        wsk_turn_posted(turn);
 
     *irql = wsk_lock(socket);
     socket->receive.indicating = FALSE;

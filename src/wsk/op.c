@@ -208,6 +208,21 @@ void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR
     op_post(socket, Irp, status, information, io_set_cancel_routine(Irp, NULL));
 }
 
+BOOLEAN wsk_op_take(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)
+{
+    struct wsk_op *op = wsk_op_of(Irp);
+    PDRIVER_CANCEL taken = io_set_cancel_routine(Irp, NULL);
+
+    if (taken == NULL) {
+        op_post(socket, Irp, status, information, taken);
+        return FALSE;
+    }
+    op->status = status;
+    op->information = information;
+    op->stage = WSK_STAGE_DONE;
+    return TRUE;
+}
+
 void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp)
 {
     op_post(socket, Irp, STATUS_CANCELLED, 0, io_mark_irp_cancelled(Irp));
@@ -255,8 +270,10 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
           (wsk_settings.completion == WSK_COMPLETE_NATURAL && natural)) ||
         !IsListEmpty(&lane->ready) || (lane->owner != NULL && lane->owner != thread) || !wsk_may_nest()) {
         io_mark_irp_pending(Irp);
-        InsertTailList(&lane->ready, &Irp->Tail.Overlay.ListEntry);
-        wsk_lane_kick(socket, (enum wsk_lane_id)lane->id);
+        if (!wsk_turn_takes(socket, Irp)) {
+            InsertTailList(&lane->ready, &Irp->Tail.Overlay.ListEntry);
+            wsk_lane_kick(socket, (enum wsk_lane_id)lane->id);
+        }
         wsk_unlock(socket, irql);
         return STATUS_PENDING;
     }

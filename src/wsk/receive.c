@@ -265,6 +265,47 @@ static void receive_end_by_close(struct wsk_socket *socket)
         wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->receive.irps)));
 }
 
+/* lock held: the one WskReceive there is has got what it wants, in the midst of the stream, and what it brings is
+ * delivered here.  FALSE: for the long way to find out. */
+static BOOLEAN receive_turn(struct wsk_socket *socket, PIRP irp, SIZE_T bytes, KIRQL irql)
+{
+    struct wsk_op *op = wsk_op_of(irp);
+    struct wsk_turn turn;
+
+    if (bytes == 0 || (socket->latches & (WSK_LATCH_RESET | WSK_LATCH_PEER_FIN)) ||
+        (wsk_arguments_of(irp)->buffer.flags & (WSK_FLAG_DRAIN | WSK_FLAG_WAITALL)) ||
+        socket->receive.indicating || !IsListEmpty(&socket->receive.data) ||
+        irp->Tail.Overlay.ListEntry.Flink != irp->Tail.Overlay.ListEntry.Blink /* others wait */ ||
+        (wsk_enabled(socket) & WSK_CALLBACK_RECEIVE) || !wsk_turn_begin(&turn, socket))
+        return FALSE;
+    RemoveEntryList(&irp->Tail.Overlay.ListEntry);
+    if (wsk_op_take(socket, irp, STATUS_SUCCESS, op->progress + bytes)) {
+        wsk_unlock(socket, irql);
+        wsk_turn_deliver(&turn, irp);
+        wsk_turn_posted(&turn);
+        irql = wsk_lock(socket);
+        wsk_receive_completed(socket);
+    }
+    wsk_turn_end(&turn, irql);
+    return TRUE;
+}
+
+/* lock held: the same for what the event has got. */
+static BOOLEAN receive_event_turn(struct wsk_socket *socket, KIRQL irql)
+{
+    struct wsk_turn turn;
+
+    if (wsk_event_due(socket) != WSK_CALLBACK_RECEIVE || !wsk_turn_begin(&turn, socket))
+        return FALSE;
+    if (wsk_gate_begin_callback(socket, WSK_CALLBACK_RECEIVE)) { /* else closed or disabled in the meantime */
+        wsk_receive_indicate(socket, &turn, &irql);
+        wsk_event_disables_end(socket);
+        turn.leave += (ULONG64)WSK_CALLBACK_RECEIVE << WSK_GATE_RUNNING_SHIFT;
+    }
+    wsk_turn_end(&turn, irql);
+    return TRUE;
+}
+
 static void receive_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
@@ -273,9 +314,11 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
 
     socket->receive.held = HELD_NONE;
     if (held == HELD_EVENT) {
-        if (!wsk_closing(socket))
+        if (!wsk_closing(socket)) {
             receive_event_got(socket, status, bytes);
-        else if (status == STATUS_SUCCESS && bytes != 0)
+            if (receive_event_turn(socket, irql))
+                return;
+        } else if (status == STATUS_SUCCESS && bytes != 0)
             WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, op->provided);
     } else {
         PIRP irp = socket->receive.current;
@@ -287,6 +330,8 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
             receive_ended_early(socket, irp, status);
             if (flags & WSK_OP_BY_CLOSE)
                 receive_end_by_close(socket);
+        } else if (status == STATUS_SUCCESS && receive_turn(socket, irp, bytes, irql)) {
+            return;
         } else {
             wsk_op_of(irp)->stage = WSK_STAGE_QUEUED;
             status = receive_got(socket, irp, status, bytes);
@@ -536,5 +581,7 @@ NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags,
 void wsk_receive_completed(struct wsk_socket *socket)
 {
     socket->latches &= ~(ULONG)WSK_LATCH_SUSPENDED; /* H-05: completed, not merely called */
+    if (socket->receive.held == HELD_IRP && !IsListEmpty(&socket->receive.irps))
+        return; /* the next one is where it can be */
     wsk_receive_pump(socket);
 }

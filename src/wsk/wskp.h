@@ -21,7 +21,7 @@
 #include "nt/dbg/dbg.h"
 #include "nt/ex/ex.h"
 #include "nt/io/io.h"
-#include "nt/ke/ke.h"
+#include "nt/ke/quick.h"
 #include "nt/mm/mm.h"
 #include "nt/observe.h"
 #include "nt/ps/ps.h"
@@ -332,6 +332,7 @@ struct wsk_carrier {
 struct wsk_indication;
 struct wsk_datagram;
 struct wsk_inspect;
+struct wsk_turn;
 
 /* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
  * Of the parts that follow, each has first what its fast path uses. */
@@ -480,6 +481,8 @@ BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kin
  * the same lock section as what follows from it.  Finishes a close outside the lock, which it then retakes. */
 void wsk_gate_leave_locked(struct wsk_socket *socket, PKIRQL irql);
 void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irql);
+/* Lock held: takes all of it off the gate word in one step, and drops the lock.  The socket may be gone then. */
+void wsk_gate_leave_unlock(struct wsk_socket *socket, ULONG64 leave, KIRQL irql);
 static inline BOOLEAN wsk_closing(const struct wsk_socket *socket)
 {
     return (__atomic_load_n(&socket->gate, __ATOMIC_ACQUIRE) & WSK_GATE_CLOSING) != 0;
@@ -523,6 +526,9 @@ BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue);
 /* socket->lock held; the IRP is in no queue any more.  Stores the result and puts the IRP on its lane, which a cancel
  * routine that is under way holds up until it has come. */
 void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information);
+/* lock held: the IRP, in no queue any more, is done with this result, and nothing can come between.  FALSE: a
+ * cancel routine is on its way, it is on its lane as after wsk_op_done. */
+BOOLEAN wsk_op_take(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information);
 /* The same for an IRP that close ends: STATUS_CANCELLED, Information 0, Irp->Cancel set (C-CLOSE-13, D-26).
  */
 void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp);
@@ -535,7 +541,7 @@ const char *wsk_op_name(enum wsk_op_kind kind);
 void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id);
 static inline KIRQL wsk_lock(struct wsk_socket *socket)
 {
-    return ke_acquire_spin_lock(&socket->lock);
+    return ke_quick_acquire(&socket->lock);
 }
 /* socket->lock held: something is ready or due on the lane; wsk_unlock sees to it. */
 static inline void wsk_lane_kick(struct wsk_socket *socket, enum wsk_lane_id id)
@@ -549,11 +555,43 @@ static inline void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
 {
     if (socket->wanted != 0)
         wsk_lanes_schedule(socket);
-    ke_release_spin_lock(&socket->lock, irql);
+    ke_quick_release(&socket->lock, irql);
 }
 /* The same at the end of a transport completion, which holds the gate: delivers here and now when this run
  * delivers at DISPATCH_LEVEL. */
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql);
+/* A turn: a loop delivers what the end of one receive brings, the WskReceive or its event, and then at once the sends
+ * that were begun and done inside that routine.  It owns the lanes meanwhile, so nothing overtakes anything (D-06),
+ * and pays with one step on the gate for all that has ended.  thread->room[0] is the one that runs on this thread;
+ * docs/closing.md says why its order is safe. */
+struct wsk_turn {
+    struct wsk_socket *socket;
+    struct ke_thread *thread;
+    BOOLEAN sends; /* the send lane is owned, too */
+    PIRP posted;   /* a send that is done, before everything on its lane; this thread's only */
+    ULONG64 leave; /* what goes off the gate word at the end: holds, the callback's bit */
+};
+/* socket->lock held, by an operation that the transport has ended: its hold goes with the turn.  FALSE: this
+ * thread does not deliver here and now, or others deliver already. */
+BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket);
+/* No lock held: the routine of an IRP in stage DONE that is in no queue; its hold goes with the turn. */
+void wsk_turn_deliver(struct wsk_turn *turn, PIRP Irp);
+/* No lock held, after a routine or a callback: delivers what it has posted. */
+void wsk_turn_posted(struct wsk_turn *turn);
+/* lock held: lets go of the lanes, delivers what else has come up, leaves the gate and drops the lock.  The socket may
+ * be gone then. */
+void wsk_turn_end(struct wsk_turn *turn, KIRQL irql);
+/* lock held: a send is done that was never in a queue.  TRUE: this thread's turn delivers it. */
+static inline BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_turn *turn = ke_current_thread()->room[0];
+
+    if (turn == NULL || turn->socket != socket || !turn->sends || turn->posted != NULL ||
+        wsk_op_of(Irp)->kind != WSK_OP_SEND || !IsListEmpty(&socket->lanes[WSK_LANE_SEND].ready))
+        return FALSE;
+    turn->posted = Irp;
+    return TRUE;
+}
 /* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
 void wsk_lane_drain(struct wsk_socket *socket);
 /* May this thread run one more driver routine inside a call (bounded recursion)? */
@@ -581,6 +619,9 @@ ULONG wsk_event_disable(struct wsk_socket *socket, ULONG kinds);
 /* Which of the kinds the client's table has a function for. */
 ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds);
 
+/* lock held, after a callback has ended: the disables that waited for it. */
+void wsk_event_disables_end(struct wsk_socket *socket);
+
 /* receive.c */
 NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp);
 NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PULONG ControlInfoLength,
@@ -605,7 +646,8 @@ NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes
 SIZE_T wsk_data_copy(struct wsk_socket *socket, PMDL mdl, ULONG offset, SIZE_T position, SIZE_T want);
 void wsk_data_discard(struct wsk_socket *socket); /* lock held: all of it has been accepted */
 /* Lock held, inside the gate: runs WskReceiveEvent, without the lock, which is held again after. */
-void wsk_receive_indicate(struct wsk_socket *socket, PKIRQL irql);
+void wsk_receive_indicate(struct wsk_socket *socket, struct wsk_turn *turn,
+                          PKIRQL irql); /* turn may be NULL */
 void wsk_indication_free_all(PLIST_ENTRY list);
 void wsk_data_close(struct wsk_socket *socket); /* lock held, nothing is under way: frees what nobody took */
 

@@ -42,7 +42,7 @@ static void setup(void)
     static const struct observe_hooks hooks = {
         .born = observe_born, .dead = observe_dead, .socket = observe_socket};
 
-    observe_hooks = &hooks; /* before the first thread looks */
+    observe_install(&hooks); /* before the first thread looks */
     wt_setup();
 }
 

@@ -22,7 +22,7 @@ static void setup(void)
 
     fds_before = peer_count_fds();
     threads_before = peer_thread_count();
-    observe_hooks = &hooks; /* before the first thread looks */
+    observe_install(&hooks); /* before the first thread looks */
     wt_setup();
 }
 

@@ -33,7 +33,7 @@ static const struct observe_hooks hooks = {.born = born, .dead = dead};
 
 static void start(void)
 {
-    observe_hooks = &hooks;
+    observe_install(&hooks);
     nmr_setup();
 }
 

@@ -501,7 +501,7 @@ TEST(observers_see_birth_and_death, "")
     static const struct observe_hooks hooks = {.born = on_born, .dead = on_dead};
     PVOID block;
 
-    observe_hooks = &hooks;
+    observe_install(&hooks);
     block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 123, TAG);
     EXPECT_EQ(born, 1);
     EXPECT_EQ(born_kind, OBSERVE_POOL);
@@ -514,7 +514,7 @@ TEST(observers_see_birth_and_death, "")
     EXPECT_EQ(born_kind, OBSERVE_IRP);
     EXPECT_EQ(born, 2);
     EXPECT_EQ(dead, 2);
-    observe_hooks = NULL;
+    observe_install(NULL);
 }
 
 static ULONG stamps;
@@ -534,7 +534,7 @@ TEST(an_observer_of_blocks_keeps_its_stamp_in_them, "")
     struct found found = {0};
     PVOID block;
 
-    observe_hooks = &hooks;
+    observe_install(&hooks);
     block = ExAllocatePool2(POOL_FLAG_NON_PAGED, 123, TAG);
     ex_free_pool(ex_allocate_pool(POOL_FLAG_NON_PAGED, 123, TAG)); /* the runtime's own: nobody is told */
     found.wanted = block;
@@ -549,7 +549,7 @@ TEST(an_observer_of_blocks_keeps_its_stamp_in_them, "")
     ExFreePool(block);
     EXPECT_EQ(stamps, 2);
     EXPECT_EQ(born + dead, 0);
-    observe_hooks = NULL;
+    observe_install(NULL);
 }
 
 /* ---- several threads ---------------------------------------------------------------------------------- */

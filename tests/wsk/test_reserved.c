@@ -28,7 +28,7 @@ static void setup(void)
 {
     static const struct observe_hooks hooks = {.socket = on_socket};
 
-    observe_hooks = &hooks; /* before the first thread looks */
+    observe_install(&hooks); /* before the first thread looks */
     wt_setup();
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 int uwsk_points_enabled;
+int host_watched;
 
 void uwsk_point(int kind, const volatile void *object)
 {

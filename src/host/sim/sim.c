@@ -285,6 +285,7 @@ int sim_run(const struct sim_plan *plan, void (*main)(void *argument), void *arg
     sim_scheduler_born(first);
     host_backend = &backend;
     uwsk_points_enabled = 1;
+    host_watched |= HOST_WATCH_POINTS;
     sim->between = 0;
     sim->running = 1;
     /* Now that a tick finds a run: between two of them it would disarm the timer.  Under a debugger a fiber may stand
@@ -293,6 +294,7 @@ int sim_run(const struct sim_plan *plan, void (*main)(void *argument), void *arg
     sim_fiber_first(first);
 
     uwsk_points_enabled = 0;
+    host_watched &= ~HOST_WATCH_POINTS;
     fill_result();
     if (at_end)
         at_end(argument, &sim->result);

@@ -4,7 +4,7 @@
 #ifndef UWSK_NT_KE_INTERNAL_H
 #define UWSK_NT_KE_INTERNAL_H
 
-#include "nt/ke/ke.h"
+#include "nt/ke/quick.h"
 #include "nt/rtl/call.h"
 
 /* Tries before a thread parks: the lock's owner may be off its processor.  Where this process has one processor
@@ -98,7 +98,6 @@ void ke_note_locked(struct ke_thread *thread, const volatile void *lock);
 void ke_note_unlocked(struct ke_thread *thread, const volatile void *lock);
 int ke_thread_holds(const struct ke_thread *thread, const volatile void *lock);
 
-#define KE_SPIN_PARKED 1u /* KSPIN_LOCK word: somebody may be parked on it */
 #define KE_SPIN_QUEUED 2u /* the word is the tail of a queue of KSPIN_LOCK_QUEUE */
 
 #endif

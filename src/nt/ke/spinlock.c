@@ -8,6 +8,7 @@
  * then.
  */
 #include "nt/ke/internal.h"
+#include "nt/ke/quick.h"
 
 /* ---- what a thread holds ------------------------------------------------------------------------------ */
 
@@ -157,51 +158,6 @@ static void check_irql(PKSPIN_LOCK lock, ULONG kind, int bad, void *caller)
                           caller);
 }
 
-/*
- * What nearly every call is: a known thread that nobody watches takes a free lock, or drops the one that it
- * took last.  Without a call, so that the compiler saves no registers; whatever is else goes the long way below,
- * which decides anew.
- */
-static inline struct ke_thread *unwatched_thread(void)
-{
-    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
-    struct host_thread *host = host_known_self;
-
-    if (__builtin_expect(!host || uwsk_points_enabled || (hooks && hooks->lock), 0))
-        return NULL;
-    return host->executive;
-}
-
-static inline int quick_take(struct ke_thread *thread, PKSPIN_LOCK lock)
-{
-    unsigned held = thread->locks_held;
-
-    if (__builtin_expect(held >= KE_THREAD_LOCKS || !try_take(lock, (ULONG_PTR)thread), 0))
-        return 0;
-    thread->locks[held] = lock;
-    thread->locks_held = held + 1;
-    return 1;
-}
-
-static inline int may_drop_quickly(const struct ke_thread *thread, PKSPIN_LOCK lock)
-{
-    unsigned last = thread->locks_held - 1; /* none held: out of range */
-
-    return __builtin_expect(last < KE_THREAD_LOCKS && thread->locks[last] == lock &&
-                                __atomic_load_n(lock, __ATOMIC_RELAXED) == (ULONG_PTR)thread,
-                            1);
-}
-
-static inline void quick_drop(struct ke_thread *thread, PKSPIN_LOCK lock)
-{
-    unsigned last = thread->locks_held - 1;
-
-    thread->locks[last] = NULL;
-    thread->locks_held = last;
-    if (__builtin_expect(__atomic_exchange_n(lock, 0, __ATOMIC_RELEASE) & KE_SPIN_PARKED, 0))
-        host_unpark((const volatile uint32_t *)lock, 1);
-}
-
 /* Most callers are at DISPATCH_LEVEL already, and stay there: then neither level nor processor changes. */
 static __attribute__((noinline)) KIRQL acquire_slowly(PKSPIN_LOCK lock, void *caller)
 {
@@ -228,21 +184,21 @@ static __attribute__((noinline)) void release_slowly(PKSPIN_LOCK lock, KIRQL old
 
 static inline KIRQL acquire(PKSPIN_LOCK lock, void *caller)
 {
-    struct ke_thread *thread = unwatched_thread();
+    struct ke_thread *thread = ke_unwatched_thread();
 
-    if (__builtin_expect(thread && thread->irql == DISPATCH_LEVEL && quick_take(thread, lock), 1))
+    if (__builtin_expect(thread && thread->irql == DISPATCH_LEVEL && ke_quick_take(thread, lock), 1))
         return DISPATCH_LEVEL;
     return acquire_slowly(lock, caller);
 }
 
 static inline void release(PKSPIN_LOCK lock, KIRQL old_irql, void *caller)
 {
-    struct ke_thread *thread = unwatched_thread();
+    struct ke_thread *thread = ke_unwatched_thread();
 
     if (__builtin_expect(thread && thread->irql == DISPATCH_LEVEL && old_irql == DISPATCH_LEVEL &&
-                             may_drop_quickly(thread, lock),
+                             ke_may_drop_quickly(thread, lock),
                          1))
-        quick_drop(thread, lock);
+        ke_quick_drop(thread, lock);
     else
         release_slowly(lock, old_irql, caller);
 }
@@ -261,18 +217,18 @@ static __attribute__((noinline)) void release_at_dpc_slowly(PKSPIN_LOCK lock, vo
 
 static inline void acquire_at_dpc(PKSPIN_LOCK lock, void *caller)
 {
-    struct ke_thread *thread = unwatched_thread();
+    struct ke_thread *thread = ke_unwatched_thread();
 
-    if (__builtin_expect(!thread || thread->irql < DISPATCH_LEVEL || !quick_take(thread, lock), 0))
+    if (__builtin_expect(!thread || thread->irql < DISPATCH_LEVEL || !ke_quick_take(thread, lock), 0))
         acquire_at_dpc_slowly(lock, caller);
 }
 
 static inline void release_at_dpc(PKSPIN_LOCK lock, void *caller)
 {
-    struct ke_thread *thread = unwatched_thread();
+    struct ke_thread *thread = ke_unwatched_thread();
 
-    if (__builtin_expect(thread && thread->irql >= DISPATCH_LEVEL && may_drop_quickly(thread, lock), 1))
-        quick_drop(thread, lock);
+    if (__builtin_expect(thread && thread->irql >= DISPATCH_LEVEL && ke_may_drop_quickly(thread, lock), 1))
+        ke_quick_drop(thread, lock);
     else
         release_at_dpc_slowly(lock, caller);
 }

@@ -35,7 +35,7 @@ static inline void rtl_routine_begins(struct ke_thread *thread, int call, const 
     if (__builtin_expect(depth >= KE_THREAD_ROUTINES, 0))
         return;
     routine = &thread->routines[depth];
-    __atomic_store_n(&routine->thread, thread->host->id, __ATOMIC_RELEASE);
+    __atomic_store_n(&routine->thread, host_known_self->id, __ATOMIC_RELEASE);
     __atomic_store_n(&routine->subject, subject, __ATOMIC_RELEASE);
     __atomic_store_n(&routine->name, name, __ATOMIC_RELEASE);
     __atomic_store_n(&routine->function, function, __ATOMIC_RELEASE);
