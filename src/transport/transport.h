@@ -96,7 +96,9 @@ enum transport_op_flags {
     /* send: push everything out at once (Nagle off for this and what precedes it) */
     TRANSPORT_NODELAY = 2,
     /* never finish inline, never answer an error inline for data reasons: always through complete() */
-    TRANSPORT_NO_INLINE = 4
+    TRANSPORT_NO_INLINE = 4,
+    /* send: op->unsent is wanted when it succeeds */
+    TRANSPORT_TELL_UNSENT = 8
 };
 
 struct transport_op {
@@ -116,6 +118,8 @@ struct transport_op {
         int32_t status;
         uint8_t would_block, drained;
     } state;
+    int32_t
+        unsent; /* TELL_UNSENT: what TRANSPORT_UNSENT answered right after it; the owner sets -1 = nobody has asked */
     size_t bytes;   /* receive 0 with success = end of stream (the peer's FIN) */
     void *provided; /* PROVIDE: the buffer */
 

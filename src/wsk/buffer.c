@@ -3,7 +3,7 @@
  */
 #include "wsk/wskp.h"
 
-NTSTATUS wsk_buffer_check(const WSK_BUF *buffer, BOOLEAN optional)
+NTSTATUS wsk_buffer_check_any(const WSK_BUF *buffer, BOOLEAN optional)
 {
     if (buffer == NULL)
         return optional ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;

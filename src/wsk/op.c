@@ -50,7 +50,8 @@ static enum wsk_lane_id lane_of(enum wsk_op_kind kind)
                                                                                           : WSK_LANE_SEND;
 }
 
-void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket)
+static inline __attribute__((always_inline)) void op_begin(PIRP Irp, enum wsk_op_kind kind,
+                                                           struct wsk_socket *socket)
 {
     struct wsk_op *op;
 
@@ -61,6 +62,11 @@ void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket)
     op->kind = (UCHAR)kind;
     op->socket = socket;
     InitializeListHead(&Irp->Tail.Overlay.ListEntry);
+}
+
+void wsk_op_begin(PIRP Irp, enum wsk_op_kind kind, struct wsk_socket *socket)
+{
+    op_begin(Irp, kind, socket);
 }
 
 NTSTATUS wsk_op_refuse(PIRP Irp, NTSTATUS status)
@@ -76,7 +82,7 @@ NTSTATUS wsk_op_enter(PWSK_SOCKET Socket, PIRP Irp, enum wsk_op_kind kind, struc
     *out = NULL;
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER; /* W-04 */
-    wsk_op_begin(Irp, kind, NULL);
+    op_begin(Irp, kind, NULL);
     if (socket == NULL || !wsk_socket_valid(socket)) {
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name(kind));
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);

@@ -40,8 +40,9 @@ static size_t receive_segments(struct transport_op *op, size_t offset, struct tr
     PIRP irp = socket->receive.current;
     union wsk_arguments *arguments = wsk_arguments_of(irp);
 
-    return mm_mdl_segments(arguments->buffer.mdl, arguments->buffer.offset, wsk_op_of(irp)->progress + offset,
-                           op->length - offset, (struct mm_segment *)out, count);
+    return mm_mdl_segments_inline(arguments->buffer.mdl, arguments->buffer.offset,
+                                  wsk_op_of(irp)->progress + offset, op->length - offset,
+                                  (struct mm_segment *)out, count);
 }
 
 static void fetch(const void *memory, SIZE_T bytes)

@@ -14,8 +14,8 @@ static size_t send_segments(struct transport_op *op, size_t offset, struct trans
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, send.op);
     union wsk_arguments *arguments = wsk_arguments_of(socket->send.current);
 
-    return mm_mdl_segments(arguments->buffer.mdl, arguments->buffer.offset, offset, op->length - offset,
-                           (struct mm_segment *)out, count);
+    return mm_mdl_segments_inline(arguments->buffer.mdl, arguments->buffer.offset, offset,
+                                  op->length - offset, (struct mm_segment *)out, count);
 }
 
 /* lock held: how much of what was handed over counts as sent. */
@@ -95,14 +95,16 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
     union wsk_arguments *arguments = wsk_arguments_of(irp);
     NTSTATUS status;
 
+    socket->send.op.unsent = -1;
     if (arguments->buffer.length == 0)
         return STATUS_SUCCESS;
     __atomic_store_n(&socket->send.current, irp, __ATOMIC_RELAXED); /* wsk_receive_ahead */
     socket->send.op.length = arguments->buffer.length;
     socket->send.op.flags =
-        (arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND
-            ? TRANSPORT_NODELAY /* R-SEND-03 */
-            : 0;
+        ((arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND
+             ? TRANSPORT_NODELAY /* R-SEND-03 */
+             : 0) |
+        (wsk_settings.send_complete == WSK_SEND_SENT ? TRANSPORT_TELL_UNSENT : 0);
     status = WSK_TRANSPORT_OPS->send(socket->transport, &socket->send.op);
     if (status == STATUS_PENDING) {
         socket->send.held = TRUE;
@@ -318,7 +320,7 @@ static BOOLEAN send_at_once(struct wsk_socket *socket, PIRP irp, NTSTATUS *statu
         return TRUE;
     wsk_op_of(irp)->end = socket->send.handed;
     wsk_op_of(irp)->stage = WSK_STAGE_SENT_WAIT;
-    if (send_done(socket) < socket->send.handed)
+    if (socket->send.op.unsent != 0 && send_done(socket) < socket->send.handed)
         return FALSE;
     wsk_backlog_look(socket);
     return TRUE;

@@ -38,7 +38,8 @@ static BOOLEAN wants_routine(const IO_STACK_LOCATION *location, const IRP *irp)
     return wants_outcome(location->Control, irp);
 }
 
-static NTSTATUS call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PVOID context)
+static inline __attribute__((always_inline)) NTSTATUS
+call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PVOID context)
 {
     struct rtl_frame frame;
     NTSTATUS status;

@@ -106,14 +106,13 @@ static PIO_STACK_LOCATION step_down(PIRP irp, void *caller)
 PIO_STACK_LOCATION io_prepare_lower(PIRP irp)
 {
     PIO_STACK_LOCATION location = step_down(irp, __builtin_return_address(0));
-    PIO_COMPLETION_ROUTINE routine = location->CompletionRoutine;
-    PVOID context = location->Context;
-    UCHAR control = location->Control & (SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL);
 
-    memset(location, 0, sizeof(*location)); /* C-IRP-17 */
-    location->CompletionRoutine = routine;
-    location->Context = context;
-    location->Control = control;
+    /* All but the routine, its context and when it is to be called (C-IRP-17). */
+    location->MajorFunction = location->MinorFunction = location->Flags = 0;
+    location->Control &= SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL;
+    memset(&location->Parameters, 0, sizeof location->Parameters);
+    location->DeviceObject = NULL;
+    location->FileObject = NULL;
     host_point(HOST_POINT_IRP, irp);
     OBSERVE(irp, OBSERVE_IRP_PASSED, irp, STATUS_PENDING);
     return location;

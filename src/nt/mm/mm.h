@@ -41,6 +41,23 @@ SIZE_T mm_mdl_chain_length(PMDL mdl);
 size_t mm_mdl_segments(PMDL mdl, ULONG offset, SIZE_T skip, SIZE_T length, struct mm_segment *out,
                        size_t count);
 
+/* The same, without a call for what nearly every chain is: one MDL that holds all of it. */
+static inline size_t mm_mdl_segments_inline(PMDL mdl, ULONG offset, SIZE_T skip, SIZE_T length,
+                                            struct mm_segment *out, size_t count)
+{
+    SIZE_T at = (SIZE_T)offset + skip;
+
+    if (__builtin_expect(count != 0 && length != 0 && mdl != NULL && at < mdl->ByteCount &&
+                             length <= mdl->ByteCount - at &&
+                             (mdl->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL)),
+                         1)) {
+        out->base = (UCHAR *)mdl->MappedSystemVa + at;
+        out->length = length;
+        return 1;
+    }
+    return mm_mdl_segments(mdl, offset, skip, length, out, count);
+}
+
 /* Copies between a chain and plain memory; return the bytes copied, fewer when the chain ends early. */
 SIZE_T mm_mdl_copy_to(PMDL mdl, ULONG offset, SIZE_T skip, const void *from, SIZE_T length);
 SIZE_T mm_mdl_copy_from(PMDL mdl, ULONG offset, SIZE_T skip, void *to, SIZE_T length);

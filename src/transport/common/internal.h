@@ -202,13 +202,13 @@ struct transport_socket {
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
     bool lowat_set;      /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+    bool silent;         /* silence() has been called */
 
     struct transport_op *ops[OP_KINDS];
 
     /* The rest is for what happens seldom. */
     bool bound;
     bool v6only;
-    bool silent;                          /* silence() has been called */
     int family;                           /* TRANSPORT_AF_* */
     uint32_t receive_buffer, send_buffer; /* as set; 0 = never set */
     uint32_t coalesced, send_segment;     /* of datagrams: as set */
@@ -280,6 +280,9 @@ uint32_t socket_poll(struct transport_socket *socket);
 int socket_tcp_state(struct transport_socket *socket);
 /* Common part of every starting function: checks, tries inline unless NO_INLINE, holds what would block. */
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_);
+/* The same for the two kinds that are started most. */
+int32_t socket_start_send(struct transport_socket *socket, struct transport_op *op);
+int32_t socket_start_receive(struct transport_socket *socket, struct transport_op *op);
 /* The op was tried and would block: no use to try again before an event says so. */
 static inline bool socket_would_block(const struct transport_op *op)
 {
@@ -327,6 +330,17 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
 int32_t stream_continue_connect(struct transport_socket *socket, struct transport_op *op);
 void stream_forget_connect(struct transport_socket *socket); /* it was taken back */
 int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op);
+/* Nothing of what stream_try_send sees to is the case here; socket->lock is held. */
+static inline bool stream_send_is_plain(const struct transport_socket *socket, const struct transport_op *op)
+{
+    return !socket->fatal && socket->phase == PHASE_CONNECTED && !socket->fin_sent && !socket->fin_wanted &&
+           !socket->silent && !socket->lowat_set && !(op->flags & TRANSPORT_NO_INLINE) &&
+           !socket->transport->config.one_byte && op->length <= SEND_SLICE &&
+           !(socket->held & 1u << TRANSPORT_WATCH_SENT) &&
+           socket->nodelay_set == (socket->nodelay_option || (op->flags & TRANSPORT_NODELAY));
+}
+/* stream_try_send then. */
+int32_t stream_send_plainly(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_try_receive(struct transport_socket *socket, struct transport_op *op);
 /* The same in parts, for an engine that has the kernel do the middle one. */
 bool stream_accept_again(int error); /* try again: that connection died in the queue */

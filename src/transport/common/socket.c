@@ -257,21 +257,85 @@ int32_t common_abort(struct transport_socket *socket)
 
 /* ---- operations --------------------------------------------------------------------------------------- */
 
-int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_)
+static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_,
+                            int32_t status);
+
+static inline void clear_results(struct transport_op *op)
 {
-    const unsigned drainable =
-        1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE_FROM;
-    bool no_inline = op->flags & TRANSPORT_NO_INLINE;
-    int32_t status = STATUS_PENDING;
     op->bytes = 0;
     op->provided = NULL;
     op->accepted = NULL;
     op->state.status = 0;
     op->state.would_block = op->state.drained = 0;
+}
+
+int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_)
+{
+    clear_results(op);
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
     lock_take(&socket->lock);
+    return start_locked(socket, op, try_, STATUS_PENDING);
+}
+
+int32_t socket_start_send(struct transport_socket *socket, struct transport_op *op)
+{
+    int32_t status;
+
+    clear_results(op);
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return op->status = STATUS_INSUFFICIENT_RESOURCES;
+
+    lock_take(&socket->lock);
+    /* What nearly every send is: one piece, on a connection that nothing special is known of. */
+    if (__builtin_expect(!stream_send_is_plain(socket, op), 0))
+        return start_locked(socket, op, stream_try_send, STATUS_PENDING);
+    assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_SEND) && "one operation of a kind at a time");
+    socket->again = false;
+    status = stream_send_plainly(socket, op);
+    if (__builtin_expect(status == STATUS_PENDING, 0))
+        return start_locked(socket, op, NULL, STATUS_PENDING);
+    op->status = status;
+    lock_release(&socket->lock);
+    return status;
+}
+
+int32_t socket_start_receive(struct transport_socket *socket, struct transport_op *op)
+{
+    clear_results(op);
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return op->status = STATUS_INSUFFICIENT_RESOURCES;
+
+    lock_take(&socket->lock);
+    /* One that is started while one is completed that took all there was, as in start_locked: an event that is watched
+     * for already will tell of more. */
+    if (__builtin_expect(loop_is_mine(socket->loop) && socket->loop->drained == socket && !socket->fatal &&
+                             !(op->flags & TRANSPORT_NO_INLINE) && (socket->interest & EPOLLIN) &&
+                             !(socket->transport->engine->carried & 1u << TRANSPORT_RECEIVE),
+                         1)) {
+        assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_RECEIVE) &&
+               "one operation of a kind at a time");
+        socket_set_would_block(op, true);
+        put(socket, op);
+        lock_release(&socket->lock);
+        return STATUS_PENDING;
+    }
+    return start_locked(socket, op, stream_try_receive, STATUS_PENDING);
+}
+
+/* The lock is held, and dropped here.  try_ NULL: it has been tried, with this status. */
+static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_,
+                            int32_t status)
+{
+    const unsigned drainable =
+        1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE_FROM;
+    bool no_inline = op->flags & TRANSPORT_NO_INLINE;
+
+    if (!try_) {
+        socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
+        goto tried;
+    }
     assert(socket->fd >= 0 && !(socket->held & (1u << op->kind)) && "one operation of a kind at a time");
     socket->again = false;
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
@@ -288,6 +352,7 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
         status = try_(socket, op);
         socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
     }
+tried:;
     bool over = no_inline && status != STATUS_PENDING;
     if (over) {
         mark_over(socket, op, status);
@@ -432,6 +497,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     const struct engine *engine = socket->transport->engine;
     struct loop *loop = socket->loop;
     struct transport_op *drained = NULL;
+    bool receive_tried = false;
+    int32_t tried = STATUS_PENDING;
     struct {
         struct transport_op *op;
         int32_t status;
@@ -444,6 +511,27 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         return;
     }
     socket->again = false;
+    /* What nearly every step is: something to receive, and nothing else that this may concern. */
+    if (!engine->carried && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) && (events & EPOLLIN) &&
+        !socket->over && !socket->fatal && !socket->peer_fin &&
+        (socket->held & ~(1u << TRANSPORT_WATCH_PEER_FIN | 1u << TRANSPORT_WATCH_RESET)) ==
+            1u << TRANSPORT_RECEIVE &&
+        (socket->always & EPOLLIN)) {
+        struct transport_op *op = socket->ops[TRANSPORT_RECEIVE];
+        int32_t status = stream_try_receive(socket, op);
+        if (__builtin_expect(
+                status == STATUS_SUCCESS && !socket->fatal && !socket->peer_fin && !socket->again, 1)) {
+            take_out(socket, TRANSPORT_RECEIVE); /* from here on cancel() answers 0 */
+            lock_release(&socket->lock);
+            loop->drained = op->state.drained ? socket : NULL;
+            op->status = status;
+            op->complete(op, status, op->bytes);
+            loop->drained = NULL;
+            return;
+        }
+        tried = status;
+        receive_tried = true;
+    }
     events = engine->results(socket, events);
     socket_fold(socket, events);
     if (events & EPOLLPRI)
@@ -464,6 +552,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
             status = op->state.status;
         else if (kind == TRANSPORT_WATCH_PEER_FIN && socket->peer_fin)
             status = STATUS_SUCCESS; /* the receive before it may have met the FIN */
+        else if (kind == TRANSPORT_RECEIVE && receive_tried)
+            status = tried;
         else
             status = engine->proceed(socket, op, step_order[i].try_, worth);
         if (socket->fatal && worth_it != ~0u) { /* found just now: that concerns all who come later */

@@ -321,10 +321,28 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
     return status;
 }
 
+int32_t stream_send_plainly(struct transport_socket *socket, struct transport_op *op)
+{
+    struct transport_segment segment;
+
+    if (op->segments(op, 0, &segment, 1) != 1 || segment.length < op->length)
+        return stream_try_send(socket, op);
+    ssize_t sent = system_send(socket->fd, segment.base, op->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && sent != -EINTR)
+        return send_failed(socket, (int)-sent);
+    if (sent > 0)
+        op->bytes = (size_t)sent;
+    if (op->bytes < op->length)
+        return stream_try_send(socket, op); /* a signal, or no room for more */
+    if (op->flags & TRANSPORT_TELL_UNSENT)
+        op->unsent = (int32_t)option_unsent(socket);
+    return STATUS_SUCCESS;
+}
+
 int32_t common_send(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind == TRANSPORT_SEND);
-    return socket_start(socket, op, stream_try_send);
+    return socket_start_send(socket, op);
 }
 
 /* Unless it was the FIN that ended it, whose event may have been seen already, or an urgent byte, which ends every
@@ -422,5 +440,5 @@ int32_t common_receive(struct transport_socket *socket, struct transport_op *op)
     assert(op->kind == TRANSPORT_RECEIVE);
     if (op->length == 0) /* that is what WATCH_READABLE is for */
         return op->status = STATUS_INVALID_PARAMETER;
-    return socket_start(socket, op, stream_try_receive);
+    return socket_start_receive(socket, op);
 }
