@@ -13,6 +13,11 @@
  * waits on the lane until that routine has returned, but for inline completions, which nest at most four deep
  * (wsk_may_nest).
  *
+ * A turn (wsk_turn) is the short way of what happens most: a loop delivers the one receive that its completion has
+ * ended, or the receive event, and after it the send that was begun and done inside, without queue and lane between
+ * them and with one step on the gate for all of it.  Whatever is not exactly that goes the ways above, and a turn
+ * ends by looking whether there is something.
+ *
  * No lost wake-up: `wanted` is set and looked at only under socket->lock.  Who unlocks the socket schedules a
  * wanted lane unless it has an owner or is scheduled already; the owner looks again, under the lock, before
  * it lets go. A scheduled or running lane references the socket's memory, not its gate: it never delays a
@@ -244,6 +249,17 @@ BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
     if (turn->sends)
         socket->lanes[WSK_LANE_SEND].owner = thread;
     thread->room[0] = turn;
+    return TRUE;
+}
+
+BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp)
+{
+    struct wsk_turn *turn = ke_current_thread()->room[0];
+
+    if (turn == NULL || turn->socket != socket || !turn->sends || turn->posted != NULL ||
+        wsk_op_of(Irp)->kind != WSK_OP_SEND || !IsListEmpty(&socket->lanes[WSK_LANE_SEND].ready))
+        return FALSE;
+    turn->posted = Irp;
     return TRUE;
 }
 

@@ -582,16 +582,7 @@ void wsk_turn_posted(struct wsk_turn *turn);
  * be gone then. */
 void wsk_turn_end(struct wsk_turn *turn, KIRQL irql);
 /* lock held: a send is done that was never in a queue.  TRUE: this thread's turn delivers it. */
-static inline BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp)
-{
-    struct wsk_turn *turn = ke_current_thread()->room[0];
-
-    if (turn == NULL || turn->socket != socket || !turn->sends || turn->posted != NULL ||
-        wsk_op_of(Irp)->kind != WSK_OP_SEND || !IsListEmpty(&socket->lanes[WSK_LANE_SEND].ready))
-        return FALSE;
-    turn->posted = Irp;
-    return TRUE;
-}
+BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp);
 /* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
 void wsk_lane_drain(struct wsk_socket *socket);
 /* May this thread run one more driver routine inside a call (bounded recursion)? */
