@@ -35,10 +35,11 @@ SIZE_T wsk_backlog_query(struct wsk_socket *socket)
 
 void wsk_backlog_look(struct wsk_socket *socket)
 {
-    SIZE_T known = socket->backlog_known, now;
+    SIZE_T known, now;
 
     if (!(wsk_enabled(socket) & WSK_CALLBACK_BACKLOG))
         return;
+    known = socket->backlog_known; /* not before: each send would miss the cache for it */
     now = estimate(socket);
     if (now == 0)
         return;
