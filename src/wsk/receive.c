@@ -13,6 +13,8 @@
 enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
 #define WSK_CACHE_LINE 64
+#define WSK_IRP_BYTES                                                                                        \
+    (sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION) + sizeof(ULONG64)) /* with what irp.c has behind it */
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 
@@ -45,12 +47,13 @@ static size_t receive_segments(struct transport_op *op, size_t offset, struct tr
                                   (struct mm_segment *)out, count);
 }
 
-static void fetch(const void *memory, SIZE_T bytes)
+/* All lines of it, wherever it begins. */
+static inline void fetch(const void *memory, SIZE_T bytes)
 {
-    SIZE_T at;
+    ULONG_PTR line = (ULONG_PTR)memory & ~(ULONG_PTR)(WSK_CACHE_LINE - 1);
 
-    for (at = 0; at < bytes; at += WSK_CACHE_LINE)
-        __builtin_prefetch((const char *)memory + at, 1);
+    for (; line < (ULONG_PTR)memory + bytes; line += WSK_CACHE_LINE)
+        __builtin_prefetch((const void *)line, 1);
 }
 
 /* Only prefetched, whatever stands there: these may be changed by other threads, and point to freed memory. */
@@ -69,10 +72,13 @@ void wsk_receive_ahead(struct transport_op *op, unsigned steps)
     FETCH_WHAT(socket->context, 3 * WSK_CACHE_LINE);
     if (op->flags & TRANSPORT_PROVIDE) {
         FETCH_WHAT(socket->receive.spare, 3 * WSK_CACHE_LINE);
-        FETCH_WHAT(socket->send.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
+        FETCH_WHAT(socket->send.current, WSK_IRP_BYTES);
+        FETCH_WHAT(socket->send.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
+        FETCH_WHAT(socket->send.bytes, 2 * WSK_CACHE_LINE);
     } else {
-        FETCH_WHAT(socket->receive.current, sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION));
+        FETCH_WHAT(socket->receive.current, WSK_IRP_BYTES);
         FETCH_WHAT(socket->receive.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
+        FETCH_WHAT(socket->receive.bytes, 2 * WSK_CACHE_LINE);
     }
 }
 
@@ -144,6 +150,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
             return STEP_HELD;
         socket->receive.current = irp;
         socket->receive.mdl = arguments->buffer.mdl;
+        socket->receive.bytes = wsk_probable_bytes(arguments->buffer.mdl, arguments->buffer.offset);
         socket->receive.op.flags = drain ? TRANSPORT_PROVIDE : 0;
         socket->receive.op.length = drain ? WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport)
                                           : arguments->buffer.length - wsk_op_of(irp)->progress;

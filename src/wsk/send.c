@@ -99,6 +99,9 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
     if (arguments->buffer.length == 0)
         return STATUS_SUCCESS;
     __atomic_store_n(&socket->send.current, irp, __ATOMIC_RELAXED); /* wsk_receive_ahead */
+    __atomic_store_n(&socket->send.mdl, arguments->buffer.mdl, __ATOMIC_RELAXED);
+    __atomic_store_n(&socket->send.bytes, wsk_probable_bytes(arguments->buffer.mdl, arguments->buffer.offset),
+                     __ATOMIC_RELAXED);
     socket->send.op.length = arguments->buffer.length;
     socket->send.op.flags =
         ((arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND

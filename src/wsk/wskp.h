@@ -361,6 +361,8 @@ struct wsk_socket {
         LIST_ENTRY irps; /* sends and disconnects not yet wholly handed over, in order */
         LIST_ENTRY wait; /* handed over, waiting to be sent */
         ULONG64 handed;  /* bytes handed over since the connection began */
+        PMDL mdl;        /* of the last send, and where its bytes probably were: only for wsk_receive_ahead */
+        const void *bytes;
         struct transport_op op;
         PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
         struct transport_op sent;
@@ -370,8 +372,9 @@ struct wsk_socket {
     struct { /* receiving (receive.c, indicate.c) */
         LIST_ENTRY irps;
         PIRP current; /* the IRP that the transport's receive op works for */
-        PMDL mdl;     /* of that IRP: only for wsk_receive_ahead */
-        UCHAR held;   /* what that works for: enum wsk_receive_held */
+        PMDL mdl;     /* of that IRP, and where its bytes probably are: only for wsk_receive_ahead */
+        const void *bytes;
+        UCHAR held; /* what that works for: enum wsk_receive_held */
         UCHAR readable_armed, peer_fin_armed, reset_armed;
         UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
         BOOLEAN released; /* WskRelease has been called for that list already */
@@ -618,6 +621,11 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
 NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PULONG ControlInfoLength,
                                PCMSGHDR ControlInfo, PULONG ControlFlags, PIRP Irp);
 void wsk_receive_initialize(struct wsk_socket *socket);
+/* To be fetched, never read.  NULL: a drain. */
+static inline const void *wsk_probable_bytes(const MDL *mdl, ULONG offset)
+{
+    return mdl != NULL ? (const void *)((ULONG_PTR)mdl->MappedSystemVa + offset) : NULL;
+}
 /* transport_config.ahead: fetches what the end of this receive will touch. */
 void wsk_receive_ahead(struct transport_op *op, unsigned steps);
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
