@@ -51,10 +51,16 @@ mutants: deps
 	@$(MAKE) --no-print-directory all
 	@tools/mutate.py $(MUTANTS) $(BUILD)
 
+# libFuzzer for 60 seconds on each target (tests/fuzz/README.md).  FUZZ="3600 calls": an hour of one.
+FUZZ = 60
+fuzz: deps
+	@$(MAKE) --no-print-directory PRESET=asan all
+	@tests/fuzz/run.sh $(firstword $(FUZZ)) --in build-asan $(wordlist 2,99,$(FUZZ))
+
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 clean:
 	@rm -rf build build-debug build-asan build-tsan build-clang
 
-.PHONY: all configure deps demo check check-full bench bench-explore rules mutants install clean
+.PHONY: all configure deps demo check check-full bench bench-explore rules mutants fuzz install clean

@@ -14,6 +14,17 @@ if(UWSK_SANITIZE)
     if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND UWSK_SANITIZE MATCHES "thread")
         list(APPEND UWSK_CODEGEN -Wno-tsan) # gcc warns at every fence that tsan does not model it
     endif()
+    if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND UWSK_SANITIZE MATCHES "address")
+        # As gcc links it: our own functions of the C run time (16-bit wcslen) come before the sanitizer's.
+        execute_process(COMMAND ${CMAKE_C_COMPILER} -print-runtime-dir OUTPUT_VARIABLE folder
+                        OUTPUT_STRIP_TRAILING_WHITESPACE)
+        set(UWSK_SANITIZE_LINK -shared-libasan -Wl,-rpath,${folder})
+        add_link_options(${UWSK_SANITIZE_LINK})
+        # tests/fuzz: uwsk_room_nt, uwsk_room_wsk and the C run time tell libFuzzer what was reached.  It is linked by its
+        # name, for with -fsanitize=fuzzer libstdc++ would stand before the sanitizer.
+        set(UWSK_FUZZ ${folder}/libclang_rt.fuzzer-x86_64.a)
+        set(UWSK_COVERAGE -fsanitize-coverage=inline-8bit-counters,pc-table)
+    endif()
 endif()
 if(UWSK_ALLOW_UNDEFINED)
     add_link_options(-Wl,--unresolved-symbols=ignore-all)
