@@ -158,7 +158,7 @@ int cli_cc(int argc, char **argv)
     for (size_t i = 0; i < job.code.count; i++)
         said = said || cc_starts(job.code.item[i], "-fsanitize=") ||
                cc_starts(job.code.item[i], "-fno-sanitize=");
-    if (status == 0 && UWSK_SANITIZE[0] && !said && !job.explore) {
+    if (status == 0 && UWSK_SANITIZE[0] != '\0' && !said && !job.explore) {
         cc_list_add(&job.code, "-fsanitize=" UWSK_SANITIZE);
         cc_list_add(&job.code, "-fno-sanitize-recover=all");
         job.sanitized = true;

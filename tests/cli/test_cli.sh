@@ -699,8 +699,8 @@ cli_api() {
     local folder
     folder=$(dirname "$uwsk")
     behave leak_pool
-    # shellcheck disable=SC2046
-    gcc -g -Wall -Wextra -Werror ${sanitize:+-fsanitize=$sanitize} -idirafter "$folder/include" -o api "$sources/api.c" \
+    # shellcheck disable=SC2086
+    ${UWSK_TEST_CC:-gcc} -g -Wall -Wextra -Werror ${sanitize:+-fsanitize=$sanitize} -idirafter "$folder/include" -o api "$sources/api.c" \
         -L"$folder" -luwsk -Wl,-rpath,"$folder" >err 2>&1 || { fail "api.c cannot be compiled" && return; }
     timeout 60 ./api >out 2>err || fail "api: status $?"
     lacks err 'not so'
