@@ -296,8 +296,14 @@ void wsk_turn_end(struct wsk_turn *turn, KIRQL irql)
     socket->lanes[WSK_LANE_RECEIVE].owner = NULL;
     if (turn->sends)
         socket->lanes[WSK_LANE_SEND].owner = NULL;
-    if (socket->wanted != 0)
+    if (socket->wanted != 0) {
+        enum wsk_callback kind = (enum wsk_callback)(turn->leave >> WSK_GATE_RUNNING_SHIFT);
+
+        if (kind != 0) /* over for those that are due now; the turn's holds go after them */
+            wsk_gate_end_callback(socket, kind, &irql);
+        turn->leave &= WSK_GATE_HOLDS;
         lanes_run(socket, &irql);
+    }
     wsk_gate_leave_unlock(socket, turn->leave, irql);
 }
 
