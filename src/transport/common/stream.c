@@ -330,8 +330,10 @@ int32_t stream_send_plainly(struct transport_socket *socket, struct transport_op
     ssize_t sent = system_send(socket->fd, segment.base, op->length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && sent != -EINTR)
         return send_failed(socket, (int)-sent);
-    if (sent > 0)
+    if (sent > 0) {
         op->bytes = (size_t)sent;
+        socket->sent = true;
+    }
     if (op->bytes < op->length)
         return stream_try_send(socket, op); /* a signal, or no room for more */
     if (op->flags & TRANSPORT_TELL_UNSENT)
