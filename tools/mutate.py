@@ -38,6 +38,7 @@ MUTANTS = os.path.join("tests", "mutants")
 LIBRARY = "tests/internal/libuwsk.so"
 MODES = "natural/dispatch/sim always-pend/passive/sim inline/mixed/sim"
 RACE_MODES = " ".join(mode + "/races" for mode in MODES.split())
+NAMED_SEEDS = "400"
 LIMIT = 60  # seconds for one test program, and twenty times what it takes without a mutant: a hang ends long before
 FAIL = re.compile(r"^FAIL (\S+)(?: \[(\S+)\])?: ?(.*)")
 
@@ -194,27 +195,29 @@ class Build:
 # ---- testing --------------------------------------------------------------------------------------------------------
 
 def plan(build, mutant, seconds):
-    """(program, patterns, modes) in the order to run: what the mutant names, then all, the quick ones first."""
+    """(program, patterns, modes, seeds) in the order to run: what the mutant names, then all, the quick ones first.
+
+    What it names is given many seeds: which of them meets a race changes with every step that the runtime takes."""
     steps = []
     for first in mutant.first if mutant else []:
         program, _, pattern = first.partition(":")
         if program not in build.programs:
             raise Bad(f"{mutant.where}: {mutant.name}: there is no test program {program}")
-        steps.append((program, [pattern] if pattern else [], MODES))
-        steps.append((program, [pattern] if pattern else [], RACE_MODES))
+        steps.append((program, [pattern] if pattern else [], MODES, NAMED_SEEDS if pattern else ""))
+        steps.append((program, [pattern] if pattern else [], RACE_MODES, NAMED_SEEDS if pattern else ""))
     programs = sorted(build.programs, key=lambda program: seconds.get(program, 0))
-    steps += [(program, [], MODES) for program in programs]
-    steps += [(program, [], RACE_MODES) for program in programs if "_race" in program]
+    steps += [(program, [], MODES, "") for program in programs]
+    steps += [(program, [], RACE_MODES, "") for program in programs if "_race" in program]
     return steps
 
 
 def run_program(build, library, step, until):
     """None when every test passes, else 'program:test [mode]' of the first that does not."""
-    program, patterns, modes = step
+    program, patterns, modes, seeds = step
     command = [os.path.join(build.folder, "tests", program), "--modes", modes]
     for pattern in patterns:
         command += ["--only", pattern]
-    environment = dict(os.environ, UWSK_TEST_PART="sim", UWSK_TEST_RESULTS="", UWSK_TEST_FULL="")
+    environment = dict(os.environ, UWSK_TEST_PART="sim", UWSK_TEST_RESULTS="", UWSK_TEST_FULL="", UWSK_SIM_SEEDS=seeds)
     environment.pop("UWSK_TEST_MODES", None)
     if library:
         environment["LD_LIBRARY_PATH"] = library
