@@ -228,7 +228,8 @@ ULONG wsk_control_out(const struct wsk_socket *socket, const struct transport_da
     if ((about->known & TRANSPORT_KNOWS_LOCAL) && (socket->option.packet_info || socket->option.packet_info6))
         used = put_packet_info(socket, about, out);
     if ((about->known & TRANSPORT_KNOWS_HOPS) && socket->option.receive_hops)
-        used = put_number(out, used, level, IP_HOPLIMIT, about->hops);
+        used = put_number(out, used, level, v4 ? IP_TTL : IPV6_HOPLIMIT,
+                          about->hops); /* D-19: drivers look for IP_TTL */
     if ((about->known & TRANSPORT_KNOWS_CLASS) && socket->option.receive_class)
         used = put_number(out, used, level, v4 ? IP_TOS : IPV6_TCLASS, about->traffic_class);
     if ((about->known & TRANSPORT_KNOWS_CLASS) && socket->option.receive_ecn)

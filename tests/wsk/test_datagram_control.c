@@ -191,7 +191,7 @@ TEST(what_the_sender_says_arrives, "D-19 R-SENDTO-05 R-RECVFROM-04")
         length += object(control + length, level, IP_ECN, &ecn, sizeof ecn);
         EXPECT_STATUS(send(control, length), STATUS_SUCCESS);
         receive(&got, sizeof got.control);
-        EXPECT_EQ(number(&got, level, IP_HOPLIMIT), hops);
+        EXPECT_EQ(number(&got, level, level == IPPROTO_IP ? IP_TTL : IPV6_HOPLIMIT), hops);
         EXPECT_EQ(number(&got, level, IP_ECN), ecn);
         EXPECT(find(&got, level, IP_PKTINFO, 0) == NULL);
         close_both();
