@@ -43,7 +43,7 @@ bench-explore: deps
 
 rules: deps
 	@$(MAKE) --no-print-directory all
-	@tools/rules.sh $(BUILD)
+	@tools/rules.sh $(BUILD) --write docs/conformance.md
 
 # Breaks uwsk on purpose, in one place at a time: each mistake must be noticed by a test (tests/mutants/README.md).
 # MUTANTS="--sample 4 --seed 7": only some; MUTANTS=--help: all options.

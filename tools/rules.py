@@ -290,6 +290,28 @@ def summarise(verdicts, claimed):
     return lines
 
 
+def page(verdicts, claimed):
+    """docs/conformance.md: the table of areas, then area by area what became of each rule."""
+    lines = ["# What is proved", "",
+             "Written by `make rules` from the results of the tests; not edited by hand. [rules/README.md](rules/README.md) says",
+             "what the words mean, [divergences.md](divergences.md) what happens instead where Linux cannot do what Windows does.",
+             "", "```"] + summarise(verdicts, claimed) + ["```"]
+    area = None
+    for verdict in verdicts:
+        if verdict.state in (OUT, VERIFIER):
+            continue
+        if verdict.rule.area != area:
+            area = verdict.rule.area
+            lines += ["", "## " + area, "", "| rule | | tests |", "|---|---|---|"]
+        shown = sorted(verdict.tests)[:SHOWN_TESTS]
+        tests = ", ".join("`%s`" % test for test in shown)
+        if len(verdict.tests) > len(shown):
+            tests += ", and %d more" % (len(verdict.tests) - len(shown))
+        state = verdict.state + (": " + verdict.note if verdict.state == PARTIAL else "")
+        lines.append("| %s | %s | %s |" % (verdict.rule.id, state, tests))
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0],
                                      epilog="docs/rules/README.md explains the output and the inputs.")
@@ -302,6 +324,7 @@ def main(arguments=None):
     parser.add_argument("--sources", nargs="+", default=[], metavar="FOLDER", help="check the rules that sources cite")
     parser.add_argument("--area", nargs="+", default=[], help="show only these areas (C-CLOSE, D, …)")
     parser.add_argument("--gaps", action="store_true", help="show only rules with a gap")
+    parser.add_argument("--write", metavar="FILE", help="write a page of it, unless there is a gap")
     parser.add_argument("--all-tests", action="store_true", help="name every test of a rule")
     options = parser.parse_args(arguments)
     try:
@@ -333,6 +356,9 @@ def main(arguments=None):
                                   ", ".join("%s %d" % item for item in gaps.items())))
     elif not complaints:
         print("\nno gap")
+        if options.write:
+            with open(options.write, "w", encoding="utf-8") as file:
+                file.write(page(verdicts, claimed))
     return 1 if gaps or complaints else 0
 
 

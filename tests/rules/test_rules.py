@@ -93,6 +93,19 @@ class States(Case):
         self.assertEqual(self.lines["D-02"], "pass two")
         self.assertIn("no gap", self.output)
 
+    def test_the_page_is_written_without_a_gap_only(self):
+        page = self.path("page.md")
+        listing = "one\tC-AA-01 C-AA-02\t\nhalf\tC-BB-03\tno more\ntwo\tC-BB-01 D-01..02\t\n"
+        self.assertEqual(self.run_rules(listing, "one\t\tpass\ntwo\t\tpass\n", more=("--write", page)), 1)
+        self.assertFalse(os.path.exists(page))
+        results = "one\t\tpass\ntwo\t\tpass\nhalf\t\tpass\n"
+        self.assertEqual(self.run_rules(listing, results, more=("--write", page)), 0)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("| C-AA-01 | pass | `one` |", text)
+        self.assertIn("| C-BB-03 | partial: no more | `half` |", text)
+        self.assertNotIn("WV-01", text, "not claimed")
+
     def test_one_failing_mode_fails_the_rule(self):
         self.assertEqual(self.run_rules("one\tC-AA-01\t\n", "one\ta\tpass\none\tb\tfail\n"), 1)
         self.assertEqual(self.lines["C-AA-01"], "FAIL one (b)")
