@@ -173,7 +173,7 @@ cli_provider_comes_and_goes() {
     run 0 --for 0 --provider-delay 60 clean.so
     has err "^uwsk: WSK's provider has attached$"
     lacks err "provider leaves"
-    in_background --provider-leave=1 clean.so
+    in_background --provider-leave=4000 clean.so # it has the provider by then
     for _ in $(seq 500); do
         grep -q "provider leaves" err && break
         sleep 0.02
