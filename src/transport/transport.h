@@ -29,7 +29,8 @@
  * ...), and so does every later one; only a receive first gives what came before a reset, and WATCH_PEER_FIN
  * succeeds when the FIN came first.  A send then has in op->bytes what was handed over.
  *  - A datagram socket knows open, bind, send_to, receive_from, group, cancel, close, address, options and
- *    READABLE.  bind() needs a port of its own: TCP's and UDP's are apart.  A send_to of an unbound one is
+ *    READABLE.  bind() needs a port of its own
+ *    (TCP's and UDP's are apart) unless OPTION_SHARE is on.  A send_to of an unbound one is
  *    refused (STATUS_INVALID_DEVICE_STATE).
  *  - A connect that failed or was taken back may be tried again on the same socket: the peer hears of it no more.
  *  - A loop belongs to one thread, the first that calls wait() for it.
@@ -263,6 +264,9 @@ enum transport_option {
     TRANSPORT_OPTION_MTU_DISCOVER,        /* of a path: Windows' PMTUD_STATE, which DONTFRAGMENT sets, too */
     TRANSPORT_OPTION_MTU,                 /* get, connected: of the path */
     TRANSPORT_OPTION_MAX_SEGMENT,         /* the same: TCP's */
+    /* Before the bind: it may take an address that others of this transport have, and that other programs have
+     * where the system lets them share.  Whether it should is the owner's to say. */
+    TRANSPORT_OPTION_SHARE,
     TRANSPORT_OPTION_MAX
 };
 

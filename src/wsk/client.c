@@ -234,9 +234,14 @@ static NTSTATUS transport_list_change(struct wsk_client *client, PIRP Irp)
 }
 
 static NTSTATUS control_without_irp(struct wsk_client *client, ULONG code, SIZE_T in_size, PVOID in,
-                                    SIZE_T out_size, PVOID out, SIZE_T *returned)
+                                    SIZE_T out_size, PVOID out, SIZE_T *returned, void *caller)
 {
     switch (code) {
+    case WSK_CACHE_SD: /* C-CTLC-08 */
+        return returned == NULL ? wsk_security_cache(in_size, in, out_size, out, caller)
+                                : STATUS_INVALID_PARAMETER;
+    case WSK_RELEASE_SD: /* C-CTLC-10 */
+        return out == NULL && out_size == 0 ? wsk_security_release(in_size, in) : STATUS_INVALID_PARAMETER;
     case WSK_TRANSPORT_LIST_QUERY:
         return in == NULL && in_size == 0 ? transport_list_query(out_size, out, returned)
                                           : STATUS_INVALID_PARAMETER;
@@ -272,7 +277,7 @@ NTSTATUS WSKAPI wsk_control_client(PWSK_CLIENT Client, ULONG ControlCode, SIZE_T
         status = wsk_op_refuse(Irp, STATUS_INVALID_PARAMETER);
     else
         status = control_without_irp(client, ControlCode, InputSize, InputBuffer, OutputSize, OutputBuffer,
-                                     OutputSizeReturned);
+                                     OutputSizeReturned, __builtin_return_address(0));
     wsk_client_leave(client);
     return status;
 }

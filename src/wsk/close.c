@@ -130,8 +130,11 @@ static void close_release(struct wsk_socket *socket)
     close_orphan_indications(socket);
     if (transport != NULL) {
         WSK_TRANSPORT_OPS->close(transport); /* C-CLOSE-45: before the close IRP completes */
+        wsk_sharing_end(socket);
         wsk_starved_retry();
     }
+    wsk_security_unuse(socket->descriptor); /* the client's pointers stay (R-CLOSE-10) */
+    socket->descriptor = NULL;
 }
 
 static void close_finish(struct wsk_socket *socket)

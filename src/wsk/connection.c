@@ -21,7 +21,7 @@ NTSTATUS wsk_bind_now(struct wsk_socket *socket, const struct transport_address 
         return STATUS_NOT_IMPLEMENTED; /* W-05 */
     if (wsk_transition(socket->category, socket->state, event) == 0)
         return STATUS_INVALID_DEVICE_STATE;
-    status = WSK_TRANSPORT_OPS->bind(socket->transport, local);
+    status = wsk_sharing_bind(socket, local);
     if (status == STATUS_SUCCESS && socket->category == WSK_LISTEN)
         status = wsk_listen_start(socket); /* C-LISTEN-01 */
     if (status != STATUS_SUCCESS)

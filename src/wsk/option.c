@@ -23,6 +23,7 @@ enum option_flags {
     OPTION_LEAVE = 512,
     OPTION_NETWORK_ORDER = 1024, /* the client's number */
     OPTION_SECONDS = 2048,       /* the client's; the transport has milliseconds.  ~0 = without end */
+    OPTION_SECURITY = 8192,      /* SO_WSK_SECURITY: a pointer (security.c) */
     OPTION_WHERE = 4096          /* IP_MULTICAST_IF: an index or an address, in network order */
 };
 
@@ -57,6 +58,8 @@ static const struct option_row option_rows[] = {
      SHADOW(reuse), "SO_REUSEADDR"},
     {SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 4, ALL_BUT_BASIC, BOTH | OPTION_IRP | OPTION_FLAG | OPTION_BEFORE_BIND,
      0, SHADOW(exclusive), "SO_EXCLUSIVEADDRUSE"},
+    {SOL_SOCKET, SO_WSK_SECURITY, sizeof(PSECURITY_DESCRIPTOR), ALL_BUT_BASIC,
+     BOTH | OPTION_IRP | OPTION_BEFORE_BIND | OPTION_SECURITY, 0, 0, "SO_WSK_SECURITY"},
     {SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 4, ON(WSK_LISTEN),
      BOTH | OPTION_IRP | OPTION_FLAG | OPTION_BEFORE_BIND, 0, SHADOW(conditional), "SO_CONDITIONAL_ACCEPT"},
     {SOL_SOCKET, SO_BROADCAST, 4, ON(WSK_DATAGRAM), BOTH | OPTION_IRP | OPTION_FLAG,
@@ -471,6 +474,8 @@ static NTSTATUS set_do(struct wsk_socket *socket, const struct option_row *row, 
         return STATUS_INVALID_DEVICE_STATE; /* C-OPT-07, 11, 14 */
     if (row->flags & (OPTION_JOIN | OPTION_LEAVE))
         return group_set(socket, row, control);
+    if (row->flags & OPTION_SECURITY)
+        return wsk_security_set(socket, control->input);
     RtlCopyMemory(&value, control->input, sizeof value);
     return option_set(socket, row, value);
 }
@@ -492,10 +497,14 @@ NTSTATUS wsk_option_do(struct wsk_socket *socket, const struct control *control,
         return STATUS_INVALID_PARAMETER;
     if ((row->flags & OPTION_CONNECTED) && socket->state != WSK_STATE_CONNECTED)
         return STATUS_INVALID_DEVICE_STATE;
-    status = option_get(socket, row, &value);
-    if (status == STATUS_SUCCESS) {
-        RtlCopyMemory(control->output, &value, sizeof value);
-        *size = row->size;
+    if (row->flags & OPTION_SECURITY) {
+        status = wsk_security_get(socket, control->output);
+    } else {
+        status = option_get(socket, row, &value);
+        if (status == STATUS_SUCCESS)
+            RtlCopyMemory(control->output, &value, sizeof value);
     }
+    if (status == STATUS_SUCCESS)
+        *size = row->size;
     return status;
 }

@@ -323,13 +323,13 @@ static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFami
                                   PSECURITY_DESCRIPTOR SecurityDescriptor, PIRP Irp)
 {
     struct wsk_client *client = Client;
+    struct wsk_descriptor *descriptor = NULL;
     struct wsk_socket *socket;
     enum wsk_category category;
     NTSTATUS status;
 
-    UNREFERENCED_PARAMETER(OwningProcess);
+    UNREFERENCED_PARAMETER(OwningProcess); /* R-SOCK-15: wsk_security_check */
     UNREFERENCED_PARAMETER(OwningThread);
-    UNREFERENCED_PARAMETER(SecurityDescriptor);
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER;
     wsk_op_begin(Irp, WSK_OP_SOCKET, NULL);
@@ -342,9 +342,12 @@ static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFami
     else
         status = check_combination(category, AddressFamily, SocketType, Protocol);
     if (status == STATUS_SUCCESS)
+        status = wsk_security_use(SecurityDescriptor, &descriptor); /* R-SOCK-17 */
+    if (status == STATUS_SUCCESS)
         status = wsk_socket_create(client, category, AddressFamily, SocketType, Protocol, SocketContext,
                                    Dispatch, NULL, &socket);
     if (status != STATUS_SUCCESS) {
+        wsk_security_unuse(descriptor);
         wsk_op_refuse(Irp, status);
     } else {
         KIRQL irql;
@@ -352,6 +355,7 @@ static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFami
         wsk_op_of(Irp)->socket = socket;
         wsk_gate_hold(socket);
         irql = wsk_lock(socket);
+        socket->descriptor = descriptor;
         status = wsk_op_finish(socket, Irp, STATUS_SUCCESS, (ULONG_PTR)&socket->public, FALSE,
                                irql); /* C-SOCK-04 */
     }
@@ -369,13 +373,13 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
 {
     struct wsk_client *client = Client;
     struct transport_address local, remote;
+    struct wsk_descriptor *descriptor = NULL;
     struct wsk_socket *socket = NULL;
     NTSTATUS status;
     KIRQL irql;
 
-    UNREFERENCED_PARAMETER(OwningProcess);
+    UNREFERENCED_PARAMETER(OwningProcess); /* R-SOCK-15: wsk_security_check */
     UNREFERENCED_PARAMETER(OwningThread);
-    UNREFERENCED_PARAMETER(SecurityDescriptor);
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER;
     wsk_op_begin(Irp, WSK_OP_SOCKET_CONNECT, NULL);
@@ -387,9 +391,12 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     else
         status = check_combination(WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol);
     if (status == STATUS_SUCCESS)
+        status = wsk_security_use(SecurityDescriptor, &descriptor);
+    if (status == STATUS_SUCCESS)
         status = wsk_socket_create(client, WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol,
                                    SocketContext, Dispatch, NULL, &socket);
     if (status != STATUS_SUCCESS) {
+        wsk_security_unuse(descriptor);
         wsk_op_refuse(Irp, status);
         wsk_client_leave(client);
         return status;
@@ -397,6 +404,7 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     wsk_op_of(Irp)->socket = socket;
     wsk_gate_hold(socket);
     irql = wsk_lock(socket);
+    socket->descriptor = descriptor;
     wsk_address_in(socket, LocalAddress, &local); /* their family was checked */
     wsk_address_in(socket, RemoteAddress, &remote);
     status = wsk_bind_now(socket, &local);

@@ -100,6 +100,8 @@ NTSTATUS wsk_start(const struct wsk_settings *settings)
         return STATUS_INVALID_PARAMETER;
     wsk_settings = *settings;
     wsk_starved_start();
+    wsk_sharing_start();
+    wsk_security_start();
     status = start_provider();
     if (status != STATUS_SUCCESS)
         RtlZeroMemory(&wsk_settings, sizeof wsk_settings);

@@ -7,7 +7,7 @@
  * Locks.  socket->lock (a KSPIN_LOCK, so DISPATCH_LEVEL) guards everything in struct wsk_socket that is not
  * the gate word.  It may be held around any call of the transport's table, because only dispatch() calls
  * back.  Order: registration lock, wsk_clients_lock, socket lock (a listener's before its accepted socket's)
- *         -> client lock, starved lock, cancel spin lock -> transport's own locks
+ *         -> sharing lock -> client lock, starved lock, cancel spin lock -> transport's own locks
  * No socket lock is ever taken under a client lock.  A cancel routine drops the cancel lock before it takes
  * the socket lock.  No lock of ours is ever held while a pointer of the driver is called (D-05).
  */
@@ -35,6 +35,7 @@
 #define WSK_TAG_ADDRESSES  'AksW' /* ADDRINFOEXW lists: the driver's until WskFreeAddressInfo */
 #define WSK_TAG_RESOLVE    'NksW'
 #define WSK_TAG_DATAGRAM   'DksW'
+#define WSK_TAG_SECURITY   'DSkW' /* cached security descriptors: the driver's until WSK_RELEASE_SD */
 
 /* ---- settings of this run (wsk.c) --------------------------------------------------------------------- */
 
@@ -334,6 +335,29 @@ struct wsk_datagram;
 struct wsk_inspect;
 struct wsk_turn;
 
+struct wsk_descriptor;
+
+/* Option and address of a bind, as in the table of sharing.c. */
+enum wsk_claim_kind {
+    WSK_CLAIM_WILDCARD,
+    WSK_CLAIM_SPECIFIC,
+    WSK_CLAIM_REUSE_WILDCARD,
+    WSK_CLAIM_REUSE_SPECIFIC,
+    WSK_CLAIM_EXCLUSIVE_WILDCARD,
+    WSK_CLAIM_EXCLUSIVE_SPECIFIC,
+    WSK_CLAIM_KINDS
+};
+
+struct wsk_claim { /* an address that a socket is bound to (sharing.c) */
+    LIST_ENTRY link;
+    struct transport_address address;
+    USHORT type;   /* SOCK_xxx */
+    UCHAR kind;    /* enum wsk_claim_kind */
+    BOOLEAN dual;  /* :: that covers IPv4, too */
+    BOOLEAN share; /* the transport knows that it shares */
+    BOOLEAN held;  /* it is in the table */
+};
+
 /* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
  * Of the parts that follow, each has first what its fast path uses. */
 struct wsk_socket {
@@ -434,6 +458,9 @@ struct wsk_socket {
     LIST_ENTRY address_changes; /* pended SIO_ADDRESS_LIST_CHANGE (ioctl.c) */
     LIST_ENTRY silences;        /* pended SIO_WSK_SET_TCP_SILENT_MODE (silence.c) */
     SIZE_T backlog_known;       /* backlog.c */
+
+    struct wsk_claim claim;            /* its address, once bound (sharing.c) */
+    struct wsk_descriptor *descriptor; /* NULL = the default (security.c) */
 
     struct { /* options kept for the client (option.c) */
         ULONG broadcast, packet_info, packet_info6, receive_hops, receive_class, receive_ecn,
@@ -742,6 +769,27 @@ void wsk_datagram_fix(struct wsk_socket *socket, BOOLEAN receive_too,
 /* lock held: calls fn for each IRP that waits (report.c); returns the bytes that the client keeps. */
 SIZE_T wsk_datagram_report(const struct wsk_socket *socket, void (*fn)(void *context, PIRP irp),
                            void *context);
+
+/* sharing.c */
+void wsk_sharing_start(void);
+/* lock held: binds the transport's socket if that may share the address with those that have it.
+ * STATUS_ADDRESS_ALREADY_EXISTS, STATUS_ACCESS_DENIED and what the transport says. */
+NTSTATUS wsk_sharing_bind(struct wsk_socket *socket, const struct transport_address *local);
+void wsk_sharing_end(struct wsk_socket *socket); /* no lock: the address has been given back */
+
+/* security.c */
+void wsk_security_start(void);
+/* WSK_CACHE_SD and WSK_RELEASE_SD; `caller` answers for the copy. */
+NTSTATUS wsk_security_cache(SIZE_T in_size, const VOID *in, SIZE_T out_size, PVOID out, void *caller);
+NTSTATUS wsk_security_release(SIZE_T in_size, const VOID *in);
+/* A socket uses a cached copy (NULL: none), and no more.  STATUS_INVALID_PARAMETER: it is none. */
+NTSTATUS wsk_security_use(PSECURITY_DESCRIPTOR pointer, struct wsk_descriptor **out);
+void wsk_security_unuse(struct wsk_descriptor *copy);
+/* lock held: SO_WSK_SECURITY. */
+NTSTATUS wsk_security_set(struct wsk_socket *socket, const VOID *in);
+NTSTATUS wsk_security_get(struct wsk_socket *socket, PVOID out);
+/* May whoever binds a second socket share this one's address?  STATUS_SUCCESS, STATUS_ACCESS_DENIED. */
+NTSTATUS wsk_security_check(const struct wsk_socket *first);
 
 /* inspect.c: a listener in conditional mode (its lock is held, unless it says otherwise) */
 NTSTATUS WSKAPI wsk_inspect_complete(PWSK_SOCKET ListenSocket, PWSK_INSPECT_ID InspectID,

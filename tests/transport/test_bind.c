@@ -179,3 +179,28 @@ TEST(dual_mode, "D-18")
     peer_close(peer);
     peer_close(plain);
 }
+
+/* OPTION_SHARE: beside others of this transport, whatever they said; not where other programs have the port. */
+TEST(who_shares_is_bound_beside_others, "")
+{
+    int port = 0, foreign_port = 0;
+    struct transport_socket *first = net_listener(PEER_INET, &port), *second = net_open(PEER_INET);
+    struct transport_address address = net_loopback(PEER_INET, port);
+    int foreign = peer_listen(PEER_INET, &foreign_port);
+    uint64_t value = 7;
+
+    EXPECT_STATUS(net->get_option(second, TRANSPORT_OPTION_SHARE, &value), STATUS_SUCCESS);
+    EXPECT_EQ(value, 0);
+    EXPECT_STATUS(net->bind(second, &address), STATUS_ADDRESS_ALREADY_EXISTS);
+    EXPECT_STATUS(net->set_option(second, TRANSPORT_OPTION_SHARE, 1), STATUS_SUCCESS);
+    address = net_loopback(PEER_INET, foreign_port);
+    EXPECT_STATUS(net->bind(second, &address), STATUS_ADDRESS_ALREADY_EXISTS);
+    address = net_loopback(PEER_INET, port);
+    EXPECT_STATUS(net->bind(second, &address), STATUS_SUCCESS);
+    EXPECT_STATUS(net->listen(second, 5), STATUS_SUCCESS);
+    EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_ADDRESS_ALREADY_EXISTS); /* who does not */
+    net->close(first);
+    EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_ADDRESS_ALREADY_EXISTS);
+    net->close(second);
+    peer_close(foreign);
+}

@@ -5,7 +5,8 @@
  * bind. Linux offers either: without SO_REUSEADDR it refuses both, with it it allows both as long as nobody
  * listens.  So SO_REUSEADDR is set and the live binds of this transport are kept in a table of our own; those
  * of other processes are refused by the kernel (unless they are bound with SO_REUSEADDR and not listening
- * yet).  UDP has ports of its own in that table, and needs no SO_REUSEADDR.
+ * yet).  UDP has ports of its own in that table, and needs no SO_REUSEADDR.  A socket with OPTION_SHARE skips the
+ * table, and for the kernel it and those whose address it takes are marked as sharing.
  */
 #include "transport/common/internal.h"
 #include "transport/errno_status.h"
@@ -141,6 +142,14 @@ static bool overlap(const struct coverage *a, const struct coverage *b)
            (a->any6 || b->any6 || (memcmp(a->address6, b->address6, 16) == 0 && a->scope == b->scope));
 }
 
+static bool holds(const struct transport_socket *holder, const struct transport_socket *socket,
+                  const struct transport_address *local, const struct coverage *wanted)
+{
+    struct coverage held = coverage_of(&holder->port_claim, holder->port_v6only);
+    return holder->type == socket->type && port_of(&holder->port_claim) == port_of(local) &&
+           overlap(wanted, &held);
+}
+
 static bool port_is_held(const struct transport_socket *socket, const struct transport_address *local)
 {
     struct transport *transport = socket->transport;
@@ -148,9 +157,7 @@ static bool port_is_held(const struct transport_socket *socket, const struct tra
     struct coverage wanted = coverage_of(local, socket->v6only);
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
-        struct coverage held = coverage_of(&holder->port_claim, holder->port_v6only);
-        if (holder->type == socket->type && port_of(&holder->port_claim) == port_of(local) &&
-            overlap(&wanted, &held))
+        if (holds(holder, socket, local, &wanted))
             return true;
     }
     return false;
@@ -168,6 +175,27 @@ void address_release_port(struct transport_socket *socket)
 static void set_reuse(struct transport_socket *socket, int on)
 {
     setsockopt(socket->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+}
+
+/* The kernel lets sockets share that all say so: of TCP with SO_REUSEPORT, which holds for listeners, too. */
+static void let_share(struct transport_socket *socket)
+{
+    int on = 1;
+    setsockopt(socket->fd, SOL_SOCKET, socket->type == TRANSPORT_STREAM ? SO_REUSEPORT : SO_REUSEADDR, &on,
+               sizeof(on));
+}
+
+/* transport->bind is held: who has the address already lets this one in.  That stays: the kernel looks again when a
+ * socket listens. */
+static void let_holders_share(const struct transport_socket *socket, const struct transport_address *local)
+{
+    struct link *bucket = &socket->transport->ports[port_of(local) % PORT_BUCKETS];
+    struct coverage wanted = coverage_of(local, socket->v6only);
+    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+        struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
+        if (holds(holder, socket, local, &wanted))
+            let_share(holder);
+    }
 }
 
 void address_set_port(struct sockaddr_storage *address, unsigned port)
@@ -263,7 +291,10 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
 
     if (socket->type == TRANSPORT_RAW)
         return bind_raw(socket, &address, length);
-    if (port_of(local) && port_is_held(socket, local))
+    if (port_of(local) && socket->share) {
+        let_holders_share(socket, local);
+        let_share(socket);
+    } else if (port_of(local) && port_is_held(socket, local))
         return STATUS_ADDRESS_ALREADY_EXISTS;
     if ((socket->type == TRANSPORT_STREAM ? bind_stream(socket, &address, length, local)
                                           : bind(socket->fd, (struct sockaddr *)&address, length)) < 0)
@@ -271,6 +302,8 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
     status = current_local(socket, &socket->local);
     if (status)
         return status;
+    if (socket->share)
+        let_share(socket); /* a port that the kernel has picked: from now on */
     socket->bound = true;
     socket->port_claim = socket->local;
     socket->port_v6only = socket->v6only;

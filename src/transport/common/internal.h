@@ -219,6 +219,7 @@ struct transport_socket {
     struct link port;                    /* transport->bind: its place in transport->ports */
     struct transport_address port_claim; /* what it holds there */
     bool port_v6only;
+    bool share; /* OPTION_SHARE */
 
     /* loop->lock */
     struct link timer;

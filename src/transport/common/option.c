@@ -178,6 +178,10 @@ static int32_t set_locked(struct transport_socket *socket, int option, uint64_t 
     struct option_row row;
     if (option == TRANSPORT_OPTION_RECEIVE_COALESCED || option == TRANSPORT_OPTION_SEND_SEGMENT)
         return set_cut(socket, option, value);
+    if (option == TRANSPORT_OPTION_SHARE) {
+        socket->share = value != 0;
+        return STATUS_SUCCESS;
+    }
     if (!find(socket, option, &row) ||
         (option == TRANSPORT_OPTION_RECEIVE_ERRORS && socket->type == TRANSPORT_STREAM))
         return STATUS_NOT_SUPPORTED;
@@ -229,6 +233,9 @@ static int32_t get_own(const struct transport_socket *socket, int option, uint64
         return STATUS_SUCCESS;
     case TRANSPORT_OPTION_MULTICAST_INTERFACE:
         *value = socket->multicast_interface;
+        return STATUS_SUCCESS;
+    case TRANSPORT_OPTION_SHARE:
+        *value = socket->share;
         return STATUS_SUCCESS;
     case TRANSPORT_OPTION_RECEIVE_COALESCED:
         *value = socket->coalesced;

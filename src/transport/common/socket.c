@@ -105,6 +105,7 @@ int32_t common_open(struct transport *transport, unsigned loop, int family, int 
 void common_close(struct transport_socket *socket)
 {
     struct transport *transport = socket->transport;
+    address_release_port(socket); /* before the descriptor: who binds may mark it as sharing */
     lock_take(&socket->lock);
     assert(!socket->held && "close: no operation is inside");
     /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
@@ -114,7 +115,6 @@ void common_close(struct transport_socket *socket)
     system_close(socket->fd);
     socket->fd = -1;
     lock_release(&socket->lock);
-    address_release_port(socket);
     loop_bury(socket);
     atomic_fetch_sub(&transport->sockets, 1);
 }

@@ -113,24 +113,25 @@ static struct link *bucket_of(unsigned port)
     return &net_world.datagrams[port % NET_DATAGRAM_BUCKETS];
 }
 
-static bool is_free(int host, const struct net_where *where, bool dual)
+static bool is_free(int host, const struct net_where *where, bool dual, bool share)
 {
     struct link *bucket = bucket_of(where->port);
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
-        if (udp->host == host && net_binds_overlap(where, dual, &udp->where, udp->dual))
+        if (udp->host == host && net_binds_overlap(where, dual, &udp->where, udp->dual) &&
+            !(share && udp->runtime))
             return false;
     }
     return true;
 }
 
-static bool find_port(int host, struct net_where *where, bool dual)
+static bool find_port(int host, struct net_where *where, bool dual, bool share)
 {
     if (where->port)
-        return is_free(host, where, dual);
+        return is_free(host, where, dual, share);
     for (int i = 0; i < NET_PORT_COUNT; i++) {
         where->port = (uint16_t)(NET_PORT_LOW + net_world.next_port++ % NET_PORT_COUNT);
-        if (is_free(host, where, dual))
+        if (is_free(host, where, dual, false))
             return true;
     }
     where->port = 0;
@@ -153,10 +154,10 @@ void net_udp_init(struct net_udp *udp, int host, void *owner, net_event_function
     link_init(&udp->leaving);
 }
 
-bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual)
+bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual, bool share)
 {
     assert(!udp->bound);
-    if (!find_port(udp->host, where, dual))
+    if (!find_port(udp->host, where, dual, share))
         return false;
     udp->where = *where;
     udp->dual = dual;
@@ -296,15 +297,19 @@ static bool covers(const struct net_udp *udp, int host, const struct net_where *
 static struct net_udp *find(int host, const struct net_where *to)
 {
     struct link *bucket = bucket_of(to->port);
-    struct net_udp *general = NULL;
+    struct net_udp *found = NULL;
+    int best = -1;
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_udp *udp = LINK_OWNER(link, struct net_udp, link);
-        if (udp->host == host && net_where_same(&udp->where, to))
-            return udp;
-        if (covers(udp, host, to))
-            general = udp;
+        if (!covers(udp, host, to) && !(udp->host == host && net_where_same(&udp->where, to)))
+            continue;
+        int good = net_bind_fits(&udp->where, to);
+        if (good >= best) { /* of those that fit as well, the last */
+            best = good;
+            found = udp;
+        }
     }
-    return general;
+    return found;
 }
 
 static void deliver(struct net_udp *udp, struct net_packet *packet)

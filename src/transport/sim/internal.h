@@ -187,6 +187,7 @@ struct net_claim { /* a bound socket */
     int host;
     bool dual; /* :: that covers IPv4, too */
     bool held;
+    bool runtime; /* of the runtime's stack: may be shared there */
     struct net_where where;
     struct net_listener *listener; /* who listens there, if anybody */
 };
@@ -200,14 +201,17 @@ struct net_use { /* a connection's four numbers, in TIME_WAIT also when it is no
     uint64_t until; /* TIME_WAIT: its end; 0 = alive */
 };
 
-/* Binds: where->port 0 = any, filled in.  false when somebody holds it. */
-bool net_claim_take(struct net_claim *claim, int host, struct net_where *where, bool dual);
+/* Binds: where->port 0 = any, filled in.  false when somebody holds it; with `share` somebody besides the runtime's
+ * stack. */
+bool net_claim_take(struct net_claim *claim, int host, struct net_where *where, bool dual, bool share);
 void net_claim_drop(struct net_claim *claim);
 bool net_claim_is_free(int host, const struct net_where *where, bool dual);
 /* ... and no connection, not even one in TIME_WAIT, has that port. */
 bool net_port_is_unused(int host, const struct net_where *where, bool dual);
 /* Whether a bind to `a` covers some of what a bind to `b` does. */
 bool net_binds_overlap(const struct net_where *a, bool a_dual, const struct net_where *b, bool b_dual);
+/* How well a bind that covers an address fits it: the very address before its family's wildcard before the other's. */
+int net_bind_fits(const struct net_where *bound, const struct net_where *to);
 struct net_listener *net_listener_find(int host, const struct net_where *where);
 /* local->port 0 = any, filled in.  false when these four numbers are in use. */
 bool net_use_take(struct net_use *use, int host, struct net_where *local, const struct net_where *remote);
@@ -396,7 +400,8 @@ struct net_packet {
 struct net_udp {      /* a datagram socket, a peer's or one of the runtime's stack */
     struct link link; /* in world.datagrams while bound */
     bool bound, dual;
-    bool errors; /* wants to hear of what it has sent and nobody has got */
+    bool errors;  /* wants to hear of what it has sent and nobody has got */
+    bool runtime; /* of the runtime's stack: its address may be shared there */
     int host;
     struct net_where where;
     struct sim_rng rng;
@@ -414,8 +419,8 @@ struct net_udp {      /* a datagram socket, a peer's or one of the runtime's sta
 };
 
 void net_udp_init(struct net_udp *udp, int host, void *owner, net_event_function event);
-/* where->port 0 = any, filled in.  false when somebody holds it. */
-bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual);
+/* As net_claim_take(). */
+bool net_udp_bind(struct net_udp *udp, struct net_where *where, bool dual, bool share);
 void net_udp_close(struct net_udp *udp);
 /* Enters or leaves a group; source NULL = whoever sends. */
 int32_t net_udp_group(struct net_udp *udp, bool join, const struct net_where *group,

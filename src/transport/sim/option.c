@@ -41,6 +41,7 @@ static const struct row {
     [TRANSPORT_OPTION_MTU_DISCOVER] = {true, false, false, 0, 3, 0, BOTH},
     [TRANSPORT_OPTION_MTU] = {true, false, false, NET_MTU, NET_MTU, NET_MTU, STREAM},
     [TRANSPORT_OPTION_MAX_SEGMENT] = {true, false, false, NET_MSS, NET_MSS, NET_MSS, STREAM},
+    [TRANSPORT_OPTION_SHARE] = {true, false, true, 0, UINT64_MAX, 0, BOTH},
 };
 
 void stack_options_init(struct transport_socket *socket)

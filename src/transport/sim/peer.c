@@ -75,7 +75,7 @@ struct net_socket *net_listen(int host, const struct transport_address *local, i
         return NULL;
     struct net_socket *socket = socket_new(local->family);
     struct net_listener *listener = socket ? net_allocate(sizeof(*listener)) : NULL;
-    if (!listener || !net_claim_take(&socket->claim, host, &where, false)) {
+    if (!listener || !net_claim_take(&socket->claim, host, &where, false, false)) {
         net_free(listener, sizeof(*listener));
         if (socket)
             socket_delete(socket);

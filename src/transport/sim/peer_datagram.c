@@ -47,7 +47,7 @@ struct net_datagram *net_datagram_open(int host, const struct transport_address 
     if (!socket)
         return NULL;
     net_udp_init(&socket->udp, host, socket, told);
-    if (!net_udp_bind(&socket->udp, &where, false)) {
+    if (!net_udp_bind(&socket->udp, &where, false, false)) {
         net_free(socket, sizeof(*socket));
         return NULL;
     }

@@ -26,6 +26,13 @@ bool net_binds_overlap(const struct net_where *a, bool a_dual, const struct net_
     return a4 ? any_b && b_dual : any_a && a_dual;
 }
 
+int net_bind_fits(const struct net_where *bound, const struct net_where *to)
+{
+    if (!net_where_is_any(bound))
+        return 2;
+    return net_where_is_v4(bound) == net_where_is_v4(to);
+}
+
 /* ---- connections ------------------------------------------------------------------------------------------- */
 
 static void expire_time_waits(void)
@@ -68,15 +75,21 @@ static bool is_used(int host, const struct net_where *where, bool dual)
 
 /* ---- binds ------------------------------------------------------------------------------------------------- */
 
-bool net_claim_is_free(int host, const struct net_where *where, bool dual)
+static bool is_free(int host, const struct net_where *where, bool dual, bool share)
 {
     struct link *bucket = &net_world.binds[bucket_of(host, where->port)];
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_claim *claim = LINK_OWNER(link, struct net_claim, link);
-        if (claim->host == host && net_binds_overlap(where, dual, &claim->where, claim->dual))
+        if (claim->host == host && net_binds_overlap(where, dual, &claim->where, claim->dual) &&
+            !(share && claim->runtime))
             return false;
     }
     return true;
+}
+
+bool net_claim_is_free(int host, const struct net_where *where, bool dual)
+{
+    return is_free(host, where, dual, false);
 }
 
 bool net_port_is_unused(int host, const struct net_where *where, bool dual)
@@ -101,10 +114,10 @@ static bool pick_port(int host, struct net_where *where, bool dual)
     return false;
 }
 
-bool net_claim_take(struct net_claim *claim, int host, struct net_where *where, bool dual)
+bool net_claim_take(struct net_claim *claim, int host, struct net_where *where, bool dual, bool share)
 {
     assert(!claim->held);
-    if (where->port ? !net_claim_is_free(host, where, dual) : !pick_port(host, where, dual))
+    if (where->port ? !is_free(host, where, dual, share) : !pick_port(host, where, dual))
         return false;
     claim->host = host;
     claim->dual = dual;
@@ -127,17 +140,20 @@ void net_claim_drop(struct net_claim *claim)
 struct net_listener *net_listener_find(int host, const struct net_where *where)
 {
     struct link *bucket = &net_world.binds[bucket_of(host, where->port)];
-    struct net_listener *general = NULL;
+    struct net_listener *found = NULL;
+    int best = -1;
     for (struct link *link = bucket->next; link != bucket; link = link->next) {
         struct net_claim *claim = LINK_OWNER(link, struct net_claim, link);
         if (claim->host != host || !claim->listener ||
             !net_binds_overlap(where, false, &claim->where, claim->dual))
             continue;
-        if (!net_where_is_any(&claim->where))
-            return claim->listener; /* its very address goes before the wildcard */
-        general = claim->listener;
+        int good = net_bind_fits(&claim->where, where);
+        if (good >= best) { /* of those that fit as well, the last */
+            best = good;
+            found = claim->listener;
+        }
     }
-    return general;
+    return found;
 }
 
 /* ---- a connection's four numbers --------------------------------------------------------------------------- */

@@ -138,8 +138,12 @@ int32_t stack_bind(struct transport_socket *socket, const struct transport_addre
         return STATUS_INVALID_ADDRESS_COMPONENT;
     if (socket->family == TRANSPORT_AF_INET6 && net_where_is_v4(&where) && !dual)
         return STATUS_INVALID_ADDRESS_COMPONENT;
-    if (socket->udp ? !net_udp_bind(socket->udp, &where, dual)
-                    : !net_claim_take(&socket->claim, 0, &where, dual))
+    bool share = socket->options[TRANSPORT_OPTION_SHARE] != 0;
+    socket->claim.runtime = true;
+    if (socket->udp)
+        socket->udp->runtime = true;
+    if (socket->udp ? !net_udp_bind(socket->udp, &where, dual, share)
+                    : !net_claim_take(&socket->claim, 0, &where, dual, share))
         return STATUS_ADDRESS_ALREADY_EXISTS;
     socket->local = where;
     socket->has_local = true;

@@ -27,7 +27,8 @@ int32_t stack_listen(struct transport_socket *socket, int backlog)
         struct net_where where;
         net_where_of(&any, &where);
         bool dual = socket->family == TRANSPORT_AF_INET6 && !socket->options[TRANSPORT_OPTION_V6ONLY];
-        if (!net_claim_take(&socket->claim, 0, &where, dual))
+        socket->claim.runtime = true;
+        if (!net_claim_take(&socket->claim, 0, &where, dual, false))
             return STATUS_ADDRESS_ALREADY_EXISTS;
         socket->local = where;
         socket->has_local = true;
