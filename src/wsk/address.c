@@ -4,6 +4,14 @@
  */
 #include "wsk/wskp.h"
 
+ADDRESS_FAMILY wsk_address_family(const SOCKADDR *address)
+{
+    ADDRESS_FAMILY family;
+
+    RtlCopyMemory(&family, address, sizeof family);
+    return family;
+}
+
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
                        struct transport_address *out)
 {
@@ -11,7 +19,7 @@ BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
 
     if (address == NULL)
         return FALSE;
-    RtlCopyMemory(&family, address, sizeof family); /* drivers keep addresses in packed structures, too */
+    family = wsk_address_family(address);
     if (family != socket->family)
         return FALSE;
     RtlZeroMemory(out, sizeof *out);

@@ -631,12 +631,15 @@ NTSTATUS WSKAPI wsk_get_address_info(PWSK_CLIENT Client, PUNICODE_STRING NodeNam
 /* The caller's address, exactly its family's SOCKADDR. */
 static BOOLEAN take_sockaddr(const SOCKADDR *address, ULONG length, struct transport_address *out)
 {
+    ADDRESS_FAMILY family;
+
     RtlZeroMemory(out, sizeof *out);
     if (address == NULL || length > sizeof(SOCKADDR_STORAGE) || length < sizeof(ADDRESS_FAMILY))
         return FALSE;
-    if (address->sa_family == AF_INET && length >= sizeof(SOCKADDR_IN))
+    family = wsk_address_family(address);
+    if (family == AF_INET && length >= sizeof(SOCKADDR_IN))
         out->length = sizeof(SOCKADDR_IN);
-    else if (address->sa_family == AF_INET6 && length >= sizeof(SOCKADDR_IN6))
+    else if (family == AF_INET6 && length >= sizeof(SOCKADDR_IN6))
         out->length = sizeof(SOCKADDR_IN6);
     memcpy(out->bytes, address, out->length);
     return out->length != 0;

@@ -375,6 +375,7 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     struct transport_address local, remote;
     struct wsk_descriptor *descriptor = NULL;
     struct wsk_socket *socket = NULL;
+    ADDRESS_FAMILY family = AF_UNSPEC;
     NTSTATUS status;
     KIRQL irql;
 
@@ -385,16 +386,18 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
     wsk_op_begin(Irp, WSK_OP_SOCKET_CONNECT, NULL);
     if (!wsk_client_enter(client))
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
-    if (LocalAddress == NULL || RemoteAddress == NULL ||
-        LocalAddress->sa_family != RemoteAddress->sa_family || Flags != 0)
+    if (LocalAddress != NULL)
+        family = wsk_address_family(LocalAddress);
+    if (LocalAddress == NULL || RemoteAddress == NULL || family != wsk_address_family(RemoteAddress) ||
+        Flags != 0)
         status = STATUS_INVALID_PARAMETER; /* R-SCON-03 */
     else
-        status = check_combination(WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol);
+        status = check_combination(WSK_CONNECTION, family, SocketType, Protocol);
     if (status == STATUS_SUCCESS)
         status = wsk_security_use(SecurityDescriptor, &descriptor);
     if (status == STATUS_SUCCESS)
-        status = wsk_socket_create(client, WSK_CONNECTION, LocalAddress->sa_family, SocketType, Protocol,
-                                   SocketContext, Dispatch, NULL, &socket);
+        status = wsk_socket_create(client, WSK_CONNECTION, family, SocketType, Protocol, SocketContext,
+                                   Dispatch, NULL, &socket);
     if (status != STATUS_SUCCESS) {
         wsk_security_unuse(descriptor);
         wsk_op_refuse(Irp, status);

@@ -830,6 +830,8 @@ void wsk_backlog_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_r
 /* address.c */
 /* This host's addresses of the family, all of them, from the pool and the caller's; NULL: no memory. */
 struct transport_local *wsk_local_addresses(int family, SIZE_T *count);
+/* Of an address at any place: drivers keep addresses in packed structures, too. */
+ADDRESS_FAMILY wsk_address_family(const SOCKADDR *address);
 BOOLEAN wsk_address_in(const struct wsk_socket *socket, const SOCKADDR *address,
                        struct transport_address *out);
 /* Writes exactly the family's SOCKADDR (D-20); returns its size. */
