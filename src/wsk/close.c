@@ -92,6 +92,8 @@ BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kin
                                           old | ((ULONG64)kind << WSK_GATE_RUNNING_SHIFT), FALSE,
                                           __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
     OBSERVE(socket, OBSERVE_SOCKET_CALLBACK, socket, NULL, "");
+    if (wsk_counted(socket))
+        wsk_statistics_callback(socket);
     return TRUE;
 }
 

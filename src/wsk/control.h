@@ -28,5 +28,7 @@ NTSTATUS wsk_option_do(struct wsk_socket *socket, const struct control *control,
 /* The same for an ioctl; *size also tells how much would be needed (STATUS_BUFFER_OVERFLOW). STATUS_PENDING: the IRP
  * is in a queue of the socket. */
 NTSTATUS wsk_ioctl_do(struct wsk_socket *socket, const struct control *control, SIZE_T *size);
+/* statistics.c: SIO_WSK_REGISTER_EXTENSION; the sizes and the absence of an IRP were checked. */
+NTSTATUS wsk_extension_register(struct wsk_socket *socket, const struct control *control, SIZE_T *size);
 
 #endif

@@ -145,6 +145,8 @@ static void give_back(struct wsk_socket *socket, struct wsk_datagram_indication 
     if (indication->retained) {
         socket->datagram->receive.retained_bytes -= indication->size;
         OBSERVE(dead, OBSERVE_INDICATION, indication);
+    } else {
+        wsk_count_taken(socket, indication->public.Buffer.Length, 1);
     }
     ex_free_pool(indication);
 }
@@ -192,6 +194,7 @@ static void retain(struct wsk_socket *socket)
         next->retained = TRUE;
         InsertTailList(&datagram->receive.retained, &next->link);
         datagram->receive.retained_bytes += next->size;
+        wsk_count_taken(socket, next->public.Buffer.Length, 1);
         OBSERVE(born, OBSERVE_INDICATION, next, WSK_TAG_DATAGRAM, next->public.Buffer.Length,
                 socket->client->caller);
     }

@@ -269,6 +269,7 @@ void wsk_turn_deliver(struct wsk_turn *turn, PIRP Irp)
 
     KE_ASSERT(op->stage == WSK_STAGE_DONE);
     turn->leave++; /* only after the routine has returned, like that of each below (C-CLOSE-14) */
+    wsk_count_end(turn->socket, Irp, op->status, op->information);
     io_complete_request(Irp, op->status, op->information);
 }
 

@@ -53,17 +53,25 @@ ULONG wsk_event_with_function(UCHAR category, const VOID *dispatch, ULONG kinds)
 
 /* ---- running ------------------------------------------------------------------------------------------ */
 
+/* The extension's callback, after those of WSK. */
+static enum wsk_callback ended_due(struct wsk_socket *socket, ULONG enabled)
+{
+    return (enabled & WSK_CALLBACK_ENDED) && !(socket->latches & WSK_LATCH_TOLD_END) ? WSK_CALLBACK_ENDED : 0;
+}
+
 static enum wsk_callback connection_event_due(struct wsk_socket *socket, ULONG enabled)
 {
     if (socket->latches & WSK_LATCH_HANDING_OVER)
         return 0; /* D-15 */
     if (socket->latches & WSK_LATCH_RESET) {
-        if (socket->latches & WSK_LATCH_TOLD_DEATH)
-            return 0;
         /* Told once: by the abortive disconnect event where that is enabled, else by an empty indication. */
-        if (enabled & WSK_CALLBACK_DISCONNECT)
-            return WSK_CALLBACK_DISCONNECT;
-        return (enabled & WSK_CALLBACK_RECEIVE) ? WSK_CALLBACK_RECEIVE : 0;
+        if (!(socket->latches & WSK_LATCH_TOLD_DEATH)) {
+            if (enabled & WSK_CALLBACK_DISCONNECT)
+                return WSK_CALLBACK_DISCONNECT;
+            if (enabled & WSK_CALLBACK_RECEIVE)
+                return WSK_CALLBACK_RECEIVE;
+        }
+        return ended_due(socket, enabled);
     }
     if ((enabled & WSK_CALLBACK_RECEIVE) && !(socket->latches & WSK_LATCH_SUSPENDED) &&
         IsListEmpty(&socket->receive.irps) && !IsListEmpty(&socket->receive.data))
@@ -73,7 +81,7 @@ static enum wsk_callback connection_event_due(struct wsk_socket *socket, ULONG e
         return WSK_CALLBACK_DISCONNECT; /* after every byte before the FIN (R-DISCEV-04) */
     if ((enabled & WSK_CALLBACK_BACKLOG) && socket->backlog_due)
         return WSK_CALLBACK_BACKLOG;
-    return 0;
+    return wsk_fully_disconnected(socket) ? ended_due(socket, enabled) : 0;
 }
 
 enum wsk_callback wsk_event_look(struct wsk_socket *socket)
@@ -151,6 +159,9 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
         break;
     case WSK_CALLBACK_DISCONNECT:
         disconnect_indicate(socket, irql);
+        break;
+    case WSK_CALLBACK_ENDED:
+        wsk_statistics_indicate(socket, irql);
         break;
     case WSK_CALLBACK_ACCEPT:
         wsk_unlock(socket, *irql);
@@ -279,7 +290,7 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
     if (wsk_closing(socket))
         status = STATUS_FILE_FORCED_CLOSED;
     else if (control->NpiId == NULL || !RtlEqualMemory(control->NpiId, &NPI_WSK_INTERFACE_ID, sizeof(NPIID)))
-        status = STATUS_NOT_SUPPORTED; /* C-EVT-12: no extension has callbacks */
+        status = STATUS_NOT_SUPPORTED; /* C-EVT-12: an extension's callback is on from its registration */
     else if (!mask_fits(socket, mask))
         status = STATUS_INVALID_PARAMETER;
     else if (!state_fits(socket))
@@ -299,8 +310,10 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
     wsk_unlock(socket, irql);
     if (status == STATUS_PENDING)
         status = STATUS_EVENT_PENDING; /* C-EVT-10 */
-    if (Irp != NULL)
+    if (Irp != NULL) {
+        wsk_count_end(socket, Irp, status, 0);
         io_complete_request(Irp, status, 0); /* event control finishes inline in every mode */
+    }
     wsk_gate_leave(socket);
     return status;
 }

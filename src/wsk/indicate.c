@@ -197,6 +197,10 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     socket->receive.released = FALSE;
     if (head == NULL)
         return;
+    if (released || status == STATUS_PENDING)
+        wsk_count_taken(socket, bytes, 0);
+    else if (status == STATUS_SUCCESS)
+        wsk_count_taken(socket, min(accepted, bytes), 0);
     if (released) { /* WskRelease was faster than the callback's return: whatever that says, the list is given
                        back */
         indication_list_free(socket, head);

@@ -111,6 +111,7 @@ NTSTATUS wsk_op_fail(PIRP Irp, NTSTATUS status)
 {
     struct wsk_socket *socket = wsk_op_of(Irp)->socket;
 
+    wsk_count_end(socket, Irp, status, 0);
     io_complete_request(Irp, status, 0);
     wsk_gate_leave(socket);
     return status;
@@ -249,6 +250,7 @@ void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
         *irql = wsk_lock(socket); /* the close has left the gate long ago */
         return;
     }
+    wsk_count_end(socket, Irp, status, information);
     io_complete_request(Irp, status, information);
     if (kind == WSK_OP_SOCKET_CONNECT && status != STATUS_SUCCESS)
         wsk_socket_discard(socket); /* R-SCON-05: no socket is handed out, ours to throw away */

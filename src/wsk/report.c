@@ -112,6 +112,16 @@ static void add_irps(struct wsk_report_socket *report, const struct wsk_socket *
         add_queue(report, &socket->lanes[lane].ready);
 }
 
+SIZE_T wsk_report_pending(const struct wsk_socket *socket)
+{
+    struct wsk_report_socket report;
+
+    report.irp_count = 0;
+    report.retained_bytes = 0;
+    add_irps(&report, socket);
+    return report.irp_count;
+}
+
 static void add_callbacks(struct wsk_report_socket *report, const struct wsk_socket *socket)
 {
     static const struct {
@@ -123,7 +133,8 @@ static void add_callbacks(struct wsk_report_socket *report, const struct wsk_soc
                  {WSK_CALLBACK_ACCEPT, "WskAcceptEvent"},
                  {WSK_CALLBACK_RECEIVE_FROM, "WskReceiveFromEvent"},
                  {WSK_CALLBACK_INSPECT, "WskInspectEvent"},
-                 {WSK_CALLBACK_ABORT, "WskAbortEvent"}};
+                 {WSK_CALLBACK_ABORT, "WskAbortEvent"},
+                 {WSK_CALLBACK_ENDED, "UwskConnectionEndedEvent"}};
     ULONG running = wsk_running(socket);
     unsigned i;
 

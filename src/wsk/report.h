@@ -28,7 +28,7 @@ struct wsk_report_socket {
     int accepted;
     int closing;              /* WskCloseSocket was called */
     unsigned holds;           /* operations, routines and calls that are not over */
-    const char *callbacks[7]; /* that run now */
+    const char *callbacks[8]; /* that run now */
     size_t callback_count;
     uint64_t retained_bytes; /* indications that the client kept */
     uint8_t local[28];       /* SOCKADDR in Windows layout, family 0 = none */

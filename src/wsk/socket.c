@@ -76,6 +76,8 @@ static void socket_free(struct wsk_socket *socket)
         ex_free_pool(socket->datagram);
     if (socket->inspect != NULL)
         ex_free_pool(socket->inspect);
+    if (socket->statistics != NULL)
+        ex_free_pool(socket->statistics);
     ex_free_pool(socket);
 }
 
@@ -186,7 +188,7 @@ void wsk_socket_become(struct wsk_socket *socket, enum wsk_category role)
                               : role == WSK_CONNECTION ? (const VOID *)tables->Connect
                                                        : tables;
     socket->static_events = static_events(socket->client, role);
-    wsk_event_disable(socket, WSK_GATE_KINDS);
+    wsk_event_disable(socket, WSK_GATE_KINDS & ~(ULONG64)WSK_CALLBACK_ENDED);
     wsk_event_enable(socket,
                      wsk_event_with_function((UCHAR)role, socket->client_dispatch, socket->static_events));
 }

@@ -36,6 +36,7 @@
 #define WSK_TAG_RESOLVE    'NksW'
 #define WSK_TAG_DATAGRAM   'DksW'
 #define WSK_TAG_SECURITY   'DSkW' /* cached security descriptors: the driver's until WSK_RELEASE_SD */
+#define WSK_TAG_STATISTICS 'EksW'
 
 /* ---- settings of this run (wsk.c) --------------------------------------------------------------------- */
 
@@ -292,7 +293,8 @@ enum wsk_callback { /* bit numbers inside the two 8-bit fields of the gate word 
                     WSK_CALLBACK_ACCEPT = 8,
                     WSK_CALLBACK_RECEIVE_FROM = 16,
                     WSK_CALLBACK_INSPECT = 32,
-                    WSK_CALLBACK_ABORT = 64
+                    WSK_CALLBACK_ABORT = 64,
+                    WSK_CALLBACK_ENDED = 128 /* of an extension: no WSK_EVENT_xxx (statistics.c) */
 };
 
 enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
@@ -323,16 +325,18 @@ struct wsk_carrier {
 #define WSK_LATCH_ABORTED       0x40 /* by us: WskDisconnect(ABORTIVE) or close */
 #define WSK_LATCH_TOLD_FIN      0x80 /* graceful WskDisconnectEvent was delivered */
 #define WSK_LATCH_TOLD_DEATH    0x100
-#define WSK_LATCH_SUSPENDED     0x200  /* receive event: not before a WskReceive has completed (H-05) */
-#define WSK_LATCH_HANDING_OVER  0x400  /* accepted, but WskAcceptEvent has not returned yet (D-15) */
-#define WSK_LATCH_STARVED       0x1000 /* nothing left for the next accept or event receive (starved.c) */
-#define WSK_LATCH_TOLD_INSPECT  0x4000 /* listener: WskInspectEvent knows that it is dead */
-#define WSK_LATCH_ONCE_MORE     0x2000 /* starved just now: one more try, against a lost wake-up */
-#define WSK_LATCH_SILENT        0x8000 /* SIO_WSK_SET_TCP_SILENT_MODE: only a close may follow */
+#define WSK_LATCH_SUSPENDED     0x200   /* receive event: not before a WskReceive has completed (H-05) */
+#define WSK_LATCH_HANDING_OVER  0x400   /* accepted, but WskAcceptEvent has not returned yet (D-15) */
+#define WSK_LATCH_STARVED       0x1000  /* nothing left for the next accept or event receive (starved.c) */
+#define WSK_LATCH_TOLD_INSPECT  0x4000  /* listener: WskInspectEvent knows that it is dead */
+#define WSK_LATCH_ONCE_MORE     0x2000  /* starved just now: one more try, against a lost wake-up */
+#define WSK_LATCH_SILENT        0x8000  /* SIO_WSK_SET_TCP_SILENT_MODE: only a close may follow */
+#define WSK_LATCH_TOLD_END      0x10000 /* UwskConnectionEndedEvent was delivered */
 
 struct wsk_indication;
 struct wsk_datagram;
 struct wsk_inspect;
+struct wsk_statistics;
 struct wsk_turn;
 
 struct wsk_descriptor;
@@ -375,6 +379,7 @@ struct wsk_socket {
     UCHAR backlog_due; /* WskSendBacklogEvent has something to tell (backlog.c) */
     UCHAR wanted;      /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
     UCHAR accepted;    /* came from a listener */
+    UCHAR counted;     /* `statistics` is there; set once, under the lock, and read anywhere */
 
     struct wsk_lane lanes[WSK_LANES];
     LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
@@ -454,6 +459,7 @@ struct wsk_socket {
     const WSK_CLIENT_STREAM_DISPATCH *stream; /* of a stream socket: both roles' tables, or NULL */
     struct wsk_datagram *datagram;            /* datagram sockets only (datagram.h) */
     struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
+    struct wsk_statistics *statistics;        /* registered for that extension only (statistics.c) */
 
     LIST_ENTRY address_changes; /* pended SIO_ADDRESS_LIST_CHANGE (ioctl.c) */
     LIST_ENTRY silences;        /* pended SIO_WSK_SET_TCP_SILENT_MODE (silence.c) */
@@ -821,6 +827,31 @@ NTSTATUS wsk_silence(struct wsk_socket *socket,
                      PIRP irp);                   /* STATUS_PENDING: the IRP is in socket->silences */
 void wsk_silence_pump(struct wsk_socket *socket); /* what was sent may be acknowledged */
 void wsk_silence_close(struct wsk_socket *socket);
+
+/* statistics.c: of a socket that has `counted` set */
+void wsk_statistics_ended(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information);
+void wsk_statistics_taken(struct wsk_socket *socket, SIZE_T bytes, ULONG datagrams);
+void wsk_statistics_callback(struct wsk_socket *socket);
+void wsk_statistics_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
+static inline BOOLEAN wsk_counted(const struct wsk_socket *socket)
+{
+    return __builtin_expect(__atomic_load_n(&socket->counted, __ATOMIC_ACQUIRE), 0);
+}
+/* The IRP is about to be completed with this result. */
+static inline void wsk_count_end(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)
+{
+    if (wsk_counted(socket))
+        wsk_statistics_ended(socket, Irp, status, information);
+}
+/* The client has taken what an event callback showed it. */
+static inline void wsk_count_taken(struct wsk_socket *socket, SIZE_T bytes, ULONG datagrams)
+{
+    if (wsk_counted(socket))
+        wsk_statistics_taken(socket, bytes, datagrams);
+}
+
+/* report.c: lock held: how many IRPs the socket has. */
+SIZE_T wsk_report_pending(const struct wsk_socket *socket);
 
 /* backlog.c: lock held */
 SIZE_T wsk_backlog_query(struct wsk_socket *socket);               /* of a connection; 0 = unknown */

@@ -5,6 +5,8 @@
  */
 #include "close_test.h"
 
+#include <uwsk/statistics.h>
+
 WT_FIXTURE;
 
 /* ---- C-CLOSE-01, 02, 44: every socket is closed, else somebody says which is not ---------------------- */
@@ -62,13 +64,16 @@ TEST(a_socket_left_open_is_on_the_account, "C-CLOSE-01 C-CLOSE-02 C-CLOSE-44")
 
 struct careless {
     PWSK_SOCKET socket;
-    volatile LONG stop, calls, refused, other;
+    WSK_EXTENSION_CONTROL_OUT extension;
+    volatile LONG stop, calls, refused, refused_by_extension, other;
 };
 
 static void careless_caller(void *argument)
 {
     struct careless *careless = argument;
+    const UWSK_STATISTICS_PROVIDER_DISPATCH *statistics = careless->extension.ProviderDispatch;
     SOCKADDR_STORAGE address;
+    UWSK_STATISTICS now;
     struct wt_op op;
 
     wt_op_init(&op);
@@ -85,14 +90,19 @@ static void careless_caller(void *argument)
             InterlockedIncrement(&careless->other);
         wt_again(&op);
         (void)wt_events(careless->socket, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE, NULL);
+        status = statistics->UwskQueryStatistics(careless->extension.ProviderContext, &now);
+        if (status == STATUS_FILE_FORCED_CLOSED)
+            InterlockedIncrement(&careless->refused_by_extension);
+        else if (status != STATUS_SUCCESS)
+            InterlockedIncrement(&careless->other);
     }
     wt_op_free(&op);
 }
 
-TEST_PARTIAL(calls_in_progress_on_another_thread, "C-CLOSE-05 C-CLOSE-06 C-CLOSE-35 R-CLOSE-02 R-CLOSE-07",
-             "extension interfaces are not there yet; keeping the rule: a_counter_of_the_clients_own",
-             TEST_TIMEOUT(60))
+TEST(calls_in_progress_on_another_thread, "C-CLOSE-05 C-CLOSE-06 C-CLOSE-35 R-CLOSE-02 R-CLOSE-07",
+     TEST_TIMEOUT(60))
 {
+    WSK_EXTENSION_CONTROL_IN in = {&NPI_UWSK_STATISTICS_ID, NULL, NULL};
     long i, rounds = test_scale(500);
     LONG refused = 0;
 
@@ -103,10 +113,13 @@ TEST_PARTIAL(calls_in_progress_on_another_thread, "C-CLOSE-05 C-CLOSE-06 C-CLOSE
         int peer;
 
         careless.socket = wt_connected(AF_INET, NULL, NULL, &peer);
+        EXPECT_STATUS(wt_control(careless.socket, NULL, WskIoctl, SIO_WSK_REGISTER_EXTENSION, 0, sizeof in,
+                                 &in, sizeof careless.extension, &careless.extension),
+                      STATUS_SUCCESS);
         thread = test_thread_start(careless_caller, &careless);
         EXPECT_SOON(ReadAcquire(&careless.calls) > 0);
         ct_close(careless.socket, &close);
-        EXPECT_SOON(ReadAcquire(&careless.refused) > 0);
+        EXPECT_SOON(ReadAcquire(&careless.refused) > 0 && ReadAcquire(&careless.refused_by_extension) > 0);
         InterlockedExchange(&careless.stop, 1);
         test_thread_join(thread);
         EXPECT_EQ(careless.other, 0);

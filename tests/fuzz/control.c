@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include <mstcpip.h>
+#include <uwsk/statistics.h>
 
 static const struct {
     ADDRESS_FAMILY family;
@@ -70,6 +71,12 @@ static void one_call(struct fuzz *fuzz, PWSK_SOCKET socket)
     out_size = fuzz_u8(fuzz);
     in = fuzz_block(fuzz, in_size);
     out = fuzz_block(fuzz, out_size);
+    if (code == SIO_WSK_REGISTER_EXTENSION && in_size >= sizeof(WSK_EXTENSION_CONTROL_IN)) {
+        static const NPIID unknown = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
+        WSK_EXTENSION_CONTROL_IN valid = {how & 64 ? &unknown : &NPI_UWSK_STATISTICS_ID, NULL, NULL};
+
+        RtlCopyMemory(in, &valid, sizeof valid); /* pointers of a driver point to something */
+    }
     fuzz_keep(in);
     fuzz_keep(out);
     status = wt_basic(socket)->WskControlSocket(socket, type, code, level, in_size, in, out_size, out, size,
