@@ -574,24 +574,3 @@ TEST(two_closes_at_once, "C-CLOSE-36 C-CLOSE-27 R-CLOSE-07", TEST_TIMEOUT(60))
 }
 
 /* ---- R-CLOSE-10: what a close does not release -------------------------------------------------------- */
-
-TEST_PARTIAL(security_descriptors_are_the_clients, "R-CLOSE-10",
-             "WSK_CACHE_SD and WSK_RELEASE_SD are not there yet")
-{
-    UCHAR descriptor[64];
-    PWSK_SOCKET socket;
-    struct wt_op op;
-
-    RtlFillMemory(descriptor, sizeof descriptor, 0x5a);
-    wt_op_init(&op);
-    wt_returned(&op, wt_npi.Dispatch->WskSocket(wt_npi.Client, AF_INET, SOCK_STREAM, IPPROTO_TCP,
-                                                WSK_FLAG_CONNECTION_SOCKET, NULL, NULL, NULL, NULL,
-                                                (PSECURITY_DESCRIPTOR)descriptor, op.irp));
-    if (wt_wait(&op) == STATUS_SUCCESS) {
-        socket = (PWSK_SOCKET)op.information;
-        wt_close_now(socket);
-    }
-    for (ULONG i = 0; i < sizeof descriptor; i++)
-        EXPECT_EQ(descriptor[i], 0x5a); /* the close touches it no more than it frees it */
-    wt_op_free(&op);
-}

@@ -655,6 +655,30 @@ TEST(what_is_no_cached_copy_is_refused, "R-SOCK-18 C-CTLC-08 C-CTLC-10")
 }
 
 /* Each is known, and without anything to work on refused for that. */
+/* A close neither frees nor changes what the client has cached: the next socket can have it. */
+TEST(a_close_leaves_the_descriptor_to_the_client, "R-CLOSE-10")
+{
+    PSECURITY_DESCRIPTOR copy = cached_for(SeExports->SeWorldSid, GENERIC_ALL, NULL);
+    ULONG length = RtlLengthSecurityDescriptor(copy);
+    UCHAR before[256];
+    struct wt_op op;
+    int turn;
+
+    EXPECT(length <= sizeof before);
+    RtlCopyMemory(before, copy, length);
+    for (turn = 0; turn < 2; turn++) {
+        wt_op_init(&op);
+        wt_returned(&op, wt_npi.Dispatch->WskSocket(wt_npi.Client, AF_INET, SOCK_STREAM, IPPROTO_TCP,
+                                                    WSK_FLAG_CONNECTION_SOCKET, NULL, NULL, NULL, NULL, copy,
+                                                    op.irp));
+        EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
+        wt_close_now((PWSK_SOCKET)op.information);
+        wt_op_free(&op);
+        EXPECT(RtlEqualMemory(before, copy, length));
+    }
+    EXPECT_STATUS(release(copy), STATUS_SUCCESS);
+}
+
 TEST(client_controls_are_recognised, "R-CTLC-03")
 {
     static const ULONG codes[] = {
