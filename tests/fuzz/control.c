@@ -85,6 +85,12 @@ static void one_call(struct fuzz *fuzz, PWSK_SOCKET socket)
         wt_returned(op, status);
     else
         EXPECT(status != STATUS_PENDING);
+    if (type == WskGetOption && code == SO_WSK_SECURITY && level == SOL_SOCKET && op != NULL &&
+        NT_SUCCESS(fuzz_wait(op)) && *(PSECURITY_DESCRIPTOR *)out != NULL) /* the client's from here on */
+        EXPECT_STATUS(wt_npi.Dispatch->WskControlClient(wt_npi.Client, WSK_RELEASE_SD,
+                                                        sizeof(PSECURITY_DESCRIPTOR), out, 0, NULL, NULL,
+                                                        NULL),
+                      STATUS_SUCCESS);
 }
 
 void fuzz_one(struct fuzz *fuzz)

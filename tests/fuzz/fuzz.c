@@ -114,6 +114,15 @@ void fuzz_drain(void)
         fuzz_free(kept[--kept_count]);
 }
 
+static BOOLEAN tell(void *context, const struct ex_pool_block *block)
+{
+    UNREFERENCED_PARAMETER(context);
+    if (block->caller != NULL)
+        TEST_NOTE("left: %llu bytes, tag %.4s, allocated at %p", (unsigned long long)block->bytes,
+                  (const char *)&block->tag, block->caller);
+    return TRUE;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     UNREFERENCED_PARAMETER(argc);
@@ -131,6 +140,8 @@ int LLVMFuzzerTestOneInput(const UCHAR *data, SIZE_T size)
     fuzz_one(&fuzz);
     fuzz_drain();
     ex_pool_driver_usage(&after, &bytes);
+    if (after != before)
+        ex_pool_walk(tell, NULL);
     EXPECT_EQ(after, before);
     EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
     return 0;
