@@ -5,7 +5,7 @@
 set -eu
 
 packages="cmake ninja-build gcc g++ libc6-dev clang-14 libclang-rt-14-dev clang-format-14 check liburing-dev
-libdw-dev libcjson-dev pkg-config python3 curl netcat-openbsd socat iperf3 gdb iproute2"
+libdw-dev libcjson-dev pkg-config python3 curl netcat-openbsd socat iperf3 dnsmasq-base gdb iproute2"
 [ "${1-}" != bench ] || packages="$packages libuv1-dev util-linux"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then

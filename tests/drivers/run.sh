@@ -438,6 +438,20 @@ dns_finds() {
 two.test has address 10.1.2.255" ] && { [ "$2" = 0 ] || driver_says | grep -qx "no answer to query $2"; }
 }
 
+# A name server that others wrote, with its own ideas of an answer (names in full, additional records).
+dns_asks_dnsmasq() {
+    target=$(free_port)
+    registry=("Server=sz:127.0.0.1" "Port=dword:$target" "Name=sz:host.test")
+    "$(PATH=$PATH:/usr/sbin command -v dnsmasq)" --no-daemon --conf-file=/dev/null --no-resolv --no-hosts --port="$target" \
+        --listen-address=127.0.0.1 --bind-interfaces --address=/host.test/10.1.2.3 --log-facility=- >"$work/dns" 2>&1 &
+    server=$!
+    wait_for 20 grep -q "started" "$work/dns" && load dns-query && wait_for 30 dns_says_end && unload
+    local status=$?
+    dns_end
+    [ $status -eq 0 ] || cat "$work/dns"
+    [ $status -eq 0 ] && driver_says | grep -qx "host.test has address 10.1.2.3" && driver_says | grep -qx "host.test: 0x00000000"
+}
+
 # dns_fails NAME STATUS
 dns_fails() {
     dns_ask 127.0.0.1 "$1" 0 && wait_for 60 dns_says_end && unload
@@ -570,6 +584,8 @@ end_driver
 check drivers_dns_query_finds_ipv6 dns_finds ::1 0
 end_driver
 check drivers_dns_query_asks_again dns_finds 127.0.0.1 1
+end_driver
+check drivers_dns_query_asks_dnsmasq dns_asks_dnsmasq
 end_driver
 check drivers_dns_query_no_name dns_fails none.test 0xc0000225
 end_driver
