@@ -133,7 +133,7 @@ explore_seeds() {
         (cd "$work" && "$uwsk" explore --seeds 1000 two_closers.so >explored 2>&1)
         status=$?
         if [ -z "$define" ]; then
-            sed -n -e '1,3s/^/   /p' -e '/^run it again/,$s/^/   /p' "$work/explored"
+            sed -n -e '1,4s/^/   /p' -e '/^run it again/,$s/^/   /p' "$work/explored"
             [ $status -eq 1 ] && grep -q '^violation: closed-twice' "$work/explored"
             verdict $? "the bug was found, and has a command that shows it again"
         else
