@@ -55,7 +55,7 @@ mutants: deps
 FUZZ = 60
 fuzz: deps
 	@$(MAKE) --no-print-directory PRESET=asan all
-	@tests/fuzz/run.sh $(firstword $(FUZZ)) --in build-asan $(wordlist 2,99,$(FUZZ))
+	@build-asan/tests/own_net tests/fuzz/run.sh $(firstword $(FUZZ)) --in build-asan $(wordlist 2,99,$(FUZZ))
 
 install: all
 	@cmake --install $(BUILD) --prefix $(PREFIX)

@@ -55,7 +55,6 @@ void fuzz_one(struct fuzz *fuzz)
     int kind = conversion(fuzz, format);
     SIZE_T room = fuzz_u16(fuzz) % ROOM;
     CHAR *out;
-    BOOLEAN wide;
     int length;
 
     out = ExAllocatePool2(POOL_FLAG_NON_PAGED, room != 0 ? room : 1, 'zzuF');
@@ -76,8 +75,7 @@ void fuzz_one(struct fuzz *fuzz)
 
         length = print(out, room, format, (ULONG64)low << 32 | fuzz_u32(fuzz));
     }
-    wide = length > 0 && (SIZE_T)length > room;
-    EXPECT(!wide); /* what is said to be written has been: -1 when it did not fit */
+    EXPECT(length <= (int)room); /* what is said to be written has been: -1 when it did not fit */
     if (length >= 0 && (SIZE_T)length < room)
         EXPECT_EQ(out[length], 0);
     if (room != 0 && NT_SUCCESS(RtlStringCbPrintfA(out, room, "%s", format)))
