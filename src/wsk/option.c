@@ -417,6 +417,8 @@ static NTSTATUS option_set(struct wsk_socket *socket, const struct option_row *r
         return STATUS_INVALID_PARAMETER; /* C-EVT-22 */
     if (row->transport == 0 && shadow == NULL)
         return value == own_get(socket, row) ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    if (row->transport != 0 && (socket->latches & WSK_LATCH_SILENT))
+        return STATUS_INVALID_DEVICE_STATE; /* C-IOCTL-38: SO_KEEPALIVE would make it speak */
     status = value_in(socket, row, value, &number);
     if (status == STATUS_SUCCESS && row->transport != 0)
         status = socket->transport != NULL

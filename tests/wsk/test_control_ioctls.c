@@ -210,6 +210,7 @@ TEST(silence, "C-IOCTL-36 C-IOCTL-38 C-IOCTL-40 D-01")
     struct wt_buffer buffer;
     PWSK_SOCKET socket;
     unsigned round;
+    ULONG on = 1;
     UCHAR byte;
     int peer;
 
@@ -233,6 +234,9 @@ TEST(silence, "C-IOCTL-36 C-IOCTL-38 C-IOCTL-40 D-01")
         EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
         wt_again(&other);
         wt_disconnect(socket, &other, NULL, WSK_FLAG_ABORTIVE);
+        EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
+        wt_again(&other);
+        wt_control(socket, &other, WskSetOption, SO_KEEPALIVE, SOL_SOCKET, sizeof on, &on, 0, NULL);
         EXPECT_STATUS(wt_wait(&other), STATUS_INVALID_DEVICE_STATE);
         EXPECT_STATUS(ask(socket, TRUE, &silent, 0, 0), STATUS_INVALID_DEVICE_STATE);
         if (round == 1)
