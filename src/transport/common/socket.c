@@ -257,8 +257,7 @@ int32_t common_abort(struct transport_socket *socket)
 
 /* ---- operations --------------------------------------------------------------------------------------- */
 
-static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_,
-                            int32_t status);
+static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_);
 
 static inline void clear_results(struct transport_op *op)
 {
@@ -276,7 +275,7 @@ int32_t socket_start(struct transport_socket *socket, struct transport_op *op, t
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
     lock_take(&socket->lock);
-    return start_locked(socket, op, try_, STATUS_PENDING);
+    return start_locked(socket, op, try_);
 }
 
 int32_t socket_start_send(struct transport_socket *socket, struct transport_op *op)
@@ -290,12 +289,12 @@ int32_t socket_start_send(struct transport_socket *socket, struct transport_op *
     lock_take(&socket->lock);
     /* What nearly every send is: one piece, on a connection that nothing special is known of. */
     if (__builtin_expect(!stream_send_is_plain(socket, op), 0))
-        return start_locked(socket, op, stream_try_send, STATUS_PENDING);
+        return start_locked(socket, op, stream_try_send);
     assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_SEND) && "one operation of a kind at a time");
     socket->again = false;
     status = stream_send_plainly(socket, op);
     if (__builtin_expect(status == STATUS_PENDING, 0))
-        return start_locked(socket, op, NULL, STATUS_PENDING);
+        return start_locked(socket, op, NULL);
     op->status = status;
     lock_release(&socket->lock);
     return status;
@@ -321,27 +320,26 @@ int32_t socket_start_receive(struct transport_socket *socket, struct transport_o
         lock_release(&socket->lock);
         return STATUS_PENDING;
     }
-    return start_locked(socket, op, stream_try_receive, STATUS_PENDING);
+    return start_locked(socket, op, stream_try_receive);
 }
 
-/* The lock is held, and dropped here.  try_ NULL: it has been tried, with this status. */
-static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_,
-                            int32_t status)
+/* The lock is held, and dropped here.  try_ NULL: it has been tried, and would block. */
+static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_)
 {
     const unsigned drainable =
         1u << TRANSPORT_RECEIVE | 1u << TRANSPORT_ACCEPT | 1u << TRANSPORT_RECEIVE_FROM;
     bool no_inline = op->flags & TRANSPORT_NO_INLINE;
+    int32_t status = STATUS_PENDING;
 
-    if (!try_) {
-        socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
-        goto tried;
-    }
     assert(socket->fd >= 0 && !(socket->held & (1u << op->kind)) && "one operation of a kind at a time");
-    socket->again = false;
+    if (try_)
+        socket->again = false;
+    if (!try_)
+        socket_set_would_block(op, !socket->again);
     /* Decided now, not when the loop tries: a send that is inside when shutdown() comes still goes before the
      * FIN. */
-    if (op->kind == TRANSPORT_SEND && !socket->fatal &&
-        (socket->fin_sent || socket->fin_wanted || socket->silent))
+    else if (op->kind == TRANSPORT_SEND && !socket->fatal &&
+             (socket->fin_sent || socket->fin_wanted || socket->silent))
         status = STATUS_INVALID_DEVICE_STATE;
     /* A receive or accept that is started while one is completed that took all there was. */
     else if ((1u << op->kind & drainable) && !no_inline && loop_is_mine(socket->loop) &&
@@ -352,7 +350,6 @@ static int32_t start_locked(struct transport_socket *socket, struct transport_op
         status = try_(socket, op);
         socket_set_would_block(op, status == STATUS_PENDING && !socket->again);
     }
-tried:;
     bool over = no_inline && status != STATUS_PENDING;
     if (over) {
         mark_over(socket, op, status);
