@@ -124,7 +124,7 @@ static unsigned families_of(const void *messages, size_t bytes)
     return families;
 }
 
-/* What cannot be looked at now (no descriptor, no memory) is at the next dispatch(). */
+/* What cannot be looked at now (no descriptor, no memory) is when the loop has something to do again. */
 static void look(struct transport *transport, int family)
 {
     unsigned index = family == TRANSPORT_AF_INET6;
