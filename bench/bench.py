@@ -320,7 +320,9 @@ def udp_row(title, servers, kind, how, sockets, flight):
             came[name] += operations
             lost[name] += max(gone, 0)
             end = time.monotonic() + 10
-            while running(server.process.pid) and time.monotonic() < end:
+            while running(server.process.pid):
+                if time.monotonic() > end:
+                    raise SystemExit(f"bench: {name} is still busy after its turn")
                 time.sleep(0.001)
     peers = {name: statistics.median(cost[name]) for name in servers if name in UDP_PEERS}
     best = min(peers, key=peers.get) if peers else None
@@ -439,7 +441,8 @@ def proxy_rows():
     if only and "proxy" not in only:
         return
     target = start(["taskset", "-c", str(CLIENT_CPU), os.path.join(bench, "server_epoll"), "15063"])
-    wait_for(15063, target)
+    if not wait_for(15063, target):
+        raise SystemExit("bench: the proxy's target did not start")
     servers = Servers()
     for transport in transports():
         driver, port = ("bench_proxy", 15060) if transport == "epoll" else ("bench_proxy_uring", 15061)
