@@ -25,9 +25,9 @@ export UBSAN_OPTIONS=print_stacktrace=1
 # one TARGET: its log is $work/NAME.log, its end $work/NAME.status.
 one() {
     local name=${1##*/fuzz_} how=(-runs=0)
-    [ "$seconds" = 0 ] || how=(-max_total_time="$seconds" -timeout=60)
+    [ "$seconds" = 0 ] || how=(-max_total_time="$seconds")
     mkdir -p "$work/$name"
-    "$1" "${how[@]}" -max_len=512 -artifact_prefix="fuzz-$name-" -print_final_stats=1 "$work/$name" \
+    "$1" "${how[@]}" -timeout=60 -max_len=512 -artifact_prefix="fuzz-$name-" -print_final_stats=1 "$work/$name" \
         "$here/corpus/$name" >"$work/$name.log" 2>&1
     echo $? >"$work/$name.status"
 }
