@@ -327,6 +327,8 @@ def main(arguments=None):
     parser.add_argument("--write", metavar="FILE", help="write a page of it, unless there is a gap")
     parser.add_argument("--all-tests", action="store_true", help="name every test of a rule")
     options = parser.parse_args(arguments)
+    if options.write and options.area:
+        parser.error("--write: the page is of all areas")
     try:
         rules = read_rules(options.rules)
         claimed, later = read_claims(os.path.join(options.rules, "claimed.txt"), rules)
