@@ -46,18 +46,12 @@ static void fill(MIB_UNICASTIPADDRESS_ROW *row, const struct host_net_address *f
     row->CreationTimeStamp.QuadPart = (LONGLONG)from->created;
 }
 
-struct rows {
-    struct netio_table *table;
-    const struct netio_luids *luids;
-    ADDRESS_FAMILY family;
-};
-
 static int add(void *context, const struct host_net_address *address)
 {
-    const struct rows *rows = context;
+    const struct netio_rows *rows = context;
     MIB_UNICASTIPADDRESS_ROW *row;
 
-    if (rows->family != AF_UNSPEC && rows->family != (address->family == 4 ? AF_INET : AF_INET6))
+    if (!netio_rows_want(rows, address->family))
         return 0;
     row = netio_table_add(rows->table);
     if (row == NULL)
@@ -66,20 +60,14 @@ static int add(void *context, const struct host_net_address *address)
     return 0;
 }
 
+static int ask(struct netio_rows *rows)
+{
+    return host_net_addresses(add, rows);
+}
+
 NTSTATUS netio_read_addresses(struct netio_table *table, ADDRESS_FAMILY family)
 {
-    struct netio_luids luids;
-    struct rows rows = {table, &luids, family};
-    int tries = 100, error = netio_luids_read(&luids);
-
-    if (error == 0) {
-        do {
-            table->count = 0;
-            error = host_net_addresses(add, &rows);
-        } while (error == HOST_NET_AGAIN && --tries);
-    }
-    netio_table_free(&luids.table);
-    return error > 0 ? STATUS_INSUFFICIENT_RESOURCES : netio_status(error);
+    return netio_rows_read(table, family, ask);
 }
 
 int netio_compare_addresses(const void *a, const void *b)

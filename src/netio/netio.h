@@ -57,6 +57,17 @@ struct netio_luids {
 };
 int netio_luids_read(struct netio_luids *luids); /* 0 or enum host_net_error */
 NET_LUID netio_luid(const struct netio_luids *luids, ULONG index);
+
+/* What those get that are called for each address or route of the host. */
+struct netio_rows {
+    struct netio_table *table;
+    const struct netio_luids *luids;
+    ADDRESS_FAMILY family;
+};
+BOOLEAN netio_rows_want(const struct netio_rows *rows, int family); /* 4 or 6 */
+/* Fills the table anew by `ask`, again while the host's changes under it. */
+NTSTATUS netio_rows_read(struct netio_table *table, ADDRESS_FAMILY family,
+                         int (*ask)(struct netio_rows *rows));
 /* The index that luid (if not 0) or index names; 0: neither is given. */
 ULONG netio_index(const NET_LUID *luid, ULONG index);
 

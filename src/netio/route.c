@@ -32,18 +32,12 @@ static void fill(MIB_IPFORWARD_ROW2 *row, const struct host_net_route *from, con
     row->Immortal = from->expires_s == UINT32_MAX;
 }
 
-struct rows {
-    struct netio_table *table;
-    const struct netio_luids *luids;
-    ADDRESS_FAMILY family;
-};
-
 static int add(void *context, const struct host_net_route *route)
 {
-    const struct rows *rows = context;
+    const struct netio_rows *rows = context;
     MIB_IPFORWARD_ROW2 *row;
 
-    if (rows->family != AF_UNSPEC && rows->family != (route->family == 4 ? AF_INET : AF_INET6))
+    if (!netio_rows_want(rows, route->family))
         return 0;
     row = netio_table_add(rows->table);
     if (row == NULL)
@@ -52,20 +46,14 @@ static int add(void *context, const struct host_net_route *route)
     return 0;
 }
 
+static int ask(struct netio_rows *rows)
+{
+    return host_net_routes(add, rows);
+}
+
 NTSTATUS netio_read_routes(struct netio_table *table, ADDRESS_FAMILY family)
 {
-    struct netio_luids luids;
-    struct rows rows = {table, &luids, family};
-    int tries = 100, error = netio_luids_read(&luids);
-
-    if (error == 0) {
-        do {
-            table->count = 0;
-            error = host_net_routes(add, &rows);
-        } while (error == HOST_NET_AGAIN && --tries);
-    }
-    netio_table_free(&luids.table);
-    return error > 0 ? STATUS_INSUFFICIENT_RESOURCES : netio_status(error);
+    return netio_rows_read(table, family, ask);
 }
 
 /* Destination, its length, interface, next hop, metric: no two routes have them all in common. */

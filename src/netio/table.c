@@ -79,6 +79,28 @@ NTSTATUS netio_table_finish(struct netio_table *table, int (*compare)(const void
     return STATUS_SUCCESS;
 }
 
+BOOLEAN netio_rows_want(const struct netio_rows *rows, int family)
+{
+    return rows->family == AF_UNSPEC || rows->family == (family == 4 ? AF_INET : AF_INET6);
+}
+
+NTSTATUS netio_rows_read(struct netio_table *table, ADDRESS_FAMILY family,
+                         int (*ask)(struct netio_rows *rows))
+{
+    struct netio_luids luids;
+    struct netio_rows rows = {table, &luids, family};
+    int tries = 100, error = netio_luids_read(&luids);
+
+    if (error == 0) {
+        do {
+            table->count = 0;
+            error = ask(&rows);
+        } while (error == HOST_NET_AGAIN && --tries);
+    }
+    netio_table_free(&luids.table);
+    return error > 0 ? STATUS_INSUFFICIENT_RESOURCES : netio_status(error);
+}
+
 NTSTATUS netio_status(int error)
 {
     switch (error) {
