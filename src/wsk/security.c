@@ -151,6 +151,9 @@ NTSTATUS wsk_security_set(struct wsk_socket *socket, const VOID *in)
     RtlCopyMemory(&given, in, sizeof given);
     if (given == NULL)
         return STATUS_INVALID_PARAMETER;
+    if (socket->claim
+            .held) /* C-OPT-29: bound, though its listen has failed; others may look at what it has */
+        return STATUS_INVALID_DEVICE_STATE;
     status = wsk_security_use(given, &copy);
     if (status != STATUS_SUCCESS)
         return status; /* C-OPT-28 */
@@ -188,6 +191,8 @@ NTSTATUS wsk_security_get(struct wsk_socket *socket, PVOID out)
 
 /* ---- the check ---------------------------------------------------------------------------------------- */
 
+/* The table's lock is held, the lock of `first` is not, nor needed: it is in the table, so its descriptor neither changes
+ * (wsk_security_set) nor goes (a close leaves the table first). */
 NTSTATUS wsk_security_check(const struct wsk_socket *first)
 {
     ACCESS_MASK granted;

@@ -6,6 +6,8 @@
 #include "nt/ex/ex.h"
 #include "wsk_test.h"
 
+#include "wsk/wskp.h"
+
 TEST_FIXTURE(wt_setup, wt_teardown);
 #ifdef __SANITIZE_THREAD__
 TEST_MATRIX("natural/dispatch");
@@ -536,6 +538,41 @@ TEST(security_of_a_socket_is_set_read_and_replaced,
         wt_close_now(socket);
     }
     EXPECT_STATUS(release(one), STATUS_SUCCESS);
+    EXPECT_STATUS(release(two), STATUS_SUCCESS);
+}
+
+static struct transport_ops deaf;
+
+static int32_t failing_listen(struct transport_socket *socket, int backlog)
+{
+    UNREFERENCED_PARAMETER(socket);
+    UNREFERENCED_PARAMETER(backlog);
+    return STATUS_INSUFFICIENT_RESOURCES;
+}
+
+/* Its address is taken all the same: others are still judged by the descriptor that it was bound with. */
+TEST(a_listener_that_cannot_listen_keeps_its_descriptor, "C-OPT-29 C-SHARE-39")
+{
+    PSECURITY_DESCRIPTOR one = cached_for(SeExports->SeWorldSid, GENERIC_ALL, NULL),
+                         two = cached_for(SeExports->SeWorldSid, GENERIC_READ, NULL);
+    PWSK_SOCKET first = open_for(&listeners[0], NONE), second = open_for(&listeners[0], NONE);
+    const struct transport_ops *sound = wsk_settings.ops;
+    SOCKADDR_STORAGE address;
+
+    EXPECT_STATUS(set_security(first, one), STATUS_SUCCESS);
+    deaf = *sound;
+    deaf.listen = failing_listen;
+    wsk_settings.ops = &deaf;
+    EXPECT_STATUS(bind_to(first, wt_any(&address, AF_INET, 0)), STATUS_INSUFFICIENT_RESOURCES);
+    wsk_settings.ops = sound;
+    EXPECT_STATUS(set_security(first, two), STATUS_INVALID_DEVICE_STATE);
+    EXPECT(security_of(first) == one);
+    EXPECT_STATUS(release(one), STATUS_SUCCESS);
+    EXPECT_STATUS(release(one), STATUS_SUCCESS); /* only the socket has it now */
+    RtlCopyMemory(&address, wsk_socket_of(first)->claim.address.bytes, sizeof(SOCKADDR_IN));
+    EXPECT_STATUS(bind_to(second, wt_loopback(&address, AF_INET, wt_port(&address))), STATUS_SUCCESS);
+    wt_close_now(first);
+    wt_close_now(second);
     EXPECT_STATUS(release(two), STATUS_SUCCESS);
 }
 
