@@ -71,7 +71,7 @@ static NTSTATUS cache(const struct se_parts *parts, void *caller, PSECURITY_DESC
         return STATUS_INSUFFICIENT_RESOURCES;
     copy->handles = 1;
     copy->sockets = 0;
-    se_flatten(parts, copy->self_relative);
+    se_flatten(parts, copy->self_relative, length);
     if (!se_read(copy->self_relative, length, &copy->parts)) { /* the driver writes to it meanwhile */
         ex_free_pool(copy);
         return STATUS_INVALID_SECURITY_DESCR;

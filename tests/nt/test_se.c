@@ -3,6 +3,7 @@
  * descriptors.
  */
 #include <ntifs.h>
+#include "nt/se/se.h"
 #include "uwsk_test.h"
 
 static PSID sid_of(UCHAR authority, UCHAR count, ULONG first, ULONG second, void *out)
@@ -174,6 +175,30 @@ TEST(descriptors_in_both_forms, "")
     EXPECT_STATUS(RtlSetDaclSecurityDescriptor(&back, FALSE, NULL, FALSE), STATUS_SUCCESS);
     EXPECT_STATUS(RtlGetDaclSecurityDescriptor(&back, &present, &list, &defaulted), STATUS_SUCCESS);
     EXPECT(!present);
+}
+
+/* As when the driver's memory has grown since it was measured. */
+TEST(a_copy_is_cut_where_the_room_ends, "")
+{
+    struct se_parts parts, copy;
+    struct whole whole;
+    ULONG piece[64], length, room;
+
+    whole_init(&whole);
+    whole.descriptor.Owner = SeExports->SeAliasAdminsSid;
+    whole.descriptor.Group = SeExports->SeLocalSystemSid;
+    EXPECT(se_read(&whole.descriptor, 0, &parts));
+    length = se_flat_length(&parts);
+    EXPECT(length < sizeof piece);
+    for (room = sizeof(SECURITY_DESCRIPTOR_RELATIVE); room <= length; room++) {
+        RtlFillMemory(piece, sizeof piece, 0xa5);
+        se_flatten(&parts, piece, room);
+        EXPECT_EQ(se_read(piece, room, &copy), room == length);
+        EXPECT_EQ(((UCHAR *)piece)[room], 0xa5);
+    }
+    EXPECT(copy.dacl > (const ACL *)piece && RtlEqualMemory(copy.dacl, parts.dacl, parts.dacl->AclSize));
+    EXPECT(RtlEqualSid((PSID)copy.owner, (PSID)parts.owner) &&
+           RtlEqualSid((PSID)copy.group, (PSID)parts.group));
 }
 
 /* ---- the access check --------------------------------------------------------------------------------- */

@@ -85,15 +85,20 @@ static void settle(PACL acl, const GENERIC_MAPPING *mapping)
 static NTSTATUS write(const struct se_parts *parts, const GENERIC_MAPPING *mapping, void *caller,
                       PSECURITY_DESCRIPTOR *out)
 {
-    SECURITY_DESCRIPTOR_RELATIVE *head =
-        ex_allocate_pool_for(POOL_FLAG_NON_PAGED, se_flat_length(parts), TAG, EX_POOL_PLAIN, caller);
+    ULONG length = se_flat_length(parts);
+    void *flat = ex_allocate_pool_for(POOL_FLAG_NON_PAGED, length, TAG, EX_POOL_PLAIN, caller);
+    struct se_parts copy;
 
-    if (head == NULL)
+    if (flat == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
-    se_flatten(parts, head);
-    if (head->Dacl != 0)
-        settle((PACL)((UCHAR *)head + head->Dacl), mapping);
-    *out = head;
+    se_flatten(parts, flat, length);
+    if (!se_read(flat, length, &copy)) { /* the driver writes to it meanwhile */
+        ex_free_pool(flat);
+        return STATUS_INVALID_SECURITY_DESCR;
+    }
+    if (copy.dacl != NULL)
+        settle((PACL)copy.dacl, mapping);
+    *out = flat;
     return STATUS_SUCCESS;
 }
 

@@ -79,20 +79,24 @@ ULONG se_flat_length(const struct se_parts *parts)
     return (ULONG)sizeof(SECURITY_DESCRIPTOR_RELATIVE) + parts_length(parts);
 }
 
-/* Puts a part at *used and moves that on; answers its offset. */
-static ULONG put(void *out, ULONG *used, const void *part, ULONG bytes)
+/* Puts a part at *used and moves that on, cut where the room ends; answers its offset.  Not inlined: `bytes` is read from
+ * the driver's memory, and read once. */
+static __attribute__((__noinline__)) ULONG put(void *out, ULONG *used, ULONG room, const void *part,
+                                               ULONG bytes)
 {
     ULONG offset = *used;
 
     if (part == NULL)
         return 0;
+    if (bytes > room - offset)
+        bytes = room - offset;
     RtlCopyMemory((UCHAR *)out + offset, part, bytes);
-    RtlZeroMemory((UCHAR *)out + offset + bytes, rounded(bytes) - bytes);
-    *used = offset + rounded(bytes);
+    *used = offset + rounded(bytes) < room ? offset + rounded(bytes) : room;
+    RtlZeroMemory((UCHAR *)out + offset + bytes, *used - offset - bytes);
     return offset;
 }
 
-void se_flatten(const struct se_parts *parts, void *out)
+void se_flatten(const struct se_parts *parts, void *out, ULONG room)
 {
     SECURITY_DESCRIPTOR_RELATIVE *head = out;
     ULONG used = sizeof *head;
@@ -100,10 +104,10 @@ void se_flatten(const struct se_parts *parts, void *out)
     RtlZeroMemory(head, sizeof *head);
     head->Revision = SECURITY_DESCRIPTOR_REVISION;
     head->Control = parts->control | SE_SELF_RELATIVE;
-    head->Sacl = put(out, &used, parts->sacl, parts->sacl != NULL ? parts->sacl->AclSize : 0);
-    head->Dacl = put(out, &used, parts->dacl, parts->dacl != NULL ? parts->dacl->AclSize : 0);
-    head->Owner = put(out, &used, parts->owner, parts->owner != NULL ? se_sid_length(parts->owner) : 0);
-    head->Group = put(out, &used, parts->group, parts->group != NULL ? se_sid_length(parts->group) : 0);
+    head->Sacl = put(out, &used, room, parts->sacl, parts->sacl != NULL ? parts->sacl->AclSize : 0);
+    head->Dacl = put(out, &used, room, parts->dacl, parts->dacl != NULL ? parts->dacl->AclSize : 0);
+    head->Owner = put(out, &used, room, parts->owner, parts->owner != NULL ? se_sid_length(parts->owner) : 0);
+    head->Group = put(out, &used, room, parts->group, parts->group != NULL ? se_sid_length(parts->group) : 0);
 }
 
 /* ---- WDK ---------------------------------------------------------------------------------------------- */
@@ -300,7 +304,7 @@ NTSTATUS NTAPI RtlAbsoluteToSelfRelativeSD(PSECURITY_DESCRIPTOR AbsoluteSecurity
     *BufferLength = se_flat_length(&parts);
     if (SelfRelativeSecurityDescriptor == NULL || room < *BufferLength)
         return STATUS_BUFFER_TOO_SMALL;
-    se_flatten(&parts, SelfRelativeSecurityDescriptor);
+    se_flatten(&parts, SelfRelativeSecurityDescriptor, *BufferLength);
     return STATUS_SUCCESS;
 }
 

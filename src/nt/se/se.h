@@ -20,9 +20,10 @@ struct se_parts {
 /* Looks at a descriptor of either form; FALSE when any part of it is no good.  length: bytes that a self-relative one
  * has; 0 = unknown: then each part is asked for whether its memory can be read.  Any IRQL. */
 BOOLEAN se_read(const void *descriptor, SIZE_T length, struct se_parts *out);
-/* The same parts as a self-relative descriptor: its bytes, and its writing. */
+/* The same parts as a self-relative descriptor: its bytes, and its writing into so many, at least the head's.  Where
+ * the parts may have been written to since they were read, se_read of what was written says so: it may be cut. */
 ULONG se_flat_length(const struct se_parts *parts);
-void se_flatten(const struct se_parts *parts, void *out);
+void se_flatten(const struct se_parts *parts, void *out, ULONG room);
 
 static inline ULONG se_sid_length(const SID *sid)
 {
