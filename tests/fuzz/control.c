@@ -48,6 +48,8 @@ static const ULONG ioctls[] = {SIO_ADDRESS_LIST_QUERY,
                                SIO_SET_WFP_CONNECTION_REDIRECT_RECORDS,
                                SIO_QUERY_WFP_CONNECTION_REDIRECT_CONTEXT};
 
+static const NPIID unknown = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
+
 static void one_call(struct fuzz *fuzz, PWSK_SOCKET socket)
 {
     UCHAR how = fuzz_u8(fuzz);
@@ -71,11 +73,15 @@ static void one_call(struct fuzz *fuzz, PWSK_SOCKET socket)
     out_size = fuzz_u8(fuzz);
     in = fuzz_block(fuzz, in_size);
     out = fuzz_block(fuzz, out_size);
+    /* Pointers of a driver point to something. */
     if (code == SIO_WSK_REGISTER_EXTENSION && in_size >= sizeof(WSK_EXTENSION_CONTROL_IN)) {
-        static const NPIID unknown = {1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}};
         WSK_EXTENSION_CONTROL_IN valid = {how & 64 ? &unknown : &NPI_UWSK_STATISTICS_ID, NULL, NULL};
 
-        RtlCopyMemory(in, &valid, sizeof valid); /* pointers of a driver point to something */
+        RtlCopyMemory(in, &valid, sizeof valid);
+    } else if (code == SO_WSK_EVENT_CALLBACK && in_size >= sizeof(WSK_EVENT_CALLBACK_CONTROL)) {
+        NPIID const *npi = how & 64 ? &unknown : how & 128 ? NULL : &NPI_WSK_INTERFACE_ID;
+
+        RtlCopyMemory((PUCHAR)in + FIELD_OFFSET(WSK_EVENT_CALLBACK_CONTROL, NpiId), &npi, sizeof npi);
     }
     fuzz_keep(in);
     fuzz_keep(out);
