@@ -30,7 +30,8 @@ static CONST NPIID NPI_UWSK_STATISTICS_ID __attribute__((__unused__)) = {
     0x9d1f6e2a, 0x3c57, 0x4b80, {0xa6, 0x14, 0x5e, 0x0b, 0xd7, 0x92, 0x48, 0xf3}};
 
 /* Since the registration or the last reset.  A request counts once, when it ends, before its completion routine
- * runs; one that the socket refused because it was closing does not. */
+ * runs; one that the socket refused because it was closing does not.  The counters are not of one moment: what ends
+ * while they are read or reset may stand in some of them only. */
 typedef struct _UWSK_STATISTICS {
     ULONG64 BytesSent;         /* by WskSend, WskSendTo, WskSendMessages, WskConnectEx */
     ULONG64 BytesReceived;     /* by WskReceive, WskReceiveFrom, and taken by the client in event callbacks */
