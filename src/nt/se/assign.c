@@ -11,7 +11,6 @@
 
 struct heir {
     const SID *owner, *group;
-    const GENERIC_MAPPING *mapping;
     BOOLEAN container;
 };
 
@@ -31,11 +30,9 @@ static NTSTATUS inherit_ace(PACL out, const ACE_HEADER *from, const struct heir 
     ULONG flags = from->AceFlags & (OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE);
     ULONG here = heir->container ? CONTAINER_INHERIT_ACE : OBJECT_INHERIT_ACE;
     NTSTATUS status = STATUS_SUCCESS;
-    ACCESS_MASK mask = ace->Mask;
 
-    se_map_generic(&mask, heir->mapping);
     if (flags & here)
-        status = se_add_ace(out, ACL_REVISION, from->AceType, 0, mask, meant(sid, heir));
+        status = se_add_ace(out, ACL_REVISION, from->AceType, 0, ace->Mask, meant(sid, heir));
     if (status == STATUS_SUCCESS && heir->container && flags != 0 &&
         !(from->AceFlags & NO_PROPAGATE_INHERIT_ACE))
         status = se_add_ace(out, ACL_REVISION, from->AceType, flags | INHERIT_ONLY_ACE, ace->Mask, sid);
@@ -124,7 +121,7 @@ NTSTATUS NTAPI SeAssignSecurity(PSECURITY_DESCRIPTOR ParentDescriptor,
     if (parts.group == NULL)
         parts.group = token->group;
     if (!(parts.control & SE_DACL_PRESENT)) {
-        struct heir heir = {parts.owner, parts.group, GenericMapping, IsDirectoryObject};
+        struct heir heir = {parts.owner, parts.group, IsDirectoryObject};
 
         if (parent.dacl != NULL)
             status = inherit(parent.dacl, &heir, &inherited);
