@@ -152,8 +152,8 @@ static BOOLEAN is_dual(const struct wsk_socket *socket)
 NTSTATUS wsk_sharing_bind(struct wsk_socket *socket, const struct transport_address *local)
 {
     struct wsk_claim *claim = &socket->claim;
-    BOOLEAN shared, share;
     NTSTATUS status;
+    BOOLEAN shared;
 
     if (socket->type == SOCK_RAW || claim->held) /* no ports; bound, and the transport will say so */
         return WSK_TRANSPORT_OPS->bind(socket->transport, local);
@@ -163,11 +163,9 @@ NTSTATUS wsk_sharing_bind(struct wsk_socket *socket, const struct transport_addr
     claim->kind = kind_of(socket, local);
     ke_acquire_spin_lock_at_dpc_level(&wsk_sharing_lock);
     status = look(claim, &shared);
-    share = shared || claim->kind == WSK_CLAIM_REUSE_WILDCARD || claim->kind == WSK_CLAIM_REUSE_SPECIFIC;
-    if (status == STATUS_SUCCESS && share != claim->share) { /* it may have been refused elsewhere before */
-        status = WSK_TRANSPORT_OPS->set_option(socket->transport, TRANSPORT_OPTION_SHARE, share);
-        claim->share = share;
-    }
+    shared = shared || claim->kind == WSK_CLAIM_REUSE_WILDCARD || claim->kind == WSK_CLAIM_REUSE_SPECIFIC;
+    if (status == STATUS_SUCCESS)
+        status = WSK_TRANSPORT_OPS->set_option(socket->transport, TRANSPORT_OPTION_SHARE, shared);
     if (status == STATUS_SUCCESS)
         status = WSK_TRANSPORT_OPS->bind(socket->transport, local);
     if (status == STATUS_SUCCESS) {

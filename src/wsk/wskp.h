@@ -355,11 +355,10 @@ enum wsk_claim_kind {
 struct wsk_claim { /* an address that a socket is bound to (sharing.c) */
     LIST_ENTRY link;
     struct transport_address address;
-    USHORT type;   /* SOCK_xxx */
-    UCHAR kind;    /* enum wsk_claim_kind */
-    BOOLEAN dual;  /* :: that covers IPv4, too */
-    BOOLEAN share; /* the transport knows that it shares */
-    BOOLEAN held;  /* it is in the table */
+    USHORT type;  /* SOCK_xxx */
+    UCHAR kind;   /* enum wsk_claim_kind */
+    BOOLEAN dual; /* :: that covers IPv4, too */
+    BOOLEAN held; /* it is in the table */
 };
 
 /* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
