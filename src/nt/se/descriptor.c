@@ -156,18 +156,25 @@ NTSTATUS NTAPI RtlSetDaclSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescrip
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS set_sid(PISECURITY_DESCRIPTOR descriptor, PSID *field, PSID sid, USHORT bit,
+                        BOOLEAN defaulted)
+{
+    NTSTATUS status = may_change(descriptor);
+
+    if (status != STATUS_SUCCESS)
+        return status;
+    *field = sid;
+    set_bit(descriptor, bit, defaulted);
+    return STATUS_SUCCESS;
+}
+
 /* The same for the owner; NULL: none.  (ntifs RtlSetOwnerSecurityDescriptor) */
 NTSTATUS NTAPI RtlSetOwnerSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescriptor, PSID Owner,
                                              BOOLEAN OwnerDefaulted)
 {
     PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
-    NTSTATUS status = may_change(descriptor);
 
-    if (status != STATUS_SUCCESS)
-        return status;
-    descriptor->Owner = Owner;
-    set_bit(descriptor, SE_OWNER_DEFAULTED, OwnerDefaulted);
-    return STATUS_SUCCESS;
+    return set_sid(descriptor, &descriptor->Owner, Owner, SE_OWNER_DEFAULTED, OwnerDefaulted);
 }
 
 /* The same for the group.  (ntifs RtlSetGroupSecurityDescriptor) */
@@ -175,13 +182,8 @@ NTSTATUS NTAPI RtlSetGroupSecurityDescriptor(PSECURITY_DESCRIPTOR SecurityDescri
                                              BOOLEAN GroupDefaulted)
 {
     PISECURITY_DESCRIPTOR descriptor = SecurityDescriptor;
-    NTSTATUS status = may_change(descriptor);
 
-    if (status != STATUS_SUCCESS)
-        return status;
-    descriptor->Group = Group;
-    set_bit(descriptor, SE_GROUP_DEFAULTED, GroupDefaulted);
-    return STATUS_SUCCESS;
+    return set_sid(descriptor, &descriptor->Group, Group, SE_GROUP_DEFAULTED, GroupDefaulted);
 }
 
 /* Where the parts are, in either form; the descriptor is believed.  STATUS_UNKNOWN_REVISION. */
