@@ -463,7 +463,7 @@ static NTSTATUS checked(PSECURITY_DESCRIPTOR descriptor, BOOLEAN at_creation, PE
     return status;
 }
 
-TEST(the_access_check_decides, "C-SHARE-39 C-SHARE-40 C-SHARE-41 R-SOCK-15 R-SOCK-16 C-OPT-27 C-OPT-33")
+TEST(the_access_check_decides, "C-SHARE-39 C-SHARE-41 R-SOCK-16 C-OPT-27 C-OPT-33")
 {
     static const ACCESS_MASK both = FILE_READ_DATA | FILE_WRITE_DATA;
     const struct {
