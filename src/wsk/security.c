@@ -25,6 +25,7 @@ void wsk_security_start(void)
 {
     ke_initialize_spin_lock(&lock);
     InitializeListHead(&cached);
+    se_system_token(); /* made now: a bind asks for it under locks */
 }
 
 /* ---- the cache ---------------------------------------------------------------------------------------- */
