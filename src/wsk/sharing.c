@@ -168,9 +168,9 @@ NTSTATUS wsk_sharing_bind(struct wsk_socket *socket, const struct transport_addr
         status = WSK_TRANSPORT_OPS->set_option(socket->transport, TRANSPORT_OPTION_SHARE, shared);
     if (status == STATUS_SUCCESS)
         status = WSK_TRANSPORT_OPS->bind(socket->transport, local);
+    if (status == STATUS_SUCCESS && port_of(local) == 0) /* the port that was picked */
+        status = WSK_TRANSPORT_OPS->address(socket->transport, FALSE, &claim->address);
     if (status == STATUS_SUCCESS) {
-        if (port_of(local) == 0)
-            WSK_TRANSPORT_OPS->address(socket->transport, FALSE, &claim->address);
         InsertTailList(bucket_of(&claim->address), &claim->link);
         claim->held = TRUE;
     }
