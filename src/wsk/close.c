@@ -226,8 +226,7 @@ static void close_cancel(struct wsk_socket *socket)
     }
     wsk_address_changes_close(socket);
     wsk_silence_close(socket);
-    if (socket->latches & WSK_LATCH_STARVED)
-        wsk_unstarve(socket);
+    wsk_unstarve(socket);
     if (socket->category == WSK_LISTEN) {
         wsk_listen_close(socket, &dropped); /* C-CLOSE-43 */
     } else if (socket->category == WSK_DATAGRAM) {

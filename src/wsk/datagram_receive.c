@@ -221,9 +221,10 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
     socket->datagram->receive.held = DATAGRAM_HELD_NONE;
     if (held == DATAGRAM_HELD_IRP)
         irp_got(socket, status, bytes);
-    else if (status == STATUS_SUCCESS && !wsk_closing(socket))
+    else if (status == STATUS_SUCCESS && !wsk_closing(socket)) {
+        wsk_unstarve(socket); /* there was memory */
         event_got(socket);
-    else if (status == STATUS_INSUFFICIENT_RESOURCES && !wsk_closing(socket))
+    } else if (status == STATUS_INSUFFICIENT_RESOURCES && !wsk_closing(socket))
         wsk_starve(socket); /* else it would be at it again and again */
     wsk_datagram_pump(socket);
     wsk_unlock_deliver(socket, irql);

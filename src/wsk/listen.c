@@ -98,6 +98,8 @@ static void accept_got(struct wsk_socket *socket, NTSTATUS status)
     struct wsk_socket *accepted;
     BOOLEAN taken = status == STATUS_SUCCESS; /* out of the transport: it is reset if nothing comes of it */
 
+    if (status != STATUS_INSUFFICIENT_RESOURCES)
+        wsk_unstarve(socket); /* there was a descriptor */
     if (status == STATUS_SUCCESS)
         status = accepted_socket(socket, &socket->listen.op, &accepted);
     if (status == STATUS_SUCCESS && accepted->inspect != NULL) {

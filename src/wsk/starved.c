@@ -40,19 +40,24 @@ void wsk_starve(struct wsk_socket *socket)
 
 void wsk_unstarve(struct wsk_socket *socket)
 {
-    KIRQL irql = ke_acquire_spin_lock(&starved_lock);
-    BOOLEAN linked = !IsListEmpty(&socket->starved_link);
+    BOOLEAN linked;
+    KIRQL irql;
 
-    if (linked) {
+    if (!(socket->latches & WSK_LATCH_STARVED))
+        return;
+    irql = ke_acquire_spin_lock(&starved_lock);
+    linked = !IsListEmpty(&socket->starved_link);
+    if (linked) { /* else wsk_starved_retry has it in hand, and clears the latch itself */
         RemoveEntryList(&socket->starved_link);
         InitializeListHead(&socket->starved_link);
+        socket->latches &= ~(ULONG)(WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE);
         __atomic_sub_fetch(&starved_count, 1, __ATOMIC_SEQ_CST);
         if (IsListEmpty(&starved))
             ke_cancel_timer(&starved_timer);
     }
     ke_release_spin_lock(&starved_lock, irql);
     if (linked)
-        wsk_socket_dereference(socket); /* not the last: close references it */
+        wsk_socket_dereference(socket); /* not the last: the caller is inside the gate */
 }
 
 void wsk_starved_retry(void)

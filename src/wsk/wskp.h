@@ -742,8 +742,9 @@ void wsk_starved_stop(void); /* every socket is closed */
 /* lock held: there was no descriptor or no memory.  It is to try once more at once, then when wsk_starved_retry pumps
  * it. */
 void wsk_starve(struct wsk_socket *socket);
-void wsk_unstarve(struct wsk_socket *socket); /* lock held, closing: it waits for nothing any more */
-void wsk_starved_retry(void);                 /* a descriptor was given back: who starves tries again */
+/* lock held: it has found something by itself, or closes: it waits no more. */
+void wsk_unstarve(struct wsk_socket *socket);
+void wsk_starved_retry(void); /* a descriptor was given back: who starves tries again */
 static inline BOOLEAN wsk_starving(const struct wsk_socket *socket) /* lock held: it is not its turn to try */
 {
     return (socket->latches & (WSK_LATCH_STARVED | WSK_LATCH_ONCE_MORE)) == WSK_LATCH_STARVED;

@@ -1,8 +1,9 @@
 /*
  * test_race_starved.c - a listener for which there is no descriptor: it is offered each one that is given back, whoever
- * gives it back and whenever (C-LISTEN-04, C-CLOSE-45).
+ * gives it back and whenever (C-LISTEN-04, C-CLOSE-45).  One that finds what it needs by itself waits no more.
  */
 #include "close_test.h"
+#include "datagram_box.h"
 
 /* Nobody tries again but for a descriptor of ours. */
 static void setup(void)
@@ -16,12 +17,12 @@ TEST_MATRIX(WT_RACE_MODES);
 
 /* ---- descriptors that are not there ------------------------------------------------------------------- */
 
-static volatile LONG none_left, refused;
+static volatile LONG none_left, none_once, refused;
 
 static int plan(void *context, int kind)
 {
     UNREFERENCED_PARAMETER(context);
-    if (kind != HOST_FAULT_TRANSPORT || !ReadAcquire(&none_left))
+    if (kind != HOST_FAULT_TRANSPORT || (!ReadAcquire(&none_left) && !InterlockedExchange(&none_once, 0)))
         return 0;
     InterlockedIncrement(&refused);
     return 1;
@@ -58,10 +59,16 @@ static NTSTATUS WSKAPI let_in(PVOID SocketContext, ULONG Flags, PSOCKADDR LocalA
 
 static const WSK_CLIENT_LISTEN_DISPATCH open_door = {let_in, NULL, NULL};
 
-static void house_open(struct house *house)
+/* Nobody is let in yet. */
+static void house_build(struct house *house)
 {
     RtlZeroMemory(house, sizeof *house);
     house->listener = wt_listener(AF_INET, house, &open_door, &house->port);
+}
+
+static void house_open(struct house *house)
+{
+    house_build(house);
     EXPECT_STATUS(wt_events(house->listener, WSK_EVENT_ACCEPT, NULL), STATUS_SUCCESS);
 }
 
@@ -145,6 +152,39 @@ TEST(a_descriptor_given_back_meanwhile_is_offered, "C-LISTEN-04 C-CLOSE-45")
     EXPECT_SOON(ReadAcquire(&house.accepts) == 2);
     test_thread_join(thread);
     house_close(&house);
+}
+
+/* The second try, at once, finds what the first did not. */
+TEST(a_descriptor_found_at_once_is_not_the_last, "C-LISTEN-04")
+{
+    struct house house;
+    unsigned i;
+
+    house_build(&house);
+    InterlockedExchange(&none_once, 1);
+    EXPECT_STATUS(wt_events(house.listener, WSK_EVENT_ACCEPT, NULL), STATUS_SUCCESS);
+    EXPECT_EQ(ReadAcquire(&refused), 1);
+    for (i = 0; i < 2; i++)
+        EXPECT((house.peers[i] = peer_connect(PEER_INET, house.port, 5000)) >= 0);
+    EXPECT_SOON(ReadAcquire(&house.accepts) == 2);
+    house_close(&house);
+}
+
+TEST(memory_found_at_once_is_not_the_last, "R-RFEV-02")
+{
+    static struct box box;
+    unsigned i;
+
+    box_open(&box, STATUS_SUCCESS, FALSE);
+    InterlockedExchange(&none_once, 1);
+    EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
+    EXPECT_EQ(ReadAcquire(&refused), 1);
+    for (i = 1; i <= 2; i++) {
+        box_peer_sends(&box, 1);
+        EXPECT_SOON(box_read(&box.datagrams) == (LONG)i);
+    }
+    box_close(&box);
+    box_end(&box);
 }
 
 TEST(a_listener_that_waits_for_a_descriptor_is_closed, "C-CLOSE-07 C-CLOSE-43 C-CLOSE-45")
