@@ -13,7 +13,7 @@ NTSTATUS wsk_buffer_check_any(const WSK_BUF *buffer, BOOLEAN optional)
         return STATUS_SUCCESS;
     if (buffer->Offset >= MmGetMdlByteCount(buffer->Mdl))
         return STATUS_INVALID_PARAMETER; /* H-02, R-BUF-04 */
-    if (mm_mdl_chain_length(buffer->Mdl) - buffer->Offset < buffer->Length)
+    if (!mm_mdl_chain_reaches(buffer->Mdl, buffer->Offset, buffer->Length))
         return STATUS_INVALID_PARAMETER; /* W-09, R-BUF-07 */
     return STATUS_SUCCESS;
 }

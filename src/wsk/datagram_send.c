@@ -239,6 +239,25 @@ NTSTATUS WSKAPI wsk_send_to(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PS
     return send_all(socket, Irp, Flags, RemoteAddress, ControlInfoLength, ControlInfo);
 }
 
+/* Every element is a good buffer, and the list has an end. */
+static NTSTATUS list_check(const WSK_BUF_LIST *list, PSIZE_T count)
+{
+    const WSK_BUF_LIST *mark = list;
+    NTSTATUS status;
+
+    for (*count = 0; list != NULL; list = list->Next) {
+        status = wsk_buffer_check(&list->Buffer, FALSE);
+        if (status != STATUS_SUCCESS)
+            return status;
+        if (list->Next == mark)
+            return STATUS_INVALID_PARAMETER; /* a circle */
+        ++*count;
+        if ((*count & (*count - 1)) == 0)
+            mark = list; /* if it is in the circle by now, it is met before there are twice as many */
+    }
+    return *count != 0 ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
 /* WskSendMessages (nc-wsk-pfn_wsk_send_messages): a datagram for each element of the list, in order, all to one
  * address with the same control information; the list stays the driver's until completion.  As WskSendTo. */
 NTSTATUS WSKAPI wsk_send_messages(PWSK_SOCKET Socket, PWSK_BUF_LIST BufferList, ULONG Flags,
@@ -247,20 +266,15 @@ NTSTATUS WSKAPI wsk_send_messages(PWSK_SOCKET Socket, PWSK_BUF_LIST BufferList, 
 {
     union wsk_arguments *arguments;
     struct wsk_socket *socket;
-    PWSK_BUF_LIST element;
     NTSTATUS status;
-    SIZE_T count = 0;
+    SIZE_T count;
 
     status = wsk_op_enter(Socket, Irp, WSK_OP_SEND_MESSAGES, &socket);
     if (status != STATUS_SUCCESS)
         return status;
-    if (BufferList == NULL)
-        return wsk_op_fail(Irp, STATUS_INVALID_PARAMETER);
-    for (element = BufferList; element != NULL; element = element->Next, count++) {
-        status = wsk_buffer_check(&element->Buffer, FALSE);
-        if (status != STATUS_SUCCESS)
-            return wsk_op_fail(Irp, status);
-    }
+    status = list_check(BufferList, &count);
+    if (status != STATUS_SUCCESS)
+        return wsk_op_fail(Irp, status);
     arguments = wsk_arguments_of(Irp);
     arguments->to.mdl = NULL;
     arguments->to.list = BufferList;

@@ -179,7 +179,8 @@ TEST(mdl_in_driver_memory, "D-10")
     MmInitializeMdl(mdl, buffer + PAGE_SIZE - 10, 20);
     MmBuildMdlForNonPagedPool(mdl);
     EXPECT(mm_mdl_address(mdl) == buffer + PAGE_SIZE - 10);
-    EXPECT_EQ(mm_mdl_chain_length(mdl), 20);
+    EXPECT(mm_mdl_chain_reaches(mdl, 0, 20));
+    EXPECT(!mm_mdl_chain_reaches(mdl, 0, 21));
 }
 
 /* ---- misuse ------------------------------------------------------------------------------------------- */
@@ -247,8 +248,12 @@ TEST(chain_is_one_stream, "K-MDL-15")
     PMDL chain = chain_of(lengths, RTL_NUMBER_OF(lengths), &at);
     UCHAR stream[64];
 
-    EXPECT_EQ(mm_mdl_chain_length(chain), 36);
-    EXPECT_EQ(mm_mdl_chain_length(NULL), 0);
+    EXPECT(mm_mdl_chain_reaches(chain, 0, 36));
+    EXPECT(!mm_mdl_chain_reaches(chain, 0, 37));
+    EXPECT(mm_mdl_chain_reaches(chain->Next, 9, 27));
+    EXPECT(!mm_mdl_chain_reaches(chain->Next, 9, 28));
+    EXPECT(!mm_mdl_chain_reaches(chain->Next, 9, ~(SIZE_T)0));
+    EXPECT(!mm_mdl_chain_reaches(NULL, 0, 0));
     for (ULONG i = 0; i < sizeof(buffer); i++)
         buffer[i] = 0xEE;
     for (ULONG i = 0; i < 36; i++)
@@ -281,6 +286,31 @@ TEST(chain_is_one_stream, "K-MDL-15")
 
         IoFreeMdl(chain);
         chain = next;
+    }
+}
+
+/* A chain that comes back to any of its MDLs, with bytes or without, is looked at once. */
+TEST(chain_without_an_end, "")
+{
+    static const ULONG some[] = {0, 10, 0, 5, 0, 1, 20}, none[RTL_NUMBER_OF(some)];
+    const ULONG *lengths[] = {some, none};
+
+    for (unsigned k = 0; k < RTL_NUMBER_OF(lengths); k++) {
+        ULONG at = 0;
+        PMDL chain = chain_of(lengths[k], RTL_NUMBER_OF(some), &at), last = chain, mdl, next;
+
+        while (last->Next != NULL)
+            last = last->Next;
+        for (mdl = chain; mdl != NULL; mdl = mdl != last ? mdl->Next : NULL) {
+            last->Next = mdl;
+            EXPECT(mm_mdl_chain_reaches(chain, 0, k == 0 ? 36 : 0));
+            EXPECT(!mm_mdl_chain_reaches(chain, 0, ~(SIZE_T)0));
+        }
+        last->Next = NULL;
+        for (mdl = chain; mdl != NULL; mdl = next) {
+            next = mdl->Next;
+            IoFreeMdl(mdl);
+        }
     }
 }
 

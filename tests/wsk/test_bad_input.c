@@ -765,6 +765,43 @@ TEST(a_bad_element_of_a_list, "W-09 H-02 R-BUF-05 R-SENDMSGS-07 D-01")
     input_free();
 }
 
+/* A list, or a chain of MDLs, that comes back to any of its elements. */
+TEST(lists_without_an_end, "W-09 R-BUF-07 R-SENDMSGS-07 D-01")
+{
+    enum { ELEMENTS = 6 };
+    int port;
+    PWSK_SOCKET socket = wt_datagrams(AF_INET, NULL, NULL, &port);
+    WSK_BUF_LIST list[ELEMENTS];
+    unsigned last, back, k;
+    PMDL mdl;
+
+    tables_fill();
+    good_input();
+    for (last = 0; last < ELEMENTS; last++)
+        for (back = 0; back <= last; back++) {
+            for (k = 0; k <= last; k++) {
+                list[k].Next = k < last ? &list[k + 1] : &list[back];
+                list[k].Buffer = memory.buf;
+            }
+            with.list = list;
+            expect(tables[WSK_DATAGRAM][SEND_MESSAGES], SEND_MESSAGES, socket, STATUS_INVALID_PARAMETER);
+        }
+    good_input();
+    mdl = memory.mdl->Next;
+    for (back = 0; back < 2; back++) {
+        WSK_BUF endless = {memory.mdl, 3, ~(SIZE_T)0};
+
+        mdl->Next = back ? mdl : memory.mdl;
+        with.buffer = &endless;
+        expect(tables[WSK_DATAGRAM][SEND_TO], SEND_TO, socket, STATUS_INVALID_PARAMETER);
+    }
+    mdl->Next = NULL;
+    good_input();
+    still_works(socket, DATAGRAM, -1);
+    wt_close_now(socket);
+    input_free();
+}
+
 /* ---- what belongs to others --------------------------------------------------------------------------- */
 
 static struct keeper {

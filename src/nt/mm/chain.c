@@ -4,13 +4,24 @@
 #include "nt/mm/mm.h"
 #include <string.h>
 
-SIZE_T mm_mdl_chain_length(PMDL mdl)
+BOOLEAN mm_mdl_chain_reaches(const MDL *mdl, ULONG offset, SIZE_T length)
 {
-    SIZE_T length = 0;
+    const MDL *mark =
+        mdl; /* moves on whenever twice as many have been passed: whoever meets it goes in a circle */
+    SIZE_T passed = 0;
 
-    for (; mdl; mdl = mdl->Next)
-        length += mdl->ByteCount;
-    return length;
+    for (; mdl; mdl = mdl->Next) {
+        if (mdl->ByteCount - offset >= length)
+            return TRUE;
+        if (mdl->Next == mark)
+            return FALSE;
+        length -= mdl->ByteCount - offset;
+        offset = 0;
+        passed++;
+        if ((passed & (passed - 1)) == 0)
+            mark = mdl;
+    }
+    return FALSE;
 }
 
 /* A place in a chain: `at` bytes into mdl.  MDLs that end before it are passed over, those of no bytes among

@@ -31,8 +31,9 @@ struct mm_segment {
     size_t length;
 };
 
-/* Bytes that a chain describes, all of its MDLs together. */
-SIZE_T mm_mdl_chain_length(PMDL mdl);
+/* Are there `length` bytes from `offset` on, which is inside the first MDL?  Looks no further than it must; a chain that
+ * comes back to itself before is too short. */
+BOOLEAN mm_mdl_chain_reaches(const MDL *mdl, ULONG offset, SIZE_T length);
 
 /* The byte stream of a chain (K-MDL-15): begins `offset` bytes into the first MDL, leaves out `skip` more
  * bytes and covers at most `length` bytes.  Fills at most `count` segments, none of them empty (MDLs of no
