@@ -4,6 +4,7 @@
  */
 #include "close_test.h"
 #include "datagram_box.h"
+#include "scarce.h"
 
 /* Nobody tries again but for a descriptor of ours. */
 static void setup(void)
@@ -14,24 +15,6 @@ static void setup(void)
 
 TEST_FIXTURE(setup, wt_teardown);
 TEST_MATRIX(WT_RACE_MODES);
-
-/* ---- descriptors that are not there ------------------------------------------------------------------- */
-
-static volatile LONG none_left, none_once, refused;
-
-static int plan(void *context, int kind)
-{
-    UNREFERENCED_PARAMETER(context);
-    if (kind != HOST_FAULT_TRANSPORT || (!ReadAcquire(&none_left) && !InterlockedExchange(&none_once, 0)))
-        return 0;
-    InterlockedIncrement(&refused);
-    return 1;
-}
-
-__attribute__((constructor)) static void install_plan(void)
-{
-    host_set_fault_plan(plan, NULL);
-}
 
 /* ---- a listener --------------------------------------------------------------------------------------- */
 
@@ -104,9 +87,9 @@ TEST(a_descriptor_of_a_closed_socket_is_offered, "C-LISTEN-04 C-CLOSE-45")
     struct house house;
 
     house_open(&house);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     house_starves(&house);
-    InterlockedExchange(&none_left, 0);
+    InterlockedExchange(&scarce, 0);
     wt_close_now(spare);
     EXPECT_SOON(ReadAcquire(&house.accepts) == 2);
     house_close(&house);
@@ -120,10 +103,10 @@ TEST(a_descriptor_is_offered_to_each_listener, "C-LISTEN-04 C-CLOSE-45")
 
     for (i = 0; i < 3; i++)
         house_open(&houses[i]);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     for (i = 0; i < 3; i++)
         house_starves(&houses[i]);
-    InterlockedExchange(&none_left, 0);
+    InterlockedExchange(&scarce, 0);
     wt_close_now(spare);
     for (i = 0; i < 3; i++)
         EXPECT_SOON(ReadAcquire(&houses[i].accepts) == 2);
@@ -134,7 +117,7 @@ TEST(a_descriptor_is_offered_to_each_listener, "C-LISTEN-04 C-CLOSE-45")
 /* It is given back while the listener finds that there is none: the offer is not lost. */
 static void give_back(void *argument)
 {
-    InterlockedExchange(&none_left, 0);
+    InterlockedExchange(&scarce, 0);
     wt_close_now(argument);
 }
 
@@ -145,7 +128,7 @@ TEST(a_descriptor_given_back_meanwhile_is_offered, "C-LISTEN-04 C-CLOSE-45")
     struct test_thread *thread;
 
     house_open(&house);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     thread = test_thread_start(give_back, spare);
     EXPECT((house.peers[0] = peer_connect(PEER_INET, house.port, 5000)) >= 0);
     EXPECT((house.peers[1] = peer_connect(PEER_INET, house.port, 5000)) >= 0);
@@ -161,7 +144,7 @@ TEST(a_descriptor_found_at_once_is_not_the_last, "C-LISTEN-04")
     unsigned i;
 
     house_build(&house);
-    InterlockedExchange(&none_once, 1);
+    InterlockedExchange(&scarce, 1);
     EXPECT_STATUS(wt_events(house.listener, WSK_EVENT_ACCEPT, NULL), STATUS_SUCCESS);
     EXPECT_EQ(ReadAcquire(&refused), 1);
     for (i = 0; i < 2; i++)
@@ -176,7 +159,7 @@ TEST(memory_found_at_once_is_not_the_last, "R-RFEV-02")
     unsigned i;
 
     box_open(&box, STATUS_SUCCESS, FALSE);
-    InterlockedExchange(&none_once, 1);
+    InterlockedExchange(&scarce, 1);
     EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
     EXPECT_EQ(ReadAcquire(&refused), 1);
     for (i = 1; i <= 2; i++) {
@@ -194,7 +177,7 @@ TEST(a_listener_that_waits_for_a_descriptor_is_closed, "C-CLOSE-07 C-CLOSE-43 C-
     struct house house;
 
     house_open(&house);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     house_starves(&house);
     thread = test_thread_start(give_back, spare); /* while it is being closed */
     house_close(&house);

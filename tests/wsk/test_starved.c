@@ -3,24 +3,9 @@
  * descriptor is given back, and not again and again.  (Descriptors: tests/close/test_race_starved.c.)
  */
 #include "datagram_box.h"
+#include "scarce.h"
 
 WT_CALM_FIXTURE;
-
-static volatile LONG none_left, refused;
-
-static int plan(void *context, int kind)
-{
-    UNREFERENCED_PARAMETER(context);
-    if (kind != HOST_FAULT_TRANSPORT || !ReadAcquire(&none_left))
-        return 0;
-    InterlockedIncrement(&refused);
-    return 1;
-}
-
-__attribute__((constructor)) static void install_plan(void)
-{
-    host_set_fault_plan(plan, NULL);
-}
 
 /* ---- datagrams ---------------------------------------------------------------------------------------- */
 
@@ -38,10 +23,10 @@ static void box_close_now(void)
 TEST(an_event_without_memory_is_tried_again, "R-RFEV-02")
 {
     box_open(&box, STATUS_SUCCESS, FALSE);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
     EXPECT_EQ(ReadAcquire(&refused), 2);
-    InterlockedExchange(&none_left, 0);
+    InterlockedExchange(&scarce, 0);
     box_peer_sends(&box, 1);
     EXPECT_SOON(box_read(&box.datagrams) == 1);
     box_peer_sends(&box, 2);
@@ -52,7 +37,7 @@ TEST(an_event_without_memory_is_tried_again, "R-RFEV-02")
 TEST(one_without_memory_is_closed, "C-CLOSE-07 C-CLOSE-45")
 {
     box_open(&box, STATUS_SUCCESS, FALSE);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
     box_close_now();
     EXPECT_EQ(ReadAcquire(&refused), 2);
@@ -77,7 +62,7 @@ static VOID NTAPI fail_it(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argum
 
 static int32_t failing_receive_from(struct transport_socket *socket, struct transport_datagram_op *op)
 {
-    if (!ReadAcquire(&none_left))
+    if (!ReadAcquire(&scarce))
         return box_below->receive_from(socket, op);
     InterlockedIncrement(&begun);
     failing = &op->op;
@@ -102,7 +87,7 @@ TEST(a_receive_that_always_fails_waits, "R-RFEV-02")
     wsk_settings.ops = &box_ops;
     box_open(&box, STATUS_SUCCESS, FALSE);
     box_peer_sends(&box, 1); /* stays where it is, and the next receive would find it at once */
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     began = KeQueryInterruptTime();
     EXPECT_STATUS(wt_events(box.socket, WSK_EVENT_RECEIVE_FROM, NULL), STATUS_SUCCESS);
     EXPECT_SOON(ReadAcquire(&begun) == 2); /* once more at once */
@@ -110,7 +95,7 @@ TEST(a_receive_that_always_fails_waits, "R-RFEV-02")
     periods = (KeQueryInterruptTime() - began) / (WSK_STARVED_RETRY_MS * 10000);
     EXPECT(periods >= 1);
     EXPECT((ULONG64)ReadAcquire(&begun) <= 2 * (periods + 2));
-    InterlockedExchange(&none_left, 0);
+    InterlockedExchange(&scarce, 0);
     EXPECT_SOON(box_read(&box.datagrams) == 1);
     box_close_now();
 }
@@ -144,10 +129,10 @@ TEST(an_accept_without_memory_is_tried_again, "C-LISTEN-04")
     unsigned i;
 
     listener = wt_listener(AF_INET, NULL, &open_door, &port);
-    InterlockedExchange(&none_left, 1);
+    InterlockedExchange(&scarce, SCARCE_EVER);
     EXPECT_STATUS(wt_events(listener, WSK_EVENT_ACCEPT, NULL), STATUS_SUCCESS);
     EXPECT_EQ(ReadAcquire(&refused), 2);
-    InterlockedExchange(&none_left, 0); /* nothing of ours is closed meanwhile */
+    InterlockedExchange(&scarce, 0); /* nothing of ours is closed meanwhile */
     for (i = 0; i < 2; i++) {
         EXPECT((peers[i] = peer_connect(PEER_INET, port, 5000)) >= 0);
         EXPECT_SOON(ReadAcquire(&accepts) == (LONG)i + 1);
