@@ -177,6 +177,14 @@ void wsk_gate_leave(struct wsk_socket *socket)
         close_finish(socket);
 }
 
+void wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
+{
+    if (!*armed || !WSK_TRANSPORT_OPS->cancel(socket->transport, op))
+        return;
+    *armed = FALSE;
+    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+}
+
 /* lock held.  The word may be the last thing that a close waits for: then nobody else finishes it, so it makes
  * no difference that the lock is still held at that step and dropped after. */
 static void leave_locked(struct wsk_socket *socket, ULONG64 change, PKIRQL irql)

@@ -67,14 +67,9 @@ void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
     socket->send.disconnect = Irp;
     wsk_op_of(Irp)->stage = WSK_STAGE_SENT_WAIT;
     InitializeListHead(&Irp->Tail.Overlay.ListEntry);
-    wsk_gate_hold(socket);
-    status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->send.fin_acked);
-    if (status == STATUS_PENDING) {
-        socket->send.fin_armed = TRUE;
-        return;
-    }
-    wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
-    fin_ended(socket, status);
+    status = wsk_watch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
+    if (status != STATUS_PENDING)
+        fin_ended(socket, status);
 }
 
 /* R-DISC-07, 08. */

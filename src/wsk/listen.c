@@ -207,10 +207,7 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket)
 
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 {
-    if (socket->listen.armed && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->listen.op)) {
-        socket->listen.armed = FALSE;
-        wsk_gate_leave(socket); /* not the last: close holds the gate */
-    }
+    wsk_unwatch(socket, &socket->listen.op, &socket->listen.armed);
     while (!IsListEmpty(&socket->listen.irps))
         wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps))); /* W-02 */
     while (!IsListEmpty(&socket->listen.waiting)) {

@@ -113,14 +113,8 @@ static enum receive_step receive_nothing(struct wsk_socket *socket, NTSTATUS *st
         return STEP_DONE;
     if (!receive_take_back(socket))
         return STEP_HELD;
-    wsk_gate_hold(socket);
-    *status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->receive.readable);
-    if (*status == STATUS_PENDING) {
-        socket->receive.readable_armed = TRUE;
-        return STEP_HELD;
-    }
-    wsk_gate_leave(socket); /* not the last */
-    return STEP_DONE;
+    *status = wsk_watch(socket, &socket->receive.readable, &socket->receive.readable_armed);
+    return *status == STATUS_PENDING ? STEP_HELD : STEP_DONE;
 }
 
 static NTSTATUS receive_got(struct wsk_socket *socket, PIRP irp, NTSTATUS status, SIZE_T bytes);
@@ -426,27 +420,16 @@ void wsk_receive_initialize(struct wsk_socket *socket)
     receive_op_initialize(&socket->receive.reset, TRANSPORT_WATCH_RESET, reset_complete);
 }
 
-/* lock held: begins a watch; returns TRUE while it is inside. */
-static BOOLEAN receive_watch(struct wsk_socket *socket, struct transport_op *op, NTSTATUS *status)
-{
-    wsk_gate_hold(socket);
-    *status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
-    if (*status == STATUS_PENDING)
-        return TRUE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
-    return FALSE;
-}
-
 void wsk_receive_start(struct wsk_socket *socket)
 {
     NTSTATUS status;
 
-    socket->receive.peer_fin_armed = receive_watch(socket, &socket->receive.peer_fin, &status);
+    status = wsk_watch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
     if (status == STATUS_SUCCESS)
         socket->latches |= WSK_LATCH_PEER_FIN;
     else if (status != STATUS_PENDING) /* nobody would ever hear of its end */
         wsk_connection_died(socket, status);
-    socket->receive.reset_armed = receive_watch(socket, &socket->receive.reset, &status);
+    status = wsk_watch(socket, &socket->receive.reset, &socket->receive.reset_armed);
     if (status != STATUS_PENDING)
         wsk_connection_died(socket, status);
     wsk_receive_pump(socket);
@@ -471,24 +454,13 @@ void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp)
             return; /* receive_complete ends it */
         socket->receive.held = HELD_NONE;
         wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
-    } else if (socket->receive.readable_armed && socket->receive.irps.Flink == &Irp->Tail.Overlay.ListEntry) {
-        if (WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.readable)) {
-            socket->receive.readable_armed = FALSE;
-            wsk_gate_leave(socket);
-        } /* else its notice finds another IRP, or none: then it changes nothing */
+    } else if (socket->receive.irps.Flink == &Irp->Tail.Overlay.ListEntry) {
+        /* One that cannot be taken back finds another IRP, or none: then it changes nothing. */
+        wsk_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
     }
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     wsk_op_done(socket, Irp, STATUS_CANCELLED, op->progress);
     wsk_receive_pump(socket);
-}
-
-/* lock held: takes a watch out of the transport, if it still is inside. */
-static void receive_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
-{
-    if (!*armed || !WSK_TRANSPORT_OPS->cancel(socket->transport, op))
-        return;
-    *armed = FALSE;
-    wsk_gate_leave(socket); /* not the last: close holds the gate */
 }
 
 void wsk_receive_close(struct wsk_socket *socket)
@@ -503,9 +475,9 @@ void wsk_receive_close(struct wsk_socket *socket)
         wsk_gate_leave(socket); /* not the last */
     }
     receive_take_back(socket);
-    receive_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
-    receive_unwatch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
-    receive_unwatch(socket, &socket->receive.reset, &socket->receive.reset_armed);
+    wsk_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
+    wsk_unwatch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
+    wsk_unwatch(socket, &socket->receive.reset, &socket->receive.reset_armed);
     if (held) /* receive_complete is on its way: it ends this one, then those behind it (D-06) */
         wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
     else

@@ -41,18 +41,10 @@ void wsk_send_all_sent(struct wsk_socket *socket)
 
 NTSTATUS wsk_send_watch(struct wsk_socket *socket, int kind)
 {
-    NTSTATUS status;
-
     if (socket->send.sent_armed)
         return STATUS_PENDING;
     socket->send.sent.kind = kind;
-    wsk_gate_hold(socket);
-    status = WSK_TRANSPORT_OPS->watch(socket->transport, &socket->send.sent);
-    if (status == STATUS_PENDING)
-        socket->send.sent_armed = TRUE;
-    else
-        wsk_gate_leave(socket); /* not the last: whoever waits is inside the gate */
-    return status;
+    return wsk_watch(socket, &socket->send.sent, &socket->send.sent_armed);
 }
 
 /* lock held: sends whose last byte is out end, in order (D-06); a watch waits for the rest. */
@@ -271,14 +263,6 @@ void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconne
     }
 }
 
-static void send_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
-{
-    if (!*armed || !WSK_TRANSPORT_OPS->cancel(socket->transport, op))
-        return;
-    *armed = FALSE;
-    wsk_gate_leave(socket); /* not the last: close holds the gate */
-}
-
 void wsk_send_close(struct wsk_socket *socket)
 {
     PIRP disconnect = socket->send.disconnect;
@@ -293,8 +277,8 @@ void wsk_send_close(struct wsk_socket *socket)
             wsk_op_of(socket->send.current)->flags |= WSK_OP_BY_CLOSE;
         }
     }
-    send_unwatch(socket, &socket->send.sent, &socket->send.sent_armed);
-    send_unwatch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
+    wsk_unwatch(socket, &socket->send.sent, &socket->send.sent_armed);
+    wsk_unwatch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
     send_end_list(socket, &socket->send.wait, TRUE, 0, 0);
     if (!socket->send
              .held) /* else send_complete is on its way: it ends that one, then those behind it (D-06) */

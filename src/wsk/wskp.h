@@ -911,4 +911,20 @@ void wsk_npi_client_quiet_locked(struct wsk_client *client);
 
 #define WSK_TRANSPORT_OPS (wsk_settings.ops)
 
+/* lock held: begins a watch, with a hold while it is inside (STATUS_PENDING); its end clears `armed`. */
+static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
+{
+    NTSTATUS status;
+
+    wsk_gate_hold(socket);
+    status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
+    if (status == STATUS_PENDING)
+        *armed = TRUE;
+    else
+        wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    return status;
+}
+/* close.c.  Lock held, inside the gate: takes a watch or an accept out of the transport, unless its end is on its way. */
+void wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed);
+
 #endif
