@@ -328,8 +328,8 @@ struct wsk_carrier {
 #define WSK_LATCH_SUSPENDED     0x200   /* receive event: not before a WskReceive has completed (H-05) */
 #define WSK_LATCH_HANDING_OVER  0x400   /* accepted, but WskAcceptEvent has not returned yet (D-15) */
 #define WSK_LATCH_STARVED       0x1000  /* nothing left for the next accept or event receive (starved.c) */
-#define WSK_LATCH_TOLD_INSPECT  0x4000  /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_ONCE_MORE     0x2000  /* starved just now: one more try, against a lost wake-up */
+#define WSK_LATCH_TOLD_INSPECT  0x4000  /* listener: WskInspectEvent knows that it is dead */
 #define WSK_LATCH_SILENT        0x8000  /* SIO_WSK_SET_TCP_SILENT_MODE: only a close may follow */
 #define WSK_LATCH_TOLD_END      0x10000 /* UwskConnectionEndedEvent was delivered */
 
@@ -708,7 +708,7 @@ void wsk_disconnect_abort(struct wsk_socket *socket);
  * disconnects; the caller lets wsk_receive_pump end the receives. */
 void wsk_connection_died(struct wsk_socket *socket, NTSTATUS status);
 
-/* connection.c, listen.c, basic.c, control.c */
+/* connection.c, listen.c, address.c, control.c */
 NTSTATUS WSKAPI wsk_bind(PWSK_SOCKET Socket, PSOCKADDR LocalAddress, ULONG Flags, PIRP Irp);
 NTSTATUS WSKAPI wsk_connect(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, ULONG Flags, PIRP Irp);
 NTSTATUS WSKAPI wsk_connect_ex(PWSK_SOCKET Socket, PSOCKADDR RemoteAddress, PWSK_BUF Buffer, ULONG Flags,
