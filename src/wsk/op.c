@@ -193,6 +193,13 @@ BOOLEAN wsk_op_pend(struct wsk_socket *socket, PIRP Irp, PLIST_ENTRY queue)
     return TRUE; /* a cancel routine that is under way waits for our lock and finds the IRP in its queue */
 }
 
+static void op_result(struct wsk_op *op, NTSTATUS status, ULONG_PTR information)
+{
+    op->status = status;
+    op->information = information;
+    op->stage = WSK_STAGE_DONE;
+}
+
 /* Stores the result; `taken` is the cancel routine that stood in the IRP until now. */
 static void op_post(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information,
                     PDRIVER_CANCEL taken)
@@ -200,9 +207,7 @@ static void op_post(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_
     struct wsk_op *op = wsk_op_of(Irp);
     enum wsk_lane_id lane = lane_of((enum wsk_op_kind)op->kind);
 
-    op->status = status;
-    op->information = information;
-    op->stage = WSK_STAGE_DONE;
+    op_result(op, status, information);
     InsertTailList(&socket->lanes[lane].ready, &Irp->Tail.Overlay.ListEntry);
     if ((op->flags & WSK_OP_CANCELLABLE) && !(op->flags & WSK_OP_CANCELLED) && taken == NULL)
         op->flags |= WSK_OP_AWAITED; /* a cancel routine is on its way to our lock: it finds stage DONE */
@@ -217,16 +222,13 @@ void wsk_op_done(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR
 
 BOOLEAN wsk_op_take(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)
 {
-    struct wsk_op *op = wsk_op_of(Irp);
     PDRIVER_CANCEL taken = io_set_cancel_routine(Irp, NULL);
 
     if (taken == NULL) {
         op_post(socket, Irp, status, information, taken);
         return FALSE;
     }
-    op->status = status;
-    op->information = information;
-    op->stage = WSK_STAGE_DONE;
+    op_result(wsk_op_of(Irp), status, information);
     return TRUE;
 }
 
@@ -270,9 +272,7 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
     struct ke_thread *thread = ke_current_thread();
     BOOLEAN outermost;
 
-    op->status = status;
-    op->information = information;
-    op->stage = WSK_STAGE_DONE;
+    op_result(op, status, information);
     /* Inline only when nothing of this direction that came earlier is still to be delivered (D-06). */
     if (!(wsk_settings.completion == WSK_COMPLETE_INLINE ||
           (wsk_settings.completion == WSK_COMPLETE_NATURAL && natural)) ||
