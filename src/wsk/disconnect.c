@@ -34,7 +34,7 @@ static void fin_ended(struct wsk_socket *socket, NTSTATUS status)
     if (status == STATUS_SUCCESS) {
         socket->latches |= WSK_LATCH_LOCAL_DONE;
         wsk_send_all_sent(socket); /* in order, even when the ACK of the FIN is noticed first (D-06) */
-        if (wsk_counted(socket) && wsk_event_due(socket))
+        if (wsk_event_due(socket))
             wsk_lane_kick(socket, WSK_LANE_RECEIVE); /* the connection may be over */
     }
     if (irp == NULL)
