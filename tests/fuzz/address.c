@@ -77,7 +77,8 @@ static void parse_wide(struct fuzz *fuzz)
 /* Of the size that its family says: a driver hands over no size with it. */
 static PSOCKADDR take_address(struct fuzz *fuzz)
 {
-    USHORT family = fuzz->left < 2 ? 0 : *(const UCHAR *)fuzz->data | fuzz->data[1] << 8;
+    struct fuzz look = *fuzz;
+    USHORT family = fuzz_u16(&look); /* zeros follow an input of one byte, as in the block */
 
     return fuzz_block(fuzz, family == AF_INET6 ? sizeof(SOCKADDR_IN6) : sizeof(SOCKADDR));
 }
