@@ -29,8 +29,9 @@ static const char help[] =
     "DEVICE is a name like UwskGate or \\\\.\\UwskGate, or \\Device\\UwskGate; CODE a number like 0x222000.\n"
     "Ctrl-C cancels the request; a second one does not wait for its end.\n"
     "\n"
-    "Exit status: 0 success; 1 the request failed or could not be made; 2 wrong usage. The last line on\n"
-    "standard error names the NTSTATUS.\n";
+    "Exit status: 0 success; 1 the request failed, ended with a warning or could not be made; 2 wrong "
+    "usage.\n"
+    "The last line on standard error names the NTSTATUS.\n";
 
 static const char *const options_known[] = {"--control", "--out-size", "--raw", "--timeout", "--help", NULL};
 

@@ -38,6 +38,7 @@ static const char help[] =
     "  --provider-delay MS    WSK's provider attaches so late: until then WskCaptureProviderNPI waits or\n"
     "                         answers STATUS_DEVICE_NOT_READY\n"
     "  --provider-leave MS    it detaches so long after it has attached, as the drivers release it\n"
+    "                         (0: never)\n"
     "  --control PATH         a socket through which `uwsk ioctl` opens the drivers' devices\n"
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
     "  --help\n"
@@ -45,9 +46,9 @@ static const char help[] =
     "Drivers print to standard output; everything else goes to standard error. A second signal ends at "
     "once.\n"
     "\n"
-    "Exit status: 0 all unloaded and nothing left; 1 a driver could not be loaded or its DriverEntry "
-    "failed;\n"
-    "2 wrong usage; 3 bug check; 4 something was left behind; 5 an unload did not end in time.\n";
+    "Exit status: 0 nothing is left (a driver without DriverUnload stays loaded); 1 a driver could not be\n"
+    "loaded or its DriverEntry failed; 2 wrong usage; 3 bug check; 4 something was left behind; 5 an unload\n"
+    "did not end in time, or a device of the driver is open.\n";
 
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 

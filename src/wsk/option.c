@@ -3,8 +3,8 @@
  *
  * A row says who may ask for what: name, level, size, categories, whether it may be set and read, in which state,
  * whether an IRP is required, and what the transport calls it.  Numbers and sizes are Windows' own (D-19).  Where
- * no IRP is required one may be given.  Options that Linux has nothing for stand at the end: they are known and
- * refused (docs/divergences.md).
+ * no IRP is required one may be given.  Options that are refused stand at the end: they are known, and Linux has nothing
+ * like them, or they are not passed on (docs/divergences.md).
  */
 #include "wsk/control.h"
 

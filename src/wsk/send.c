@@ -349,8 +349,8 @@ static NTSTATUS send_entered(struct wsk_socket *socket, PWSK_BUF Buffer, ULONG F
 
 /* WskSend (nc-wsk-pfn_wsk_send): the bytes of Buffer, whose MDL chain stays the driver's until completion. <=
  * DISPATCH_LEVEL.  STATUS_PENDING (normally), STATUS_SUCCESS, STATUS_INVALID_PARAMETER,
- * STATUS_INVALID_DEVICE_STATE (not connected, or after WskDisconnect), STATUS_NOT_SUPPORTED (flag),
- * STATUS_FILE_FORCED_CLOSED, or the connection's end. */
+ * STATUS_INVALID_DEVICE_STATE (not connected, or after a graceful WskDisconnect), STATUS_NOT_SUPPORTED (flag),
+ * STATUS_FILE_FORCED_CLOSED, or the connection's end (STATUS_CONNECTION_ABORTED after an abortive WskDisconnect). */
 NTSTATUS WSKAPI wsk_send(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PIRP Irp)
 {
     struct wsk_socket *socket;

@@ -566,17 +566,29 @@ int peer_port_is_free(int family, int port)
 
 static int have_network;
 
-void peer_own_network(void)
+static void set_interface(int up)
 {
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-
-    if (peer_backend || (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0))
-        return;
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = up ? IFF_UP | IFF_RUNNING : 0};
     int fd = new_socket(PEER_INET, 0);
+
     if (ioctl(fd, SIOCSIFFLAGS, &request) != 0)
         FAIL("peer: the loopback of a new network: %s", strerror(errno));
     close(fd);
+}
+
+void peer_own_network(void)
+{
+    if (peer_backend || (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0))
+        return;
+    set_interface(1);
     have_network = 1;
+}
+
+int peer_interface(int up)
+{
+    if (have_network)
+        set_interface(up);
+    return have_network;
 }
 
 int peer_address_change(int family, int present)

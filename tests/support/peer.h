@@ -85,6 +85,9 @@ void peer_own_network(void);
 /* An address (127.0.0.77, fd00::77; in the simulator 10.0.0.77) appears on or disappears from this host.  0 where there
  * is no such network. */
 int peer_address_change(int family, int present);
+/* The only interface of this network goes down or up, and keeps its addresses of IPv4.  0 where there is no such network
+ * (in the simulator, whose interface stays up). */
+int peer_interface(int up);
 
 /* ---- the process -------------------------------------------------------------------------------------- */
 

@@ -438,6 +438,35 @@ TEST(changes_of_the_addresses, "C-IOCTL-02 C-IOCTL-04 R-CTLS-09 D-03")
     peer_address_change(PEER_INET, 0);
 }
 
+/* It takes its addresses along, though Linux does not tell so of those of IPv4. */
+TEST(an_interface_that_goes_down, "C-IOCTL-02 C-IOCTL-04")
+{
+    PWSK_SOCKET socket = wt_open(AF_INET, WSK_FLAG_DATAGRAM_SOCKET, NULL, NULL);
+    struct wt_op change;
+    int up;
+
+    wt_op_init(&change);
+    for (up = 0; up < 2; up++) {
+        PSOCKET_ADDRESS_LIST list;
+        BOOLEAN has;
+
+        EXPECT_STATUS(watch(socket, &change), STATUS_PENDING);
+        if (!peer_interface(up)) {
+            TEST_NOTE("no interface may go down here");
+            break;
+        }
+        EXPECT_STATUS(wt_wait(&change), STATUS_SUCCESS);
+        list = list_of(socket, AF_INET, &has);
+        EXPECT_EQ(list->iAddressCount, up ? 1 : 0);
+        ExFreePoolWithTag(list, 'tsil');
+        wt_again(&change);
+    }
+    wt_close_now(socket);
+    if (up < 2)
+        EXPECT_STATUS(wt_wait(&change), STATUS_CANCELLED);
+    wt_op_free(&change);
+}
+
 TEST(a_wait_for_changes_ends, "C-IOCTL-02 C-CLOSE-11 C-CLOSE-13 K-CANCEL-06 H-07 D-26")
 {
     struct wt_op first, second, third;

@@ -79,7 +79,7 @@ static bool fingerprint(int family, uint64_t *out)
 static int open_netlink(struct loop *loop)
 {
     struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
-                                 .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+                                 .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_LINK};
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = loop->transport};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0)
@@ -110,13 +110,16 @@ int32_t common_watch_addresses(struct transport *transport)
     return status;
 }
 
-/* Which families a message is about: bit 0 IPv4, bit 1 IPv6. */
+/* Which families a message is about: bit 0 IPv4, bit 1 IPv6.  One about an interface is about both: one that goes down
+ * keeps its addresses of IPv4, and nothing else tells that they are of no use (local_is_ours). */
 static unsigned families_of(const void *messages, size_t bytes)
 {
     unsigned families = 0;
     for (const struct nlmsghdr *message = messages; NLMSG_OK(message, bytes);
          message = NLMSG_NEXT(message, bytes)) {
         const struct ifaddrmsg *about = NLMSG_DATA(message);
+        if (message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK)
+            return 3;
         if (message->nlmsg_type != RTM_NEWADDR && message->nlmsg_type != RTM_DELADDR)
             continue;
         families |= about->ifa_family == AF_INET ? 1u : about->ifa_family == AF_INET6 ? 2u : 0;
