@@ -271,13 +271,55 @@ TEST(fin_acked_when_the_peer_was_first, "")
 {
     int peer;
     struct transport_socket *socket = net_connected(PEER_INET, &peer);
-    struct io acked;
+    struct io fin, acked;
     peer_shutdown(peer);
     EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
     start(socket, &acked, TRANSPORT_WATCH_FIN_ACKED);
     EXPECT_STATUS(io_wait(&acked), STATUS_SUCCESS);
     net->close(socket);
     peer_close(peer);
+
+    /* The same when its FIN has been seen. */
+    socket = net_connected(PEER_INET, &peer);
+    peer_shutdown(peer);
+    start(socket, &fin, TRANSPORT_WATCH_PEER_FIN);
+    EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
+    start(socket, &acked, TRANSPORT_WATCH_FIN_ACKED);
+    EXPECT_STATUS(io_wait(&acked), STATUS_SUCCESS);
+    net->close(socket);
+    peer_close(peer);
+}
+
+/* Our FIN waits behind data that the peer has no room for, its own has come.  Acknowledged is nothing then, neither
+ * while it waits nor after a reset; a look that comes after the reset says so, too. */
+TEST(fin_not_acked_by_a_reset_after_the_peers_fin, "")
+{
+    size_t length = test_mode_has("one-byte") ? 400000 : 4000000;
+    char *memory = calloc(1, length);
+    for (int before = 0; before < 2; before++) {
+        int peer;
+        struct transport_socket *socket = net_connected_narrow(&peer);
+        struct io send, fin, reset, acked;
+        net_fill(socket, &send, memory, length);
+        io_cancel(socket, &send);
+        peer_shutdown(peer);
+        start(socket, &fin, TRANSPORT_WATCH_PEER_FIN);
+        EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+        EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
+        if (before) {
+            EXPECT_STATUS(start(socket, &acked, TRANSPORT_WATCH_FIN_ACKED), STATUS_PENDING);
+            io_expect_pending(&acked, 20);
+        }
+        EXPECT_STATUS(start(socket, &reset, TRANSPORT_WATCH_RESET), STATUS_PENDING);
+        peer_reset(peer);
+        EXPECT(io_wait(&reset) != STATUS_SUCCESS);
+        if (!before)
+            start(socket, &acked, TRANSPORT_WATCH_FIN_ACKED);
+        EXPECT_STATUS(io_wait(&acked), reset.op.status);
+        net->close(socket);
+    }
+    free(memory);
 }
 
 /* The FIN waits behind data in a closed window: acknowledged only when the peer has read. */

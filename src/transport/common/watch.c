@@ -6,7 +6,8 @@
  * - Peer FIN, reset, readable: the event bits themselves.
  *
  * - FIN acknowledged: the kernel wakes everyone on FIN_WAIT1 -> FIN_WAIT2 and on the way to CLOSE; TCP_INFO
- * then says which it was.
+ * then says which it was.  Where the peer's FIN has come before, SIOCOUTQ says it more cheaply: it counts our FIN, a
+ * count of nothing is what the kernel itself goes by when it closes, and a reset leaves the count as it was.
  *
  * - Sent: TCP_NOTSENT_LOWAT 1 makes EPOLLOUT mean "nothing unsent".  It comes with an ACK, so when the pacing
  * timer sends the last byte it is late by a round trip: a timer from 3.2 ms on is the net below it.
@@ -48,7 +49,8 @@ void watch_begin(struct transport_socket *socket, int kind)
         loop_arm_timer(socket, 0);
 }
 
-static int32_t try_fin_acked(struct transport_socket *socket)
+/* `told`: an event will tell what comes after this look. */
+static int32_t try_fin_acked(struct transport_socket *socket, bool told)
 {
     if (socket->fatal)
         return socket->fatal;
@@ -58,6 +60,13 @@ static int32_t try_fin_acked(struct transport_socket *socket)
         socket_poll(socket);
         return socket->fatal ? socket->fatal : STATUS_PENDING;
     }
+    /* The FIN counts as a byte.  Once it is acknowledged and the peer's has come, nothing is left that could end the
+     * connection in another way. */
+    int64_t unacked = socket->peer_fin || told ? option_unacked(socket) : -1;
+    if (unacked == 0 && socket->peer_fin)
+        return STATUS_SUCCESS;
+    if (unacked > 0 && told)
+        return STATUS_PENDING;
     switch (socket_tcp_state(socket)) {
     case TCP_FIN_WAIT2:
     case TCP_TIME_WAIT:
@@ -106,7 +115,7 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
             return STATUS_PENDING;
         break;
     case TRANSPORT_WATCH_FIN_ACKED:
-        return try_fin_acked(socket);
+        return try_fin_acked(socket, false);
     default:
         assert(!"a watch");
     }
@@ -121,11 +130,13 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
  * socket_fold(), but for what a transfer in the kernel took with it). */
 static int32_t watch_start(struct transport_socket *socket, struct transport_op *op)
 {
-    bool told =
-        op->kind == TRANSPORT_WATCH_RESET || (op->kind == TRANSPORT_WATCH_PEER_FIN && !socket->peer_fin);
-    if (told && socket->phase == PHASE_CONNECTED && !socket->fatal &&
-        (!socket->transport->engine->carried || !socket->interest))
+    bool told = socket->phase == PHASE_CONNECTED && !socket->fatal &&
+                (!socket->transport->engine->carried || !socket->interest);
+    if (told &&
+        (op->kind == TRANSPORT_WATCH_RESET || (op->kind == TRANSPORT_WATCH_PEER_FIN && !socket->peer_fin)))
         return STATUS_PENDING;
+    if (told && op->kind == TRANSPORT_WATCH_FIN_ACKED)
+        return try_fin_acked(socket, true);
     return watch_try(socket, op);
 }
 
