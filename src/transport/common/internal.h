@@ -18,7 +18,8 @@
  * the same lock.  So an edge that comes while the call is tried is either handled before (then the call saw
  * its effect) or after (then the loop finds the op): no readiness needs to be remembered, and edge-triggered
  * events cannot be lost.  For the same reason a receive that is started by the completion of one that took all
- * there was need not be tried (loop->drained): what has come since brings an event.
+ * there was need not be tried (loop->drained): what has come since brings an event.  On the loop's own thread, which
+ * would be the one to learn of it, that holds of a stream until its next event (socket->dry).
  *
  * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
  * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
@@ -201,6 +202,7 @@ struct transport_socket {
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
+    bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
     bool lowat_set;      /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
     bool silent;         /* silence() has been called */
 

@@ -307,11 +307,9 @@ int32_t socket_start_receive(struct transport_socket *socket, struct transport_o
         return op->status = STATUS_INSUFFICIENT_RESOURCES;
 
     lock_take(&socket->lock);
-    /* One that is started while one is completed that took all there was, as in start_locked: an event that is watched
-     * for already will tell of more. */
-    if (__builtin_expect(loop_is_mine(socket->loop) && socket->loop->drained == socket && !socket->fatal &&
-                             !(op->flags & TRANSPORT_NO_INLINE) && (socket->interest & EPOLLIN) &&
-                             !(socket->transport->engine->carried & 1u << TRANSPORT_RECEIVE),
+    /* One that comes after one that took all there was: the event that is watched for already will tell of more. */
+    if (__builtin_expect(socket->dry && loop_is_mine(socket->loop) && !socket->fatal && !socket->peer_fin &&
+                             !(op->flags & TRANSPORT_NO_INLINE),
                          1)) {
         assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_RECEIVE) &&
                "one operation of a kind at a time");
@@ -508,6 +506,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
         return;
     }
     socket->again = false;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP))
+        socket->dry = false;
     /* What nearly every step is: something to receive, and nothing else that this may concern. */
     if (!engine->carried && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) && (events & EPOLLIN) &&
         !socket->over && !socket->fatal && !socket->peer_fin &&

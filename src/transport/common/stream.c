@@ -351,8 +351,10 @@ int32_t common_send(struct transport_socket *socket, struct transport_op *op)
  * read before it. */
 static void took_all(struct transport_socket *socket, struct transport_op *op)
 {
-    if (!socket->peer_fin && !socket->urgent && !socket->fatal)
+    if (!socket->peer_fin && !socket->urgent && !socket->fatal) {
         socket_took_all(socket, op);
+        socket->dry = op->state.drained && !(socket->transport->engine->carried & 1u << TRANSPORT_RECEIVE);
+    }
 }
 
 /* One recv or recvmsg of `total` bytes: bytes, or -errno. */
