@@ -101,6 +101,40 @@ TEST(accept_v6, "")
     accepts(PEER_INET6);
 }
 
+/* What waits is accepted one after the other, in order; then nothing, until another comes. */
+TEST(accepts_all_that_wait_and_no_more, "")
+{
+    enum { MOST = 4 };
+    int port = 0, peers[MOST];
+    struct transport_socket *listener = net_listener(PEER_INET, &port);
+    struct io accept;
+    for (int waiting = 1; waiting <= MOST; waiting++) {
+        for (int i = 0; i < waiting; i++)
+            peers[i] = peer_connect(PEER_INET, port, 5000);
+        for (int i = 0; i < waiting; i++) {
+            io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
+            EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
+            EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peers[i]));
+            net->close(accept.op.accepted);
+        }
+        io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
+        EXPECT_STATUS(io_start(listener, &accept), STATUS_PENDING);
+        io_expect_pending(&accept, 5);
+        if (waiting % 2) { /* the next one comes by an event */
+            int peer = peer_connect(PEER_INET, port, 5000);
+            EXPECT_STATUS(io_wait(&accept), STATUS_SUCCESS);
+            EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peer));
+            net->close(accept.op.accepted);
+            peer_close(peer);
+        } else {
+            io_cancel(listener, &accept);
+        }
+        for (int i = 0; i < waiting; i++)
+            peer_close(peers[i]);
+    }
+    net->close(listener);
+}
+
 TEST(accept_needs_a_listener, "")
 {
     struct transport_socket *socket = net_open(PEER_INET);

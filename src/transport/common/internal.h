@@ -213,9 +213,12 @@ struct transport_socket {
     bool v6only;
     int family;                           /* TRANSPORT_AF_* */
     uint32_t receive_buffer, send_buffer; /* as set; 0 = never set */
-    uint32_t coalesced, send_segment;     /* of datagrams: as set */
-    uint32_t multicast_interface;         /* the same */
-    uint32_t merge_most;                  /* of datagrams that the kernel cuts out of one: how long at most */
+    uint32_t
+        waiting; /* of listeners: so many connections were in the kernel's queue, and have not been taken since */
+    bool tells_queue;                 /* the kernel has told us of some: then none means none */
+    uint32_t coalesced, send_segment; /* of datagrams: as set */
+    uint32_t multicast_interface;     /* the same */
+    uint32_t merge_most;              /* of datagrams that the kernel cuts out of one: how long at most */
     struct transport_address local, remote; /* as last known: they outlive the connection */
 
     struct link port;                    /* transport->bind: its place in transport->ports */

@@ -116,17 +116,38 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
         length = sizeof(peer);
         fd = (int)system_accept(socket->fd, (struct sockaddr *)&peer, &length);
     } while (fd < 0 && stream_accept_again(-fd));
-    if (fd < 0) /* out of descriptors: the connection stays in the queue for the next accept */
+    if (fd < 0) { /* out of descriptors: the connection stays in the queue for the next accept */
+        socket->waiting = 0;
         return would_block(-fd) ? STATUS_PENDING : transport_errno_status(-fd);
+    }
+    if (socket->waiting)
+        socket->waiting--;
     return stream_accepted(socket, op, fd, &peer, length);
 }
 
-/* accept4() makes the new socket before it looks for a connection: a look in vain costs ten times what poll()
+/* Is there a connection, or an error?  Of a listener TCP_INFO tells how many wait, so one look does for all of them.
+ * Others may take them meanwhile (a forked child): then accept4() looks in vain.  What comes after a look is an
+ * event. */
+static bool connection_waits(struct transport_socket *socket)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+    if (socket->waiting)
+        return true;
+    if (getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_LISTEN) {
+        socket->waiting = info.tcpi_unacked;
+        socket->tells_queue |= socket->waiting != 0;
+        if (socket->tells_queue)
+            return socket->waiting != 0;
+    }
+    return socket_poll(socket) & (EPOLLIN | EPOLLERR | EPOLLHUP);
+}
+
+/* accept4() makes the new socket before it looks for a connection: a look in vain costs ten times what another one
  * costs. */
 static int32_t look_and_accept(struct transport_socket *socket, struct transport_op *op)
 {
-    if (!socket->fatal && socket->phase == PHASE_LISTENING &&
-        !(socket_poll(socket) & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+    if (!socket->fatal && socket->phase == PHASE_LISTENING && !connection_waits(socket))
         return STATUS_PENDING;
     return stream_try_accept(socket, op);
 }
