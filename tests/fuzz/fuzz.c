@@ -1,6 +1,6 @@
 /*
- * fuzz.c - see fuzz.h.  The runtime is started once, on epoll: what libFuzzer watches is the code of the rooms, and
- * that is the same on every back end.
+ * fuzz.c - see fuzz.h.  The runtime is started once, on epoll unless UWSK_TEST_MODES says otherwise: what libFuzzer
+ * watches is the code of the rooms, and that is the same on every back end.
  */
 #include "fuzz.h"
 
@@ -127,6 +127,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     UNREFERENCED_PARAMETER(argc);
     UNREFERENCED_PARAMETER(argv);
+    test_mode_from_environment();
     wt_setup();
     return 0;
 }

@@ -149,6 +149,13 @@ static int has_part(const char *mode, const char *part)
     return 0;
 }
 
+void test_mode_from_environment(void)
+{
+    const char *mode = getenv("UWSK_TEST_MODES");
+
+    current_mode = mode ? mode : "";
+}
+
 int test_mode_has(const char *part)
 {
     return has_part(current_mode, part);

@@ -118,6 +118,8 @@ static const char *const uwsk_test_file_modes __attribute__((unused));
  */
 const char *test_mode(void);
 int test_mode_has(const char *part);
+/* For a program that is no list of tests: UWSK_TEST_MODES is its one mode. */
+void test_mode_from_environment(void);
 /* Says what carries the test's network, for the count that tools/check.sh ends with: "epoll", "io_uring" or "sim". */
 void test_runs_on(const char *back_end);
 /* How often a loop runs: `full` times in make check-full, one of N rounds with tools/check.sh --full=N, a fiftieth (at
