@@ -130,13 +130,25 @@ class Server:
         self.name, self.process, self.port = name, process, port
 
 
-def pinned(command):
-    return ["taskset", "-c", str(SERVER_CPU)] + command
+def allowed(command):
+    try:
+        return subprocess.run(command + ["true"], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
-def run_driver(driver, *options):
+# Both sides run before whatever else this machine has to do: else its builds decide what is measured. Where many threads
+# share a CPU the kernel's own scheduling is a part of what is measured, and stays.
+AT_ONCE = ["chrt", "--fifo", "5"] if allowed(["chrt", "--fifo", "5"]) else []
+
+
+def pinned(command, at_once=AT_ONCE):
+    return at_once + ["taskset", "-c", str(SERVER_CPU)] + command
+
+
+def run_driver(driver, *options, at_once=AT_ONCE):
     log = open(os.path.join(bench, f"{driver}.log"), "w")
-    return start(pinned([uwsk, "run", "--processors", "1", *options, os.path.join(bench, f"{driver}.so")]),
+    return start(pinned([uwsk, "run", "--processors", "1", *options, os.path.join(bench, f"{driver}.so")], at_once),
                  stdout=log, stderr=subprocess.STDOUT)
 
 
@@ -165,10 +177,10 @@ class Servers:
             print(f"  {label:<22} port {port}  {control}, TCP_NODELAY {'on' if nodelay else 'OFF'}", flush=True)
             self.by_name[label] = Server(label, process, port)
 
-    def program(self, name, file, port):
+    def program(self, name, file, port, at_once=AT_ONCE):
         path = os.path.join(bench, file)
         if os.path.exists(path):
-            self.add(name, start(pinned([path, str(port)])), (name, port))
+            self.add(name, start(pinned([path, str(port)], at_once)), (name, port))
         else:
             print(f"  {name}: not built")
 
@@ -183,7 +195,7 @@ class Servers:
 # ---- measuring --------------------------------------------------------------------------------------------------
 
 def drive(server, kind, connections, size):
-    out = subprocess.run([os.path.join(bench, "client"), kind, str(server.port), str(connections), str(size),
+    out = subprocess.run(AT_ONCE + [os.path.join(bench, "client"), kind, str(server.port), str(connections), str(size),
                           str(SECONDS), str(server.process.pid), str(CLIENT_CPU)],
                          capture_output=True, text=True, timeout=60)
     if out.returncode != 0:
@@ -310,7 +322,7 @@ def udp_row(title, servers, kind, how, sockets, flight):
     came = dict.fromkeys(servers, 0)
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            out = subprocess.run([os.path.join(bench, "client_udp"), kind, how, str(server.port), str(sockets),
+            out = subprocess.run(AT_ONCE + [os.path.join(bench, "client_udp"), kind, how, str(server.port), str(sockets),
                                   str(flight), str(UDP_SECONDS), str(server.process.pid), str(CLIENT_CPU)],
                                  capture_output=True, text=True, timeout=60)
             if out.returncode != 0:
@@ -428,8 +440,8 @@ def synchronous_rows():
     if only and "sync" not in only:
         return
     servers = Servers()
-    servers.add("uwsk threads", run_driver("bench_sync"), ("uwsk threads", 15020))
-    servers.program("blocking", "server_block", 15021)
+    servers.add("uwsk threads", run_driver("bench_sync", at_once=[]), ("uwsk threads", 15020))
+    servers.program("blocking", "server_block", 15021, at_once=[])
     row("sync: one connection, a PASSIVE thread with synchronous calls", servers.by_name, "echo", 1, MESSAGE,
         ("blocking",))
     row("sync: 64 connections, a thread each", servers.by_name, "echo", 64, MESSAGE, ("blocking",))
@@ -440,7 +452,7 @@ def proxy_rows():
     """Beside an echo on the load's CPU, whose time does not count."""
     if only and "proxy" not in only:
         return
-    target = start(["taskset", "-c", str(CLIENT_CPU), os.path.join(bench, "server_epoll"), "15063"])
+    target = start(AT_ONCE + ["taskset", "-c", str(CLIENT_CPU), os.path.join(bench, "server_epoll"), "15063"])
     if not wait_for(15063, target):
         raise SystemExit("bench: the proxy's target did not start")
     servers = Servers()
@@ -484,7 +496,8 @@ def main():
     begin = time.monotonic()
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("bench: two CPUs are needed, one for the server and one for the client")
-    print(f"server on CPU {SERVER_CPU}, client on CPU {CLIENT_CPU}; {ROUNDS} interleaved rounds of {SECONDS} s; "
+    how = "in real time, but for the rows with many threads" if AT_ONCE else "not in real time"
+    print(f"server on CPU {SERVER_CPU}, client on CPU {CLIENT_CPU}, {how}; {ROUNDS} interleaved rounds of {SECONDS} s; "
           f"load before: {os.getloadavg()[0]:.1f}")
     print("us/op: CPU time of the server's process for each operation; +-: half of the range")
     try:
