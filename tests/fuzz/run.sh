@@ -11,7 +11,7 @@ shift
 if [ "${1:-}" = --in ]; then
     folder=$2/tests
     shift 2
-    [ $# -gt 0 ] || set -- address calls control descriptor listen message print stream
+    [ $# -gt 0 ] || set -- address calls control datagram descriptor listen message print stream
     set -- "${@/#/$folder/fuzz_}"
 fi
 for target in "$@"; do
