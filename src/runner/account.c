@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, WALK = 20, SHORT_WALK = UWSK_LEFT_FRAMES + 2 };
+enum { BUCKETS = 1024, WALK = 20 };
 
 struct shard {
     struct ke_lock lock;
@@ -44,6 +44,7 @@ static size_t slab_bytes;
 static struct runner_image own;
 static uint64_t started; /* host_ticks() */
 static uint64_t lost;    /* births for which there was no memory, of any driver */
+static uint32_t dpcs;    /* in the table; those of the runtime itself, the most by far, never come there */
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
@@ -103,7 +104,8 @@ static struct runner_object **find(struct runner_object **link, int kind, const 
     return link;
 }
 
-static void forget(int kind, const void *object)
+/* Was it there? */
+static BOOLEAN forget(int kind, const void *object)
 {
     uint64_t hash = hash_of(object);
     struct shard *shard = shard_of(hash);
@@ -118,6 +120,7 @@ static void forget(int kind, const void *object)
         shard->free = entry;
     }
     ke_lock_release(&shard->lock);
+    return entry != NULL;
 }
 
 /* ---- stacks ------------------------------------------------------------------------------------------- */
@@ -181,18 +184,12 @@ static inline uint32_t site_find(uint64_t key)
     return 0;
 }
 
-/* The runtime's own frames in front say nothing; keep what follows. */
-static size_t stack_of(void **stack)
+/* As stack_of, on a stack that is not the thread's own. */
+static __attribute__((noinline)) size_t stack_elsewhere(void **stack)
 {
     void *frames[WALK];
-    size_t count, skip = 0, kept;
+    size_t count = host_backtrace(frames, WALK, 2), skip = 0, kept;
 
-    /* Mostly a few frames of ours stand in front, and the walk need not go on. */
-    count = host_backtrace(frames, SHORT_WALK, 2);
-    while (skip < count && runner_image_holds(&own, frames[skip]))
-        skip++;
-    if (count == SHORT_WALK && count - skip < UWSK_LEFT_FRAMES)
-        count = host_backtrace(frames, WALK, 2);
     while (skip < count && runner_image_holds(&own, frames[skip]))
         skip++;
     kept = count - skip < UWSK_LEFT_FRAMES ? count - skip : UWSK_LEFT_FRAMES;
@@ -216,15 +213,21 @@ HOST_UNSANITIZED static inline int walk_on(struct walk *walk)
     return 1;
 }
 
-/* Finds the frame that returns to a driver, whose call this is: a few frames up.  0 on another stack (a
- * signal's) or when code without frame pointers is in between. */
-HOST_UNSANITIZED static inline int walk_to(struct walk *walk, const void *caller, const uintptr_t *frame)
+/* 0 on another stack (a signal's). */
+HOST_UNSANITIZED static inline int walk_begin(struct walk *walk, const uintptr_t *frame)
 {
     const struct host_thread *self = host_self();
 
     walk->frame = frame;
     walk->high = (uintptr_t)self->stack_high - 2 * sizeof(void *);
-    if ((uintptr_t)frame < (uintptr_t)self->stack_low || (uintptr_t)frame > walk->high)
+    return (uintptr_t)frame >= (uintptr_t)self->stack_low && (uintptr_t)frame <= walk->high;
+}
+
+/* Finds the frame that returns to a driver, whose call this is: a few frames up.  0 also when code without frame
+ * pointers is in between. */
+HOST_UNSANITIZED static inline int walk_to(struct walk *walk, const void *caller, const uintptr_t *frame)
+{
+    if (!walk_begin(walk, frame))
         return 0;
     for (int i = 0; i < OWN_FRAMES; i++) {
         if (walk->frame[1] == (uintptr_t)caller)
@@ -257,6 +260,29 @@ HOST_UNSANITIZED static size_t walk_copy(struct walk walk, void **stack)
             break;
         stack[count++] = (void *)(walk.frame[1] - 1);
     } while (count < UWSK_LEFT_FRAMES && !runner_image_holds(&own, (void *)walk.frame[1]) && walk_on(&walk));
+    return count;
+}
+
+/* The runtime's own frames in front say nothing; what follows is kept.  On a processor's thread that runs no routine of a
+ * driver there is nothing but ours: so with most accepted sockets. */
+HOST_UNSANITIZED static size_t stack_of(void **stack)
+{
+    const struct ke_thread *thread = ke_current_thread();
+    struct walk walk;
+    size_t count = 0;
+
+    if (thread->is_processor && thread->frames == NULL)
+        return 0;
+    if (!walk_begin(&walk, __builtin_frame_address(0)))
+        return stack_elsewhere(stack);
+    for (int i = 0; i < WALK && count < UWSK_LEFT_FRAMES && walk.frame[1] >= 4096; i++) {
+        void *address = (void *)(walk.frame[1] - 1);
+
+        if (count || !runner_image_holds(&own, address))
+            stack[count++] = address;
+        if (!walk_on(&walk))
+            break;
+    }
     return count;
 }
 
@@ -332,6 +358,8 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
         entry->frames = (uint8_t)frames;
         memcpy(entry->stack, stack, frames * sizeof *stack);
         put(shard, hash, entry);
+        if (kind == OBSERVE_DPC)
+            __atomic_add_fetch(&dpcs, 1, __ATOMIC_RELAXED);
     }
     ke_lock_release(&shard->lock);
 }
@@ -339,7 +367,11 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
 static void on_dead(void *context, int kind, const void *object)
 {
     (void)context;
-    forget(kind, object);
+    /* Both are told under the lock of the DPC's queue: who counted this one came before. */
+    if (kind == OBSERVE_DPC && __atomic_load_n(&dpcs, __ATOMIC_RELAXED) == 0)
+        return;
+    if (forget(kind, object) && kind == OBSERVE_DPC)
+        __atomic_sub_fetch(&dpcs, 1, __ATOMIC_RELAXED);
 }
 
 /* No more than these: at a site whose hook is NULL nothing is called. */
@@ -353,6 +385,7 @@ int runner_account_start(void)
     site_count = sim_running() ? 256 : 8192;
     started = host_ticks();
     lost = 0;
+    dpcs = 0;
     shards = host_pages_allocate(shard_count * sizeof *shards, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
     sites = host_pages_allocate(site_count * sizeof *sites, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
     if (!shards || !sites) {

@@ -19,7 +19,7 @@ static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_op
 
     if (inspect != NULL || !listener->option.conditional)
         status = wsk_socket_create(listener->client, WSK_CONNECTION, listener->family, SOCK_STREAM,
-                                   IPPROTO_TCP, NULL, NULL, op->accepted, out);
+                                   IPPROTO_TCP, NULL, NULL, op->accepted, listener, out);
     if (status != STATUS_SUCCESS) { /* nobody can ever close it: reset it now */
         if (inspect != NULL)
             ex_free_pool(inspect);

@@ -213,7 +213,8 @@ static NTSTATUS open_parts(struct wsk_socket *socket)
 
 NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
                            USHORT type, ULONG protocol, PVOID context, const VOID *dispatch,
-                           struct transport_socket *accepted, struct wsk_socket **out)
+                           struct transport_socket *accepted, const struct wsk_socket *listener,
+                           struct wsk_socket **out)
 {
     struct wsk_socket *socket;
     NTSTATUS status;
@@ -259,7 +260,13 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     socket->static_events = static_events(client, category);
     socket->gate = (ULONG64)wsk_event_with_function((UCHAR)category, dispatch, socket->static_events)
                    << WSK_GATE_ENABLED_SHIFT;
-    socket->created_frames = (ULONG)host_backtrace(socket->created_by, RTL_NUMBER_OF(socket->created_by), 2);
+    if (listener != NULL) { /* where the driver made that: the stack of the arrival says nothing */
+        RtlCopyMemory(socket->created_by, listener->created_by, sizeof socket->created_by);
+        socket->created_frames = listener->created_frames;
+    } else {
+        socket->created_frames =
+            (ULONG)host_backtrace(socket->created_by, RTL_NUMBER_OF(socket->created_by), 2);
+    }
     socket->magic = WSK_SOCKET_MAGIC;
     wsk_client_socket_opened(client, socket);
     OBSERVE(born, OBSERVE_SOCKET, socket, category, sizeof *socket, client->caller);
@@ -347,7 +354,7 @@ static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFami
         status = wsk_security_use(SecurityDescriptor, &descriptor); /* R-SOCK-17 */
     if (status == STATUS_SUCCESS)
         status = wsk_socket_create(client, category, AddressFamily, SocketType, Protocol, SocketContext,
-                                   Dispatch, NULL, &socket);
+                                   Dispatch, NULL, NULL, &socket);
     if (status != STATUS_SUCCESS) {
         wsk_security_unuse(descriptor);
         wsk_op_refuse(Irp, status);
@@ -399,7 +406,7 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
         status = wsk_security_use(SecurityDescriptor, &descriptor);
     if (status == STATUS_SUCCESS)
         status = wsk_socket_create(client, WSK_CONNECTION, family, SocketType, Protocol, SocketContext,
-                                   Dispatch, NULL, &socket);
+                                   Dispatch, NULL, NULL, &socket);
     if (status != STATUS_SUCCESS) {
         wsk_security_unuse(descriptor);
         wsk_op_refuse(Irp, status);

@@ -484,9 +484,11 @@ static inline struct wsk_socket *wsk_socket_of(PWSK_SOCKET Socket)
 }
 
 /* socket.c */
+/* `accepted` and `listener`: what a connection came as and from where, or NULL. */
 NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
                            USHORT type, ULONG protocol, PVOID context, const VOID *dispatch,
-                           struct transport_socket *accepted, struct wsk_socket **out);
+                           struct transport_socket *accepted, const struct wsk_socket *listener,
+                           struct wsk_socket **out);
 void wsk_socket_reference(struct wsk_socket *socket);
 void wsk_socket_dereference(struct wsk_socket *socket);
 /* A socket that the client never got to see (failed creation, rejected accept): aborts, closes and forgets
