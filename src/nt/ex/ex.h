@@ -53,6 +53,8 @@ void ex_pool_fill_all(BOOLEAN all);
 int ex_pool_observed_as(enum ex_pool_kind kind);
 /* Every live block; `fn` returns FALSE to stop.  It must not allocate or free.  IRQL <= DISPATCH_LEVEL. */
 void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context);
+/* Is it the start of a live block of this kind?  Cheaper than to ask for all that is known. */
+BOOLEAN ex_pool_is_block(const volatile void *address, enum ex_pool_kind kind);
 /* Tells about the live block that contains `address`; FALSE when there is none. */
 BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block);
 

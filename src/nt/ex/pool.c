@@ -573,6 +573,14 @@ static inline struct pool_record *record_at(struct pool_chunk *chunk, const vola
     return &chunk->records[at];
 }
 
+BOOLEAN ex_pool_is_block(const volatile void *address, enum ex_pool_kind kind)
+{
+    struct pool_chunk *chunk = pool_chunk_of(address);
+    struct pool_record *record = chunk ? record_at(chunk, address) : NULL;
+
+    return record && POOL_GET(record->state) == POOL_LIVE && pool_kind_of(POOL_GET(record->kind)) == kind;
+}
+
 /* Finds the record of the block that starts exactly here, or does not return. */
 static inline struct pool_chunk *block_of(void *address, struct pool_record **record, void *caller)
 {

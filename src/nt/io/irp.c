@@ -79,13 +79,15 @@ void io_reuse_irp(PIRP irp, NTSTATUS status)
 static void free_irp(PIRP irp, void *caller)
 {
     struct ex_pool_block block;
+    BOOLEAN live = ex_pool_is_block(irp, EX_POOL_IRP);
 
-    if (ex_pool_query(irp, &block)) {
+    if (__builtin_expect(!live, 0) && ex_pool_query(irp, &block)) {
         if (block.kind != EX_POOL_IRP) /* K-FREE-03: never an IRP of IoAllocateIrp */
             ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x01, (ULONG_PTR)irp, 0, 0, caller);
-        if (irp->AllocationFlags & IO_IRP_OF_MANAGER) /* K-FREE-03, C-IRP-12: it is tied to a thread */
-            ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, (ULONG_PTR)irp, 0, 0, caller);
+        live = TRUE; /* an address inside one */
     }
+    if (live && irp->AllocationFlags & IO_IRP_OF_MANAGER) /* K-FREE-03, C-IRP-12: it is tied to a thread */
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, (ULONG_PTR)irp, 0, 0, caller);
     ex_free_pool_from(irp, 0, EX_POOL_IRP, caller);
 }
 
