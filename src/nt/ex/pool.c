@@ -24,6 +24,8 @@
 enum {
     CACHES = 8,
     CACHE_BLOCKS = 32, /* freed blocks that one cache holds back per class */
+    OWN_BLOCKS =
+        128, /* the same of a processor's own: so many IRPs a few dozen connections turn over at once */
     CACHE_BATCH = 8,
     LARGE_CACHED = 16,
     LARGE_CACHED_BYTES = 8 << 20,
@@ -46,6 +48,12 @@ struct pool_ring {
     ULONG count;
 };
 
+struct pool_own_ring { /* as pool_ring */
+    void *blocks[OWN_BLOCKS];
+    ULONG first;
+    ULONG count;
+};
+
 struct pool_cache {
     struct ke_lock lock;
     struct pool_ring rings[POOL_ARENAS][CLASSES];
@@ -63,7 +71,7 @@ static struct pool_cache caches[CACHES];
  * entered again on the same thread, for no signal handler and no hook allocates.
  */
 struct pool_processor {
-    struct pool_ring rings[POOL_ARENAS][CLASSES];
+    struct pool_own_ring rings[POOL_ARENAS][CLASSES];
 };
 static struct pool_processor *own[KE_MAX_PROCESSORS]; /* made by its first owner who needs it */
 
@@ -112,7 +120,7 @@ static __attribute__((noinline)) struct pool_processor *make_own(int processor)
 }
 
 /* The rings that the calling thread has to itself, or NULL. */
-static inline struct pool_ring *own_ring(UCHAR arena, ULONG index)
+static inline struct pool_own_ring *own_ring(UCHAR arena, ULONG index)
 {
     const struct ke_thread *thread = ke_current_thread();
     struct pool_processor *rings;
@@ -268,23 +276,20 @@ static void give_to_class(UCHAR arena, ULONG index, void **blocks, ULONG count)
 
 /* ---- caches ------------------------------------------------------------------------------------------- */
 
-static inline void *ring_pop(struct pool_ring *ring)
-{
-    void *block = ring->blocks[ring->first];
-
-    ring->first = (ring->first + 1) % CACHE_BLOCKS;
-    ring->count--;
-    return block;
-}
-
-static inline void ring_push(struct pool_ring *ring, void *block)
-{
-    ring->blocks[(ring->first + ring->count++) % CACHE_BLOCKS] = block;
-}
+#define RING_POP(ring)                                                                                       \
+    ((ring)->count--, (ring)->first = ((ring)->first + 1) % RTL_NUMBER_OF((ring)->blocks),                   \
+     (ring)->blocks[((ring)->first + RTL_NUMBER_OF((ring)->blocks) - 1) % RTL_NUMBER_OF((ring)->blocks)])
+#define RING_PUSH(ring, block)                                                                               \
+    ((ring)->blocks[((ring)->first + (ring)->count++) % RTL_NUMBER_OF((ring)->blocks)] = (block))
 
 static ULONG batch_of(ULONG index)
 {
     return index < CLASSES - 3 ? CACHE_BATCH : 1;
+}
+
+static ULONG own_blocks_of(ULONG index)
+{
+    return index < CLASSES - 3 ? OWN_BLOCKS : CACHE_BLOCKS;
 }
 
 /* From the rings of a cache, under its lock: below DISPATCH_LEVEL. */
@@ -298,7 +303,7 @@ static __attribute__((noinline)) void *take_shared(UCHAR arena, ULONG index)
 
     ke_lock_acquire(&cache->lock);
     if (ring->count)
-        block = ring_pop(ring);
+        block = RING_POP(ring);
     ke_lock_release(&cache->lock);
     if (block)
         return block;
@@ -308,7 +313,7 @@ static __attribute__((noinline)) void *take_shared(UCHAR arena, ULONG index)
     block = batch[--count];
     ke_lock_acquire(&cache->lock);
     while (count && ring->count < CACHE_BLOCKS)
-        ring_push(ring, batch[--count]);
+        RING_PUSH(ring, batch[--count]);
     ke_lock_release(&cache->lock);
     if (count)
         give_to_class(arena, index, batch, count);
@@ -325,55 +330,55 @@ static __attribute__((noinline)) void give_shared(UCHAR arena, ULONG index, void
     ke_lock_acquire(&cache->lock);
     if (ring->count == CACHE_BLOCKS)
         while (count < CACHE_BATCH)
-            batch[count++] = ring_pop(ring);
-    ring_push(ring, block);
+            batch[count++] = RING_POP(ring);
+    RING_PUSH(ring, block);
     ke_lock_release(&cache->lock);
     if (count)
         give_to_class(arena, index, batch, count);
 }
 
 /* The ring is the caller's own and empty. */
-static __attribute__((noinline)) void *take_and_refill(struct pool_ring *ring, UCHAR arena, ULONG index)
+static __attribute__((noinline)) void *take_and_refill(struct pool_own_ring *ring, UCHAR arena, ULONG index)
 {
     void *batch[CACHE_BATCH];
     ULONG count = take_from_class(arena, index, batch, batch_of(index));
 
     while (count > 1)
-        ring_push(ring, batch[--count]);
+        RING_PUSH(ring, batch[--count]);
     return count ? batch[0] : NULL;
 }
 
 /* The ring is the caller's own and full. */
-static __attribute__((noinline)) void make_room(struct pool_ring *ring, UCHAR arena, ULONG index)
+static __attribute__((noinline)) void make_room(struct pool_own_ring *ring, UCHAR arena, ULONG index)
 {
     void *batch[CACHE_BATCH];
     ULONG count = 0;
 
     while (count < CACHE_BATCH)
-        batch[count++] = ring_pop(ring);
+        batch[count++] = RING_POP(ring);
     give_to_class(arena, index, batch, count);
 }
 
 static inline void *take_small(UCHAR arena, ULONG index)
 {
-    struct pool_ring *ring = own_ring(arena, index);
+    struct pool_own_ring *ring = own_ring(arena, index);
 
     if (!ring)
         return take_shared(arena, index);
-    return __builtin_expect(ring->count != 0, 1) ? ring_pop(ring) : take_and_refill(ring, arena, index);
+    return __builtin_expect(ring->count != 0, 1) ? RING_POP(ring) : take_and_refill(ring, arena, index);
 }
 
 static inline void give_small(UCHAR arena, ULONG index, void *block)
 {
-    struct pool_ring *ring = own_ring(arena, index);
+    struct pool_own_ring *ring = own_ring(arena, index);
 
     if (!ring) {
         give_shared(arena, index, block);
         return;
     }
-    if (__builtin_expect(ring->count == CACHE_BLOCKS, 0))
+    if (__builtin_expect(ring->count == own_blocks_of(index), 0))
         make_room(ring, arena, index);
-    ring_push(ring, block);
+    RING_PUSH(ring, block);
 }
 
 /* ---- large blocks ------------------------------------------------------------------------------------- */
