@@ -85,6 +85,7 @@ static void settle_accepts(BOOLEAN all)
         if (accepts[i] != NULL && (all || wt_is_done(accepts[i]))) {
             wt_wait(accepts[i]);
             accepted(accepts[i]);
+            fuzz_wait(accepts[i]);
             accepts[i] = NULL;
         }
     }
@@ -92,7 +93,7 @@ static void settle_accepts(BOOLEAN all)
 
 static struct wt_op *next_op(void)
 {
-    settle_accepts(FALSE); /* before its op is taken for another call */
+    settle_accepts(FALSE);
     return fuzz_op();
 }
 
@@ -102,6 +103,7 @@ static void accept(PWSK_SOCKET socket, struct place *place)
 
     if (op == NULL)
         return;
+    fuzz_hold(op);
     wt_accept(socket, op, NULL, NULL, (PSOCKADDR)&place->local, (PSOCKADDR)&place->remote);
     for (ULONG i = 0; i < FUZZ_OPS; i++) {
         if (accepts[i] == NULL) {

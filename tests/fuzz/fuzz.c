@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const UCHAR *data, SIZE_T size);
 enum { BLOCKS = 256 };
 
 static struct wt_op ops[FUZZ_OPS];
-static BOOLEAN used[FUZZ_OPS];
+static BOOLEAN used[FUZZ_OPS], held[FUZZ_OPS];
 static PVOID kept[BLOCKS];
 static ULONG kept_count;
 
@@ -78,7 +78,7 @@ void fuzz_keep(PVOID block)
 struct wt_op *fuzz_op(void)
 {
     for (ULONG i = 0; i < FUZZ_OPS; i++) {
-        if (used[i] && wt_is_done(&ops[i])) {
+        if (used[i] && !held[i] && wt_is_done(&ops[i])) {
             fuzz_wait(&ops[i]);
         }
         if (!used[i]) {
@@ -95,8 +95,13 @@ NTSTATUS fuzz_wait(struct wt_op *op)
     NTSTATUS status = wt_wait(op);
 
     wt_op_free(op);
-    used[op - ops] = FALSE;
+    used[op - ops] = held[op - ops] = FALSE;
     return status;
+}
+
+void fuzz_hold(struct wt_op *op)
+{
+    held[op - ops] = TRUE;
 }
 
 struct wt_op *fuzz_pending(ULONG index)

@@ -30,6 +30,8 @@ void fuzz_free(PVOID block);
 
 /* An op that nobody uses, ready to be handed over; NULL when all are pending. */
 struct wt_op *fuzz_op(void);
+/* Before its call: what it brings is looked at after it is done, so fuzz_op() leaves it alone until fuzz_wait(). */
+void fuzz_hold(struct wt_op *op);
 /* The IRP of this one is completed soon: waits.  Answers the status. */
 NTSTATUS fuzz_wait(struct wt_op *op);
 /* Number of ops; the I-th, NULL when it is not in use. */
