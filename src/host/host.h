@@ -124,6 +124,10 @@ enum host_park_result { HOST_WOKEN = 0, HOST_TIMEOUT = 1, HOST_CHANGED = 2 };
  * memory may be gone. */
 int host_park(const volatile uint32_t *word, uint32_t expected, uint64_t deadline_ns);
 void host_unpark(const volatile uint32_t *word, int count);
+/* The same for many who park on one word: host_unpark_set lets go of all whose `set` has a bit in common with this one, in
+ * one call.  Sets are not 0. */
+int host_park_set(const volatile uint32_t *word, uint32_t expected, uint64_t deadline_ns, uint32_t set);
+void host_unpark_set(const volatile uint32_t *word, uint32_t set);
 
 /* ---- time ------------------------------------------------------------------------------------------------
  */

@@ -9,10 +9,22 @@
  *   - nobody learns of a state change without the dispatcher lock: a thread that takes an object without
  * waiting, the KeReadState functions, a wait that times out. A thread that has been told may leave at once,
  * without the lock.
+ *
+ * Groups.  Where those that are let go are told when the processor is given back, many may have to be told at once.
+ * A call of the host for each would cost more than that: each of them takes the CPU from the one that tells, which must get
+ * it back to tell the next.  So there 32 threads each park on one word that counts, and a call lets any of them go.  A
+ * waiter reads the count, then its wait_word, then parks on the count; who tells sets wait_word, counts, then unparks:
+ * either the waiter sees that it was let go, or the count has changed, or it is parked and is unparked.  Threads whose
+ * numbers are 2,048 apart share a bit: the one that was not meant looks at its wait_word and parks again.
  */
 #include "nt/ke/internal.h"
 
+#define GROUPS        64u
+#define GROUP_THREADS 32u
+
 static struct ke_lock dispatcher_lock;
+
+static uint32_t groups[GROUPS]; /* counts of tellings: parking words */
 
 /* A counted lock, though nobody waits or raises under it: objects are the driver's memory, and a fault in
  * them must not be caught by a __try that would leave the lock held (seh.c). */
@@ -21,15 +33,55 @@ void ke_lock_dispatcher(void)
     ke_lock_acquire(&dispatcher_lock);
 }
 
+static unsigned group_of(const struct ke_thread *thread)
+{
+    return (unsigned)(thread->id / GROUP_THREADS % GROUPS);
+}
+
+uint32_t ke_park_set(const struct ke_thread *thread)
+{
+    return __atomic_load_n(&ke_wakes_wait, __ATOMIC_RELAXED) ? 1u << thread->id % GROUP_THREADS : 0;
+}
+
+void ke_park_in_wait(struct ke_thread *thread, uint64_t deadline_ns)
+{
+    uint32_t *group = &groups[group_of(thread)];
+    uint32_t count;
+
+    if (!thread->parks_among) {
+        host_park(&thread->wait_word, 0, deadline_ns);
+        return;
+    }
+    count = __atomic_load_n(group, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&thread->wait_word, __ATOMIC_SEQ_CST))
+        host_park_set(group, count, deadline_ns, thread->parks_among);
+}
+
 static void tell(struct ke_thread *ready)
 {
+    uint32_t sets[GROUPS]; /* whom, of the groups in this mask */
+    uint64_t touched = 0;
+
     while (ready) {
         struct ke_thread *thread = ready;
+        unsigned group = group_of(thread);
+        uint32_t set = thread->parks_among;
 
         ready = thread->ready_next; /* the thread may be gone after the store */
         host_point(HOST_POINT_WAKE, thread);
-        __atomic_store_n(&thread->wait_word, 1, __ATOMIC_RELEASE);
-        host_unpark(&thread->wait_word, 1);
+        __atomic_store_n(&thread->wait_word, 1, __ATOMIC_SEQ_CST);
+        if (!set) {
+            host_unpark(&thread->wait_word, 1);
+            continue;
+        }
+        sets[group] = touched >> group & 1 ? sets[group] | set : set;
+        touched |= 1ull << group;
+    }
+    for (; touched; touched &= touched - 1) {
+        unsigned group = (unsigned)__builtin_ctzll(touched);
+
+        __atomic_fetch_add(&groups[group], 1, __ATOMIC_SEQ_CST);
+        host_unpark_set(&groups[group], sets[group]);
     }
 }
 

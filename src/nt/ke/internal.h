@@ -45,6 +45,10 @@ void ke_consume(DISPATCHER_HEADER *object, struct ke_thread *thread);
  */
 void ke_test_waiters(DISPATCHER_HEADER *object, struct ke_thread **ready);
 void ke_unlink_wait(struct ke_wait *wait);
+/* As what of its group the thread will park; 0 = alone. */
+uint32_t ke_park_set(const struct ke_thread *thread);
+/* Parks until the thread, the calling one, is let go or the deadline has passed; may return sooner. */
+void ke_park_in_wait(struct ke_thread *thread, uint64_t deadline_ns);
 void ke_initialize_header(DISPATCHER_HEADER *object, UCHAR type, size_t bytes, LONG state);
 
 /* ---- wait.c ------------------------------------------------------------------------------------------- */

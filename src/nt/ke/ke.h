@@ -73,7 +73,9 @@ struct ke_thread {
     const volatile void *locks[KE_THREAD_LOCKS]; /* the first so many of them */
 
     /* waiting: guarded by the dispatcher lock, except for wait_word */
-    uint32_t wait_word;   /* parking: 0 = waiting, 1 = let go */
+    uint32_t wait_word; /* parking: 0 = waiting, 1 = let go */
+    uint32_t
+        parks_among; /* it parks on its group's word, as this one of it; 0 = on wait_word (dispatcher.c) */
     struct ke_wait *wait; /* NULL when it does not wait */
     struct ke_thread *ready_next;
     struct ke_thread *to_wake; /* let go while this one owned the only processor: ke_tell_waiting */

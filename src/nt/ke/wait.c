@@ -78,7 +78,7 @@ void ke_park(const volatile void *object, const volatile uint32_t *word, uint32_
 static NTSTATUS park_until_ready(struct ke_thread *thread, const struct ke_deadline *deadline)
 {
     while (!__atomic_load_n(&thread->wait_word, __ATOMIC_ACQUIRE)) {
-        host_park(&thread->wait_word, 0, ke_deadline_park(deadline));
+        ke_park_in_wait(thread, ke_deadline_park(deadline));
         if (__atomic_load_n(&thread->wait_word, __ATOMIC_ACQUIRE) || !ke_deadline_passed(deadline))
             continue;
         ke_lock_dispatcher();
@@ -90,7 +90,7 @@ static NTSTATUS park_until_ready(struct ke_thread *thread, const struct ke_deadl
         ke_unlock_dispatcher(NULL);
         /* Let go already, the word follows at once. */
         while (!__atomic_load_n(&thread->wait_word, __ATOMIC_ACQUIRE))
-            host_park(&thread->wait_word, 0, HOST_FOREVER);
+            ke_park_in_wait(thread, HOST_FOREVER);
     }
     OBSERVE(order, &thread->wait_word, OBSERVE_ACQUIRE);
     return thread->wait_status;
@@ -154,6 +154,7 @@ static void enlist(struct ke_thread *thread, struct ke_wait *wait, PVOID objects
         head->Blink = &block->entry;
     }
     thread->wait = wait;
+    thread->parks_among = ke_park_set(thread);
     __atomic_store_n(&thread->wait_word, 0, __ATOMIC_RELAXED);
 }
 
