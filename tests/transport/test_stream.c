@@ -2,6 +2,8 @@
 #include "net.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -282,6 +284,107 @@ TEST(receive_waits_for_data, "")
     if (!test_mode_has("windy"))
         EXPECT_EQ(receive.bytes, test_mode_has("one-byte") ? 1 : 3);
     EXPECT_EQ(memory[0], 'a');
+    net->close(socket);
+    peer_close(peer);
+}
+
+static void start_receive(struct transport_socket *socket, struct io *receive, char *memory, int32_t expected)
+{
+    io_init(receive, TRANSPORT_RECEIVE, memory, 8);
+    EXPECT_STATUS(io_start(socket, receive), expected);
+}
+
+/* After one that took all there was a receive is not tried: the event of what came meanwhile ends it, whatever that is.
+ * Once the event has been looked at, the next receive is tried again. */
+TEST(receive_after_one_that_took_all_waits_for_the_event, "", TEST_MODES("epoll/pumped/natural"))
+{
+    int peer;
+    char memory[8];
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    struct io receive, readable;
+    start_receive(socket, &receive, memory, STATUS_PENDING);
+    peer_send(peer, "a", 1);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+
+    peer_send(peer, "b", 1);
+    EXPECT_SOON(net->query(socket, TRANSPORT_READABLE) == 1);
+    start_receive(socket, &receive, memory, STATUS_PENDING);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+    EXPECT_EQ(memory[0], 'b');
+
+    io_init(&readable, TRANSPORT_WATCH_READABLE, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &readable), STATUS_PENDING);
+    peer_send(peer, "cdefghijk", 9);
+    EXPECT_STATUS(io_wait(&readable), STATUS_SUCCESS);
+    EXPECT_PUMPED(net->query(socket, TRANSPORT_READABLE) == 9);
+    start_receive(socket, &receive, memory, STATUS_SUCCESS); /* fills its buffer: there may be more */
+    start_receive(socket, &receive, memory, STATUS_SUCCESS);
+    EXPECT_EQ(memory[0], 'k');
+
+    peer_shutdown(peer);
+    start_receive(socket, &receive, memory, STATUS_PENDING);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+    EXPECT_EQ(receive.bytes, 0);
+    start_receive(socket, &receive, memory, STATUS_SUCCESS);
+    net->close(socket);
+    peer_close(peer);
+
+    socket = net_connected(PEER_INET, &peer);
+    start_receive(socket, &receive, memory, STATUS_PENDING);
+    peer_send(peer, "a", 1);
+    EXPECT_STATUS(io_wait(&receive), STATUS_SUCCESS);
+    peer_reset(peer);
+    start_receive(socket, &receive, memory, STATUS_PENDING);
+    EXPECT_STATUS(io_wait(&receive), STATUS_CONNECTION_RESET);
+    net->close(socket);
+}
+
+static void *pump(void *stop)
+{
+    while (!atomic_load((_Atomic int *)stop))
+        net_pump(5);
+    return NULL;
+}
+
+/* The same on one CPU beside the loop's thread, which looks at the event before or after the receive is started. */
+TEST(receives_of_another_thread_miss_no_event, "", TEST_MODES("epoll/pumped/natural"))
+{
+    int peer;
+    char memory[8];
+    _Atomic int stop = 0;
+    pthread_t thread;
+    cpu_set_t one;
+    net_down();
+    EXPECT(sched_getaffinity(0, sizeof(one), &one) == 0);
+    for (int cpu = 0, found = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &one) && found++)
+            CPU_CLR(cpu, &one);
+    }
+    EXPECT(sched_setaffinity(0, sizeof(one), &one) == 0);
+    net_up();
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    net_pump(1); /* the last one of this thread */
+    EXPECT_EQ(pthread_create(&thread, NULL, pump, &stop), 0);
+    for (int i = 0; i < 2000; i++) {
+        char byte = (char)i;
+        struct io receive;
+        bool before = i % 3 == 0;
+        if (!before)
+            peer_send(peer, &byte, 1);
+        if (i % 3 == 1)
+            sched_yield();
+        io_init(&receive, TRANSPORT_RECEIVE, memory, 8);
+        io_start(socket, &receive);
+        if (before)
+            peer_send(peer, &byte, 1);
+        while (!atomic_load(&receive.over)) /* for ever, should the event be missed */
+            sched_yield();
+        EXPECT_STATUS(receive.status, STATUS_SUCCESS);
+        EXPECT_EQ(receive.bytes, 1);
+        EXPECT_EQ(memory[0], byte);
+    }
+    atomic_store(&stop, 1);
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
     net->close(socket);
     peer_close(peer);
 }

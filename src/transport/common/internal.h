@@ -19,7 +19,9 @@
  * its effect) or after (then the loop finds the op): no readiness needs to be remembered, and edge-triggered
  * events cannot be lost.  For the same reason a receive that is started by the completion of one that took all
  * there was need not be tried (loop->drained): what has come since brings an event.  On the loop's own thread, which
- * would be the one to learn of it, that holds of a stream until its next event (socket->dry).
+ * would be the one to learn of it, that holds of a stream until its next event (socket->dry); and on every thread where
+ * the process has one CPU: there an event wakes the loop's thread before anybody else runs on, mostly, and a receive that is
+ * not tried although something came is ended by that event as well.
  *
  * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
  * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
@@ -166,6 +168,7 @@ struct transport {
     unsigned unseen;       /* bit per family, as there: it is to be looked at again; loop 0's thread */
     int netlink_fd; /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
     struct link ports[PORT_BUCKETS]; /* sockets bound to a port, by port */
+    bool one_cpu;                    /* this process has no other, and there is one loop */
     unsigned loop_count;
     struct loop loops[];
 };
@@ -250,6 +253,11 @@ static inline bool loop_is_mine(struct loop *loop)
 }
 /* The same as loop_queue(), loop->lock held and from collect(). */
 void loop_queue_locked(struct loop *loop, struct transport_socket *socket, uint32_t events);
+/* Nobody else runs while this thread does that would know more of the loop's sockets. */
+static inline bool loop_knows_all(struct loop *loop)
+{
+    return loop->transport->one_cpu || loop_is_mine(loop);
+}
 /* Puts the socket on its loop's run list for these events and wakes the loop.  socket->lock may be held. */
 void loop_queue(struct transport_socket *socket, uint32_t events);
 /* Has the epoll set watch for what this op needs; socket->lock is held.  STATUS_SUCCESS or why not. */

@@ -53,6 +53,7 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
     transport->engine = engine;
     transport->config = *config;
     transport->netlink_fd = -1;
+    transport->one_cpu = loops == 1 && host_processor_count() == 1;
     for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
         link_init(&transport->ports[bucket]);
 

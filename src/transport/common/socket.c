@@ -308,7 +308,7 @@ int32_t socket_start_receive(struct transport_socket *socket, struct transport_o
 
     lock_take(&socket->lock);
     /* One that comes after one that took all there was: the event that is watched for already will tell of more. */
-    if (__builtin_expect(socket->dry && loop_is_mine(socket->loop) && !socket->fatal && !socket->peer_fin &&
+    if (__builtin_expect(socket->dry && loop_knows_all(socket->loop) && !socket->fatal && !socket->peer_fin &&
                              !(op->flags & TRANSPORT_NO_INLINE),
                          1)) {
         assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_RECEIVE) &&
