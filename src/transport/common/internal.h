@@ -21,7 +21,9 @@
  * there was need not be tried (loop->drained): what has come since brings an event.  On the loop's own thread, which
  * would be the one to learn of it, that holds of a stream until its next event (socket->dry); and on every thread where
  * the process has one CPU: there an event wakes the loop's thread before anybody else runs on, mostly, and a receive that is
- * not tried although something came is ended by that event as well.
+ * not tried although something came is ended by that event as well.  It holds, too, from the moment on at which the epoll
+ * set got to know the socket, for what was there then is its first event (socket->fresh); but a receive into the owner's
+ * memory shall end at once when there is something, so that is for provided buffers.
  *
  * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
  * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
@@ -206,8 +208,9 @@ struct transport_socket {
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
     bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
-    bool lowat_set;      /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
-    bool silent;         /* silence() has been called */
+    bool fresh; /* of streams: new in the epoll set, which tells of what was there already: no event yet */
+    bool lowat_set; /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+    bool silent;    /* silence() has been called */
 
     struct transport_op *ops[OP_KINDS];
 

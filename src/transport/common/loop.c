@@ -199,6 +199,8 @@ static int32_t change_interest(struct transport_socket *socket, uint32_t interes
     /* Both report what is ready at this moment, so nothing before it is missed. */
     if (epoll_ctl(socket->loop->epoll_fd, how, socket->fd, &event) < 0)
         return transport_errno_status(errno);
+    socket->fresh = how == EPOLL_CTL_ADD && (socket->always & EPOLLIN) && socket->phase == PHASE_CONNECTED &&
+                    !(socket->transport->engine->carried & 1u << TRANSPORT_RECEIVE);
     socket->interest = interest;
     return STATUS_SUCCESS;
 }

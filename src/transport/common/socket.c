@@ -308,7 +308,8 @@ int32_t socket_start_receive(struct transport_socket *socket, struct transport_o
 
     lock_take(&socket->lock);
     /* One that comes after one that took all there was: the event that is watched for already will tell of more. */
-    if (__builtin_expect(socket->dry && loop_knows_all(socket->loop) && !socket->fatal && !socket->peer_fin &&
+    if (__builtin_expect((socket->dry || (socket->fresh && (op->flags & TRANSPORT_PROVIDE))) &&
+                             loop_knows_all(socket->loop) && !socket->fatal && !socket->peer_fin &&
                              !(op->flags & TRANSPORT_NO_INLINE),
                          1)) {
         assert(socket->fd >= 0 && !(socket->held & 1u << TRANSPORT_RECEIVE) &&
@@ -507,7 +508,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     }
     socket->again = false;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP))
-        socket->dry = false;
+        socket->dry = socket->fresh = false;
     /* What nearly every step is: something to receive, and nothing else that this may concern. */
     if (!engine->carried && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) && (events & EPOLLIN) &&
         !socket->over && !socket->fatal && !socket->peer_fin &&
