@@ -105,3 +105,19 @@ TEST(fact_19_dual_mode_takes_ipv4, "")
     EXPECT_EQ(from.sin6_family, AF_INET6);
     EXPECT(IN6_IS_ADDR_V4MAPPED(&from.sin6_addr));
 }
+
+/* ---- fact 41: who shares counts as it stands when another one comes ----------------------------------- */
+
+TEST(fact_41_a_listener_shares_once_it_is_marked_later, "")
+{
+    int port = 0;
+    int listener = peer_listen(PEER_INET, &port);
+    int second = new_stream(AF_INET);
+    int on = 1;
+
+    EXPECT_EQ(setsockopt(second, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0);
+    EXPECT_EQ(bind_any(second, port), EADDRINUSE);
+    EXPECT_EQ(setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on), 0); /* it listens already */
+    EXPECT_EQ(bind_any(second, port), 0);
+    EXPECT_EQ(listen(second, 1), 0);
+}

@@ -355,6 +355,62 @@ TEST(fact_39_registering_tells_of_the_reset_that_came_before, "")
     EXPECT(next_events(watch(pair.ours, EPOLLRDHUP | EPOLLET), 0) & EPOLLERR);
 }
 
+/* ---- fact 43: SIOCOUTQ counts our FIN, and a reset leaves the count ----------------------------------- */
+
+TEST(fact_43_an_unacknowledged_fin_counts_and_a_reset_leaves_it, "")
+{
+    struct pair pair = connected();
+
+    EXPECT_EQ(queue_of(pair.ours, SIOCOUTQ), 0);
+    peer_drop_incoming(pair.peer);
+    EXPECT_EQ(shutdown(pair.ours, SHUT_WR), 0);
+    EXPECT_EQ(queue_of(pair.ours, SIOCOUTQ), 1);
+    peer_reset(pair.peer);
+    EXPECT_SOON(tcp_state(pair.ours) == TCP_CLOSE);
+    EXPECT_EQ(queue_of(pair.ours, SIOCOUTQ), 1);
+}
+
+TEST(fact_43_nothing_unacknowledged_after_both_fins_is_the_end, "")
+{
+    struct pair pair = connected();
+
+    EXPECT_EQ(shutdown(pair.peer, SHUT_WR), 0);
+    EXPECT(next_events(watch(pair.ours, EPOLLRDHUP), 5000) & EPOLLRDHUP);
+    EXPECT_EQ(shutdown(pair.ours, SHUT_WR), 0);
+    EXPECT_SOON(queue_of(pair.ours, SIOCOUTQ) == 0);
+    EXPECT_EQ(tcp_state(pair.ours), TCP_CLOSE); /* LAST_ACK is over */
+}
+
+/* ---- fact 42: a listener tells how many wait ---------------------------------------------------------- */
+
+static unsigned waiting(int listener)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+
+    EXPECT_EQ(getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    EXPECT_EQ(info.tcpi_state, TCP_LISTEN);
+    return info.tcpi_unacked;
+}
+
+TEST(fact_42_a_listener_counts_those_that_wait, "")
+{
+    int port = 0;
+    int listener = peer_listen(PEER_INET, &port);
+    int epoll = watch(listener, EPOLLIN | EPOLLET);
+
+    EXPECT_EQ(waiting(listener), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        EXPECT(peer_connect(PEER_INET, port, 5000) >= 0);
+        EXPECT(next_events(epoll, 5000) & EPOLLIN);
+        EXPECT_EQ(waiting(listener), i); /* the event comes after the count */
+    }
+    for (unsigned i = 3; i-- > 0;) {
+        peer_accept(listener);
+        EXPECT_EQ(waiting(listener), i);
+    }
+}
+
 /* ---- fact 18: the handshake is over before accept ----------------------------------------------------- */
 
 TEST(fact_18_handshake_completes_before_accept, "")
