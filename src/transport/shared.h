@@ -39,6 +39,12 @@ static inline void link_remove(struct link *item) /* harmless when not in a list
     link_init(item);
 }
 
+/* An accept or connect is always one of these. */
+static inline struct transport_connection_op *transport_connection_op_of(struct transport_op *op)
+{
+    return (struct transport_connection_op *)op;
+}
+
 #define LINK_OWNER(link_, type, member) ((type *)((char *)(link_)-offsetof(type, member)))
 
 /* The next segments of the owner's memory from op->bytes on, at most `count`, cut to `limit` bytes.  Returns their

@@ -46,7 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRANSPORT_VERSION 4
+#define TRANSPORT_VERSION 5
 
 struct transport;        /* one attached back end */
 struct transport_socket; /* one of its sockets */
@@ -123,16 +123,13 @@ struct transport_op {
         unsent; /* TELL_UNSENT: what TRANSPORT_UNSENT answered right after it; the owner sets -1 = nobody has asked */
     size_t bytes;   /* receive 0 with success = end of stream (the peer's FIN) */
     void *provided; /* PROVIDE: the buffer */
+};                  /* one cache line: a connection has seven */
 
-    /* What a transfer does not touch: up to here it is one cache line. */
+struct transport_connection_op { /* accept and connect */
+    struct transport_op op;
     struct transport_socket *accepted; /* accept: connected, owned by the caller now */
     struct transport_address address;  /* connect: the peer.  accept: filled with the peer's address */
     struct transport_address local;    /* accept: the local address reached */
-
-    struct { /* as `state`, for a back end that needs more */
-        void *pointer[4];
-        uint64_t word[4];
-    } inside;
 };
 
 /* ---- datagrams ---------------------------------------------------------------------------------------- */
@@ -191,6 +188,10 @@ struct transport_datagram_op {
     struct transport_datagram about;     /* send: of each of them, the owner's */
     struct transport_received *received; /* receive with PROVIDE */
     size_t done;                         /* so many were sent or received */
+    union {                              /* as op.state */
+        void *batch;                     /* receive */
+        uint64_t offset;                 /* send: the datagram that is being cut has gone so far */
+    } inside;
     /* Send, called like op.segments(), for an index that never goes back behind `done`: how long a datagram is, and
      * up to `count` segments of it from byte `offset` on. */
     size_t (*length)(struct transport_datagram_op *op, size_t index);
@@ -311,8 +312,8 @@ struct transport_ops {
     int32_t (*bind)(struct transport_socket *socket, const struct transport_address *local);
     int32_t (*listen)(struct transport_socket *socket, int backlog);
 
-    int32_t (*accept)(struct transport_socket *socket, struct transport_op *op);
-    int32_t (*connect)(struct transport_socket *socket, struct transport_op *op);
+    int32_t (*accept)(struct transport_socket *socket, struct transport_connection_op *op);
+    int32_t (*connect)(struct transport_socket *socket, struct transport_connection_op *op);
     int32_t (*send)(struct transport_socket *socket, struct transport_op *op);
     int32_t (*receive)(struct transport_socket *socket, struct transport_op *op);
     int32_t (*watch)(struct transport_socket *socket, struct transport_op *op);

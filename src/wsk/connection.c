@@ -134,7 +134,7 @@ static PIRP connect_take(struct wsk_socket *socket)
 
 static void connect_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, connect.op);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, connect.op.op);
     KIRQL irql = wsk_lock(socket);
     PIRP irp = connect_take(socket);
     UCHAR flags = wsk_op_of(irp)->flags;
@@ -160,8 +160,8 @@ static void connect_complete(struct transport_op *op, int32_t status, size_t byt
 
 void wsk_connection_initialize(struct wsk_socket *socket)
 {
-    socket->connect.op.complete = connect_complete;
-    socket->connect.op.kind = TRANSPORT_CONNECT;
+    socket->connect.op.op.complete = connect_complete;
+    socket->connect.op.op.kind = TRANSPORT_CONNECT;
     InitializeListHead(&socket->connect.irps);
 }
 
@@ -252,7 +252,7 @@ void wsk_connect_cancel(struct wsk_socket *socket, PIRP Irp)
             wsk_disconnect_abort(socket);
         return;
     }
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->connect.op))
+    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->connect.op.op))
         return; /* connect_complete comes, or waits for our lock: it ends the IRP */
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     connect_outcome(socket, STATUS_CANCELLED);
@@ -268,7 +268,7 @@ void wsk_connection_close(struct wsk_socket *socket)
         return;
     irp = wsk_irp_of_link(socket->connect.irps.Flink);
     wsk_op_of(irp)->flags |= WSK_OP_BY_CLOSE;
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->connect.op))
+    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->connect.op.op))
         return;
     RemoveEntryList(&irp->Tail.Overlay.ListEntry);
     wsk_op_done_by_close(socket, irp); /* C-CLOSE-42 */

@@ -12,7 +12,8 @@
 /* ---- from the transport to the client ----------------------------------------------------------------- */
 
 /* lock held: makes the accepted connection a socket of its own. */
-static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_op *op, struct wsk_socket **out)
+static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_connection_op *op,
+                                struct wsk_socket **out)
 {
     struct wsk_inspect *inspect = listener->option.conditional ? wsk_inspect_new() : NULL;
     NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
@@ -169,7 +170,7 @@ void wsk_listen_pump(struct wsk_socket *socket)
 
 static void accept_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, listen.op);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, listen.op.op);
     BOOLEAN freed = FALSE;
     KIRQL irql = wsk_lock(socket);
 
@@ -179,8 +180,8 @@ static void accept_complete(struct transport_op *op, int32_t status, size_t byte
         accept_got(socket, status);
         wsk_listen_pump(socket);
     } else if (status == STATUS_SUCCESS) { /* it raced in: C-CLOSE-43 */
-        WSK_TRANSPORT_OPS->abort(op->accepted);
-        WSK_TRANSPORT_OPS->close(op->accepted);
+        WSK_TRANSPORT_OPS->abort(socket->listen.op.accepted);
+        WSK_TRANSPORT_OPS->close(socket->listen.op.accepted);
         freed = TRUE;
     }
     wsk_unlock_deliver(socket, irql);
@@ -196,8 +197,8 @@ void wsk_listen_initialize(struct wsk_socket *socket)
     InitializeListHead(&socket->listen.irps);
     InitializeListHead(&socket->listen.waiting);
     wsk_inspect_initialize(socket);
-    socket->listen.op.kind = TRANSPORT_ACCEPT;
-    socket->listen.op.complete = accept_complete;
+    socket->listen.op.op.kind = TRANSPORT_ACCEPT;
+    socket->listen.op.op.complete = accept_complete;
 }
 
 NTSTATUS wsk_listen_start(struct wsk_socket *socket)
@@ -207,7 +208,7 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket)
 
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 {
-    wsk_unwatch(socket, &socket->listen.op, &socket->listen.armed);
+    wsk_unwatch(socket, &socket->listen.op.op, &socket->listen.armed);
     while (!IsListEmpty(&socket->listen.irps))
         wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps))); /* W-02 */
     while (!IsListEmpty(&socket->listen.waiting)) {

@@ -64,9 +64,9 @@ void wsk_receive_ahead(struct transport_op *op, unsigned steps)
     struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
 
     if (steps > 1) {
-        fetch(socket, FIELD_OFFSET(struct wsk_socket, send.op.accepted));
-        fetch(&socket->receive, FIELD_OFFSET(struct wsk_socket, receive.op.accepted) -
-                                    FIELD_OFFSET(struct wsk_socket, receive));
+        fetch(socket, FIELD_OFFSET(struct wsk_socket, send.disconnect));
+        fetch(&socket->receive,
+              FIELD_OFFSET(struct wsk_socket, receive.retained) - FIELD_OFFSET(struct wsk_socket, receive));
         return;
     }
     FETCH_WHAT(socket->context, 3 * WSK_CACHE_LINE);

@@ -443,7 +443,7 @@ struct wsk_socket {
         struct wsk_socket *asked;       /* WskInspectEvent looks at it */
         BOOLEAN armed;
         ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
-        struct transport_op op;
+        struct transport_connection_op op;
     } listen;
     LIST_ENTRY accept_link;  /* in the parent's waiting list */
     LIST_ENTRY starved_link; /* starved.c */
@@ -452,7 +452,7 @@ struct wsk_socket {
     struct transport_address local; /* accepted: the local address reached */
     struct {                        /* connecting (connection.c) */
         LIST_ENTRY irps;            /* the one pending connect, or empty */
-        struct transport_op op;
+        struct transport_connection_op op;
     } connect;
 
     const WSK_CLIENT_STREAM_DISPATCH *stream; /* of a stream socket: both roles' tables, or NULL */

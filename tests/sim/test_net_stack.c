@@ -118,7 +118,7 @@ static void serve(struct transport_socket *socket)
 }
 
 static struct transport_socket *listener;
-static struct transport_op accept_op;
+static struct transport_connection_op accept_op;
 
 static void accept_on(int32_t status);
 
@@ -143,7 +143,7 @@ static void accept_on(int32_t status)
             accept_op.accepted = NULL;
             serve(socket);
         }
-        accept_op = (struct transport_op){.complete = accept_over, .kind = TRANSPORT_ACCEPT};
+        accept_op = (struct transport_connection_op){.op.complete = accept_over, .op.kind = TRANSPORT_ACCEPT};
         status = stack->accept(listener, &accept_op);
     }
 }
@@ -209,7 +209,7 @@ static void echo(void)
     EXPECT_STATUS(stack->address(listener, 0, &any), STATUS_SUCCESS);
     at = net_at("10.0.0.1", any.bytes[2] << 8 | any.bytes[3]);
     live = 1;
-    accept_op = (struct transport_op){.complete = accept_over, .kind = TRANSPORT_ACCEPT};
+    accept_op = (struct transport_connection_op){.op.complete = accept_over, .op.kind = TRANSPORT_ACCEPT};
     accept_on(stack->accept(listener, &accept_op));
     if (refuse)
         host_set_fault_plan(refuse, NULL);

@@ -10,7 +10,7 @@ static void ports(void)
 {
     struct transport_address at, any = net_at("0.0.0.0", 0), far = net_at("192.0.2.1", 9), multicast;
     struct transport_socket *socket, *other;
-    struct transport_op op = {.kind = TRANSPORT_CONNECT, .address = net_at("10.0.0.2", 9)};
+    struct transport_connection_op op = {.op.kind = TRANSPORT_CONNECT, .address = net_at("10.0.0.2", 9)};
     EXPECT_STATUS(stack->open(mail_transport, 0, TRANSPORT_AF_INET, TRANSPORT_RAW, 17, &socket),
                   STATUS_NOT_SUPPORTED);
     EXPECT_STATUS(stack->open(mail_transport, 0, TRANSPORT_AF_INET, TRANSPORT_DATAGRAM, 6, &socket),

@@ -153,28 +153,27 @@ void io_init(struct io *io, int kind, void *memory, size_t length)
     io->piece = length ? length : 1;
 }
 
-int32_t io_start(struct transport_socket *socket, struct io *io)
+static int32_t start(struct transport_socket *socket, struct io *io)
 {
-    int32_t (*start)(struct transport_socket *, struct transport_op *);
     switch (io->op.kind) {
     case TRANSPORT_ACCEPT:
-        start = net->accept;
-        break;
+        return net->accept(socket, &io->connection);
     case TRANSPORT_CONNECT:
-        start = net->connect;
-        break;
+        return net->connect(socket, &io->connection);
     case TRANSPORT_SEND:
-        start = net->send;
-        break;
+        return net->send(socket, &io->op);
     case TRANSPORT_RECEIVE:
-        start = net->receive;
-        break;
+        return net->receive(socket, &io->op);
     default:
-        start = net->watch;
+        return net->watch(socket, &io->op);
     }
+}
+
+int32_t io_start(struct transport_socket *socket, struct io *io)
+{
     atomic_store(&io->completions, 0);
     atomic_store(&io->over, 0);
-    int32_t status = start(socket, &io->op);
+    int32_t status = start(socket, io);
     if (status != STATUS_PENDING) {
         EXPECT_STATUS(io->op.status, status);
         EXPECT_EQ(atomic_load(&io->completions), 0);
@@ -271,7 +270,7 @@ static struct transport_socket *connected(int family, int *peer, int receive_buf
     struct transport_socket *socket = net_open(family);
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(family, port);
+    connect.connection.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     *peer = peer_accept(listener);
     peer_close(listener);
@@ -298,7 +297,7 @@ struct transport_socket *net_accepted(int family, int *peer)
     EXPECT(*peer >= 0);
     EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
     net->close(listener);
-    return accept.op.accepted;
+    return accept.connection.accepted;
 }
 
 void net_receive_all(struct transport_socket *socket, void *memory, size_t length)

@@ -56,7 +56,10 @@ long net_buffers_out(void);
 
 /* An operation over `memory`, handed out in segments of `piece` bytes. */
 struct io {
-    struct transport_op op;
+    union {
+        struct transport_op op;
+        struct transport_connection_op connection; /* accept, connect */
+    };
     char *memory;
     size_t piece;
     _Atomic int completions; /* calls of complete() */

@@ -131,7 +131,7 @@ TEST(abort_syn_sent, "")
     struct transport_socket *socket = net_open(PEER_INET);
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(PEER_INET, port);
+    connect.connection.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
     io_expect_pending(&connect, 10);
     EXPECT_EQ(net_state_of(socket), TCP_SYN_SENT);

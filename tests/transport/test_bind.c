@@ -57,7 +57,7 @@ TEST(bind_while_old_connections_are_in_time_wait, "D-18")
     int peer = peer_connect(PEER_INET, port, 5000);
     io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
-    net->close(accept.op.accepted); /* the first to close is the one that waits */
+    net->close(accept.connection.accepted); /* the first to close is the one that waits */
     peer_expect_fin(peer);
     peer_close(peer);
     net->close(listener);
@@ -72,8 +72,8 @@ TEST(bind_while_old_connections_are_in_time_wait, "D-18")
     listener = net_listener(PEER_INET, &port);
     EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_ADDRESS_ALREADY_EXISTS);
     peer_send(peer, "x", 1);
-    net_receive_all(accept.op.accepted, &byte, 1);
-    net->close(accept.op.accepted);
+    net_receive_all(accept.connection.accepted, &byte, 1);
+    net->close(accept.connection.accepted);
     net->close(listener);
     peer_close(peer);
 }
@@ -89,7 +89,7 @@ TEST(connection_with_an_explicit_port, "D-18")
         struct io connect, acked;
         EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, &socket), STATUS_SUCCESS);
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, target);
+        connect.connection.address = net_loopback(PEER_INET, target);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         int peer = peer_accept(listener);
         EXPECT_EQ(peer_remote_port(peer), port);
@@ -154,11 +154,11 @@ TEST(dual_mode, "D-18")
         EXPECT(peer >= 0);
         io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
         EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
-        EXPECT_EQ(accept.op.address.family, TRANSPORT_AF_INET6);
-        EXPECT_EQ(accept.op.address.length, 28);
-        EXPECT_EQ(memcmp(accept.op.address.bytes + 8, mapped, 16) == 0, family == PEER_INET);
-        EXPECT_EQ(memcmp(accept.op.local.bytes + 8, mapped, 16) == 0, family == PEER_INET);
-        net->close(accept.op.accepted);
+        EXPECT_EQ(accept.connection.address.family, TRANSPORT_AF_INET6);
+        EXPECT_EQ(accept.connection.address.length, 28);
+        EXPECT_EQ(memcmp(accept.connection.address.bytes + 8, mapped, 16) == 0, family == PEER_INET);
+        EXPECT_EQ(memcmp(accept.connection.local.bytes + 8, mapped, 16) == 0, family == PEER_INET);
+        net->close(accept.connection.accepted);
         peer_close(peer);
     }
     net->close(listener);
@@ -168,8 +168,8 @@ TEST(dual_mode, "D-18")
     socket = net_open(PEER_INET6);
     EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_V6ONLY, 0), STATUS_SUCCESS);
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(PEER_INET6, target);
-    memcpy(connect.op.address.bytes + 8, mapped, 16);
+    connect.connection.address = net_loopback(PEER_INET6, target);
+    memcpy(connect.connection.address.bytes + 8, mapped, 16);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     EXPECT_STATUS(net->address(socket, 1, &address), STATUS_SUCCESS);
     EXPECT_EQ(address.family, TRANSPORT_AF_INET6);

@@ -113,7 +113,7 @@ TEST(cancel_races_with_abort, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         struct io connect, ios[3];
         char byte;
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, port);
+        connect.connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         int peer = peer_accept(listener);
         for (int k = 0; k < 3; k++) {
@@ -157,7 +157,7 @@ TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         struct transport_socket *socket = net_open(PEER_INET);
         struct io connect;
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, port);
+        connect.connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
         for (long spin = i % 64 * 30; spin > 0; spin--)
             host_cpu_relax();
@@ -167,7 +167,7 @@ TEST(cancel_races_with_connect, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
             EXPECT_STATUS(connect.status, STATUS_SUCCESS);
         } else if (i % 2) {
             io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-            connect.op.address = net_loopback(PEER_INET, port);
+            connect.connection.address = net_loopback(PEER_INET, port);
             if (io_start(socket, &connect) == STATUS_PENDING) {
                 while (!atomic_load(&connect.over))
                     host_yield();
@@ -241,7 +241,7 @@ TEST(connect_after_events_of_another, "",
     struct io connect, fin;
     for (int round = 0; round < 2; round++) {
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, port);
+        connect.connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
         peer = peer_accept(listener);
         if (round)

@@ -56,7 +56,7 @@ TEST(close_gives_the_port_back_at_once, "C-CLOSE-45")
         int plain = peer_listen(PEER_INET, &target);
         EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, target);
+        connect.connection.address = net_loopback(PEER_INET, target);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
         peer = peer_accept(plain);
         for (int i = 0; i < 4; i++) {
@@ -654,7 +654,7 @@ TEST(cancel_races_with_accept, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
             io_wait(&accept);
         if (back || (net_carries_out() && accept.status == STATUS_CANCELLED)) {
             taken++;
-            EXPECT(accept.op.accepted == NULL);
+            EXPECT(accept.connection.accepted == NULL);
             io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
             io_run(listener, &accept);
         }
@@ -662,9 +662,9 @@ TEST(cancel_races_with_accept, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         int peer;
         while ((peer = atomic_exchange(&connector.peer, -1)) < 0)
             host_yield();
-        EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peer));
-        net->abort(accept.op.accepted);
-        net->close(accept.op.accepted);
+        EXPECT_EQ(net_port(&accept.connection.address), peer_local_port(peer));
+        net->abort(accept.connection.accepted);
+        net->close(accept.connection.accepted);
         peer_close(peer);
     }
     test_thread_join(thread);

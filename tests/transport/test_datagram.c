@@ -785,7 +785,7 @@ TEST(streams_and_datagrams_do_not_mix, "")
     EXPECT_STATUS(net->group(stream, 1, &where, NULL, 1), STATUS_INVALID_DEVICE_STATE);
     EXPECT_STATUS(net->address(socket, 1, &where), STATUS_CONNECTION_INVALID);
     io_init(&io, TRANSPORT_CONNECT, NULL, 0);
-    io.op.address = where;
+    io.connection.address = where;
     EXPECT_STATUS(io_run(socket, &io), STATUS_INVALID_DEVICE_STATE);
     io_init(&io, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_run(socket, &io), STATUS_INVALID_DEVICE_STATE);

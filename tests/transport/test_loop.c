@@ -101,7 +101,7 @@ TEST(dispatch_does_a_bounded_amount, "")
         struct io connect;
         sockets[i] = net_open(PEER_INET);
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, port);
+        connect.connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_run(sockets[i], &connect), STATUS_SUCCESS);
         peers[i] = peer_accept(listener);
         io_init(&receives[i], TRANSPORT_RECEIVE, &bytes[i], 1);

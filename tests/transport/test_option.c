@@ -76,9 +76,9 @@ TEST(accepted_sockets_inherit, "")
     struct io accept;
     io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
-    EXPECT_EQ(get(accept.op.accepted, TRANSPORT_OPTION_NODELAY), 1);
-    EXPECT_EQ(get(accept.op.accepted, TRANSPORT_OPTION_RECEIVE_BUFFER), 30000);
-    net->close(accept.op.accepted);
+    EXPECT_EQ(get(accept.connection.accepted, TRANSPORT_OPTION_NODELAY), 1);
+    EXPECT_EQ(get(accept.connection.accepted, TRANSPORT_OPTION_RECEIVE_BUFFER), 30000);
+    net->close(accept.connection.accepted);
     net->close(listener);
     peer_close(peer);
 }

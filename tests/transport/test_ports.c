@@ -132,7 +132,7 @@ TEST(old_connections_do_not_take_every_port, "D-18")
         EXPECT_EQ(connect(peer, (struct sockaddr *)&address, length), 0);
         io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
         EXPECT_STATUS(io_run(listener[PORTS / 2], &accept), STATUS_SUCCESS);
-        net->close(accept.op.accepted);
+        net->close(accept.connection.accepted);
         close(peer);
         port[0] = 0;
         peer = peer_listen(families[i], &port[0]);

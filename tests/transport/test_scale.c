@@ -32,7 +32,7 @@ static void accept_next(struct io *io)
     struct transport_socket *listener = io->context;
     for (;;) {
         EXPECT_STATUS(io->op.status, STATUS_SUCCESS);
-        sockets[atomic_load(&accepted)] = io->op.accepted;
+        sockets[atomic_load(&accepted)] = io->connection.accepted;
         if (atomic_fetch_add(&accepted, 1) + 1 == CONNECTIONS)
             return;
         if (io_start(listener, io) == STATUS_PENDING)
@@ -96,7 +96,7 @@ TEST(two_thousand_black_holes, "", TEST_TIMEOUT(90))
     for (int i = 0; i < CONNECTIONS; i++) {
         sockets[i] = net_open(PEER_INET);
         io_init(&receives[i], TRANSPORT_CONNECT, NULL, 0);
-        receives[i].op.address = net_loopback(PEER_INET, port);
+        receives[i].connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_start(sockets[i], &receives[i]), STATUS_PENDING);
     }
     net_pump(10);

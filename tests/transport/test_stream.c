@@ -33,7 +33,7 @@ static void connects(int family)
 
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(family, port);
+    connect.connection.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     peer = peer_accept(listener);
     EXPECT_STATUS(net->address(socket, 1, &address), STATUS_SUCCESS);
@@ -45,7 +45,7 @@ static void connects(int family)
     EXPECT(memcmp(&expected.bytes, &address.bytes, address.length) == 0);
 
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(family, port);
+    connect.connection.address = net_loopback(family, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_CONNECTION_ACTIVE);
     net->close(socket);
     peer_expect_fin(peer);
@@ -73,13 +73,13 @@ static void accepts(int family)
     io_expect_pending(&accept, 20);
     int peer = peer_connect(family, port, 5000);
     EXPECT_STATUS(io_wait(&accept), STATUS_SUCCESS);
-    EXPECT_EQ(accept.op.address.family, family);
-    EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peer));
-    EXPECT_EQ(net_port(&accept.op.local), port);
+    EXPECT_EQ(accept.connection.address.family, family);
+    EXPECT_EQ(net_port(&accept.connection.address), peer_local_port(peer));
+    EXPECT_EQ(net_port(&accept.connection.local), port);
     struct transport_address address;
-    EXPECT_STATUS(net->address(accept.op.accepted, 1, &address), STATUS_SUCCESS);
+    EXPECT_STATUS(net->address(accept.connection.accepted, 1, &address), STATUS_SUCCESS);
     EXPECT_EQ(net_port(&address), peer_local_port(peer));
-    net->close(accept.op.accepted);
+    net->close(accept.connection.accepted);
     peer_expect_fin(peer);
     peer_close(peer);
 
@@ -88,7 +88,7 @@ static void accepts(int family)
     io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_start(listener, &accept), test_mode_has("no-inline") ? STATUS_PENDING : STATUS_SUCCESS);
     EXPECT_STATUS(io_wait(&accept), STATUS_SUCCESS);
-    net->close(accept.op.accepted);
+    net->close(accept.connection.accepted);
     net->close(listener);
     peer_close(peer);
 }
@@ -116,8 +116,8 @@ TEST(accepts_all_that_wait_and_no_more, "")
         for (int i = 0; i < waiting; i++) {
             io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
             EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
-            EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peers[i]));
-            net->close(accept.op.accepted);
+            EXPECT_EQ(net_port(&accept.connection.address), peer_local_port(peers[i]));
+            net->close(accept.connection.accepted);
         }
         io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
         EXPECT_STATUS(io_start(listener, &accept), STATUS_PENDING);
@@ -125,8 +125,8 @@ TEST(accepts_all_that_wait_and_no_more, "")
         if (waiting % 2) { /* the next one comes by an event */
             int peer = peer_connect(PEER_INET, port, 5000);
             EXPECT_STATUS(io_wait(&accept), STATUS_SUCCESS);
-            EXPECT_EQ(net_port(&accept.op.address), peer_local_port(peer));
-            net->close(accept.op.accepted);
+            EXPECT_EQ(net_port(&accept.connection.address), peer_local_port(peer));
+            net->close(accept.connection.accepted);
             peer_close(peer);
         } else {
             io_cancel(listener, &accept);
@@ -164,13 +164,13 @@ TEST(connect_is_refused_and_tried_again, "")
     struct io connect;
     for (int i = 0; i < 3; i++) {
         io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-        connect.op.address = net_loopback(PEER_INET, port);
+        connect.connection.address = net_loopback(PEER_INET, port);
         EXPECT_STATUS(io_run(socket, &connect), STATUS_CONNECTION_REFUSED);
     }
     port = 0;
     int listener = peer_listen(PEER_INET, &port);
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(PEER_INET, port);
+    connect.connection.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
     int peer = peer_accept(listener);
     peer_send(peer, "a", 1);
@@ -187,14 +187,14 @@ TEST(connect_needs_an_address_that_can_be_reached, "")
     struct transport_socket *socket = net_open(PEER_INET);
     struct io connect;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(PEER_INET, 80);
-    memset(connect.op.address.bytes + 4, 0, 4); /* 0.0.0.0, which Linux takes for itself */
+    connect.connection.address = net_loopback(PEER_INET, 80);
+    memset(connect.connection.address.bytes + 4, 0, 4); /* 0.0.0.0, which Linux takes for itself */
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
-    connect.op.address = net_loopback(PEER_INET, 0);
+    connect.connection.address = net_loopback(PEER_INET, 0);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
-    connect.op.address = net_loopback(PEER_INET6, 80);
+    connect.connection.address = net_loopback(PEER_INET6, 80);
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
-    connect.op.address.length = 0;
+    connect.connection.address.length = 0;
     EXPECT_STATUS(io_run(socket, &connect), STATUS_INVALID_ADDRESS_COMPONENT);
     net->close(socket);
 }
@@ -206,7 +206,7 @@ TEST(connect_into_a_black_hole_is_taken_back, "")
     struct io connect, receive;
     char byte;
     io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
-    connect.op.address = net_loopback(PEER_INET, port);
+    connect.connection.address = net_loopback(PEER_INET, port);
     EXPECT_STATUS(io_start(socket, &connect), STATUS_PENDING);
     io_expect_pending(&connect, 50);
     io_init(&receive, TRANSPORT_RECEIVE, &byte, 1);
@@ -652,11 +652,11 @@ TEST(out_of_descriptors, "", TEST_MODES(NET_LINUX("pumped/natural") " " NET_LINU
                   STATUS_INSUFFICIENT_RESOURCES);
     io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_run(listener, &accept), STATUS_INSUFFICIENT_RESOURCES);
-    EXPECT(accept.op.accepted == NULL);
+    EXPECT(accept.connection.accepted == NULL);
     EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
     io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);
     EXPECT_STATUS(io_run(listener, &accept), STATUS_SUCCESS);
-    net->close(accept.op.accepted);
+    net->close(accept.connection.accepted);
     net->close(listener);
     peer_close(peer);
 }

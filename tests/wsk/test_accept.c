@@ -261,7 +261,7 @@ static struct transport_ops faulty;
 static const struct transport_ops *sound;
 static volatile LONG accept_fails;
 
-static int32_t failing_accept(struct transport_socket *socket, struct transport_op *op)
+static int32_t failing_accept(struct transport_socket *socket, struct transport_connection_op *op)
 {
     return line_read(&accept_fails) ? STATUS_NETWORK_UNREACHABLE : sound->accept(socket, op);
 }

@@ -99,7 +99,7 @@ TEST(the_mode_cannot_be_switched_like_an_event, "C-EVT-19 C-OPT-07")
 static struct transport_ops faulty;
 static const struct transport_ops *sound;
 
-static int32_t failing_accept(struct transport_socket *socket, struct transport_op *op)
+static int32_t failing_accept(struct transport_socket *socket, struct transport_connection_op *op)
 {
     UNREFERENCED_PARAMETER(socket);
     UNREFERENCED_PARAMETER(op);

@@ -122,12 +122,6 @@ struct batch {
     struct iovec parts[SEND_PARTS];
 };
 
-/* The datagram that is being cut has gone so far. */
-static uint64_t *offset_of(struct transport_datagram_op *op)
-{
-    return &op->op.inside.word[0];
-}
-
 /* `length` bytes of a datagram from `offset` on, into at most `room` segments.  Returns how many; -1 when it takes
  * more, -2 when the owner has less memory than it said. */
 static int collect(struct transport_datagram_op *op, size_t index, size_t offset, size_t length,
@@ -168,7 +162,7 @@ static void append(struct batch *batch, const struct destination *to, struct iov
 /* Fills a batch from op->done on, as far as it has room. */
 static int32_t gather(struct transport_datagram_op *op, const struct destination *to, struct batch *batch)
 {
-    size_t index = op->done, offset = *offset_of(op);
+    size_t index = op->done, offset = op->inside.offset;
     size_t whole = op->length(op, index);
     batch->count = batch->used = 0;
     while (batch->count < SEND_BATCH) {
@@ -195,7 +189,7 @@ static int32_t gather(struct transport_datagram_op *op, const struct destination
 static int32_t gather_copied(struct transport_datagram_op *op, const struct destination *to,
                              struct batch *batch, char *buffer)
 {
-    size_t offset = *offset_of(op);
+    size_t offset = op->inside.offset;
     size_t left = op->length(op, op->done) - offset, length = piece_length(to, left), copied = 0;
     while (copied < length) {
         size_t count =
@@ -323,12 +317,12 @@ static int send_undisturbed(struct transport_socket *socket, struct destination 
 static void have_gone(struct transport_datagram_op *op, const struct batch *batch, unsigned first, int count)
 {
     for (int i = 0; i < count; i++) {
-        *offset_of(op) += batch->length[first + (unsigned)i];
+        op->inside.offset += batch->length[first + (unsigned)i];
         if (!batch->last[first + (unsigned)i])
             continue;
-        op->op.bytes += *offset_of(op);
+        op->op.bytes += op->inside.offset;
         op->done++;
-        *offset_of(op) = 0;
+        op->inside.offset = 0;
     }
 }
 
@@ -387,6 +381,6 @@ int32_t common_send_to(struct transport_socket *socket, struct transport_datagra
 {
     assert(op->op.kind == TRANSPORT_SEND_TO);
     op->done = 0;
-    *offset_of(op) = 0;
+    op->inside.offset = 0;
     return socket_start(socket, &op->op, datagram_try_send);
 }

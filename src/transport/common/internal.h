@@ -338,8 +338,8 @@ unsigned common_loop_of(struct transport_socket *socket);
 /* ---- stream.c ----------------------------------------------------------------------------------------- */
 
 int32_t common_listen(struct transport_socket *socket, int backlog);
-int32_t common_accept(struct transport_socket *socket, struct transport_op *op);
-int32_t common_connect(struct transport_socket *socket, struct transport_op *op);
+int32_t common_accept(struct transport_socket *socket, struct transport_connection_op *op);
+int32_t common_connect(struct transport_socket *socket, struct transport_connection_op *op);
 int32_t common_send(struct transport_socket *socket, struct transport_op *op);
 int32_t common_receive(struct transport_socket *socket, struct transport_op *op);
 /* Continue a held op; STATUS_PENDING while it would block. */

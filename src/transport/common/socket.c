@@ -263,7 +263,6 @@ static inline void clear_results(struct transport_op *op)
 {
     op->bytes = 0;
     op->provided = NULL;
-    op->accepted = NULL;
     op->state.status = 0;
     op->state.would_block = op->state.drained = 0;
 }

@@ -74,14 +74,15 @@ static void reset_and_close(int fd)
 int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op, int fd,
                         const struct sockaddr_storage *peer, socklen_t length)
 {
+    struct transport_connection_op *accept = transport_connection_op_of(op);
     struct transport *transport = socket->transport;
     struct sockaddr_storage local;
-    address_from_linux(peer, length, &op->address);
+    address_from_linux(peer, length, &accept->address);
     length = sizeof(local);
     if (getsockname(fd, (struct sockaddr *)&local, &length) == 0)
-        address_from_linux(&local, length, &op->local);
+        address_from_linux(&local, length, &accept->local);
     else
-        op->local.length = 0;
+        accept->local.length = 0;
 
     unsigned loop = atomic_fetch_add_explicit(&transport->next_loop, 1, memory_order_relaxed);
     struct transport_socket *accepted =
@@ -91,14 +92,14 @@ int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     accepted->phase = PHASE_CONNECTED;
-    accepted->local = op->local;
-    accepted->remote = op->address;
+    accepted->local = accept->local;
+    accepted->remote = accept->address;
     accepted->v6only = socket->v6only;
     accepted->nodelay_option = accepted->nodelay_set =
         socket->nodelay_set; /* the kernel's copy inherits these */
     accepted->receive_buffer = socket->receive_buffer;
     accepted->send_buffer = socket->send_buffer;
-    op->accepted = accepted;
+    accept->accepted = accepted;
     return STATUS_SUCCESS;
 }
 
@@ -152,10 +153,11 @@ static int32_t look_and_accept(struct transport_socket *socket, struct transport
     return stream_try_accept(socket, op);
 }
 
-int32_t common_accept(struct transport_socket *socket, struct transport_op *op)
+int32_t common_accept(struct transport_socket *socket, struct transport_connection_op *op)
 {
-    assert(op->kind == TRANSPORT_ACCEPT);
-    return socket_start(socket, op, look_and_accept);
+    assert(op->op.kind == TRANSPORT_ACCEPT);
+    op->accepted = NULL;
+    return socket_start(socket, &op->op, look_and_accept);
 }
 
 /* ---- connect ------------------------------------------------------------------------------------------ */
@@ -193,6 +195,7 @@ void stream_forget_connect(struct transport_socket *socket)
 
 static int32_t try_connect(struct transport_socket *socket, struct transport_op *op)
 {
+    const struct transport_address *remote = &transport_connection_op_of(op)->address;
     struct sockaddr_storage peer;
     socklen_t length;
 
@@ -200,12 +203,12 @@ static int32_t try_connect(struct transport_socket *socket, struct transport_op 
         return socket->fatal;
     if (socket->phase != PHASE_NEW || socket->type != TRANSPORT_STREAM)
         return socket->phase == PHASE_CONNECTED ? STATUS_CONNECTION_ACTIVE : STATUS_INVALID_DEVICE_STATE;
-    int32_t status = address_to_linux(&op->address, &peer, &length);
+    int32_t status = address_to_linux(remote, &peer, &length);
     if (status)
         return status;
-    if (op->address.family != socket->family || !address_can_be_reached(&op->address))
+    if (remote->family != socket->family || !address_can_be_reached(remote))
         return STATUS_INVALID_ADDRESS_COMPONENT;
-    socket->remote = op->address;
+    socket->remote = *remote;
     if (connect(socket->fd, (struct sockaddr *)&peer, length) == 0)
         return connected(socket);
     if (errno != EINPROGRESS && errno != EINTR) /* interrupted, it goes on by itself */
@@ -238,10 +241,10 @@ int32_t stream_continue_connect(struct transport_socket *socket, struct transpor
     }
 }
 
-int32_t common_connect(struct transport_socket *socket, struct transport_op *op)
+int32_t common_connect(struct transport_socket *socket, struct transport_connection_op *op)
 {
-    assert(op->kind == TRANSPORT_CONNECT);
-    return socket_start(socket, op, try_connect);
+    assert(op->op.kind == TRANSPORT_CONNECT);
+    return socket_start(socket, &op->op, try_connect);
 }
 
 /* ---- send and receive --------------------------------------------------------------------------------- */

@@ -297,7 +297,8 @@ void stack_step(struct transport_socket *socket, unsigned events)
             continue;
         take_out(socket, kind); /* from here on cancel() answers 0 */
         over[count].op = op;
-        over[count].batch = kind == TRANSPORT_RECEIVE_FROM ? op->inside.pointer[0] : NULL;
+        over[count].batch =
+            kind == TRANSPORT_RECEIVE_FROM ? ((struct transport_datagram_op *)op)->inside.batch : NULL;
         over[count++].status = status;
         if (kind == TRANSPORT_SEND && socket->fin_wanted)
             finish_sending(socket);
@@ -323,7 +324,6 @@ int32_t stack_start(struct transport_socket *socket, struct transport_op *op, st
     net_enter(socket);
     op->bytes = 0;
     op->provided = NULL;
-    op->accepted = NULL;
     op->state.status = 0;
     if (host_fault(HOST_FAULT_TRANSPORT))
         return op->status = STATUS_INSUFFICIENT_RESOURCES;

@@ -104,8 +104,8 @@ unsigned stack_loop_of(struct transport_socket *socket);
 
 /* stream.c */
 int32_t stack_listen(struct transport_socket *socket, int backlog);
-int32_t stack_accept(struct transport_socket *socket, struct transport_op *op);
-int32_t stack_connect(struct transport_socket *socket, struct transport_op *op);
+int32_t stack_accept(struct transport_socket *socket, struct transport_connection_op *op);
+int32_t stack_connect(struct transport_socket *socket, struct transport_connection_op *op);
 int32_t stack_send(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_receive(struct transport_socket *socket, struct transport_op *op);
 int32_t stack_watch(struct transport_socket *socket, struct transport_op *op);

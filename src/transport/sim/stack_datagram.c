@@ -13,12 +13,6 @@ enum {
 
 /* ---- send -------------------------------------------------------------------------------------------------- */
 
-/* The datagram that is being cut has gone so far. */
-static uint64_t *offset_of(struct transport_datagram_op *op)
-{
-    return &op->op.inside.word[0];
-}
-
 static bool gather(void *context, void *to, size_t bytes)
 {
     struct transport_datagram_op *op = context;
@@ -26,7 +20,7 @@ static bool gather(void *context, void *to, size_t bytes)
     size_t done = 0;
     while (done < bytes) {
         size_t before = done;
-        size_t count = op->parts(op, op->done, *offset_of(op) + done, segments, STACK_SEGMENTS);
+        size_t count = op->parts(op, op->done, op->inside.offset + done, segments, STACK_SEGMENTS);
         for (size_t i = 0; i < count && done < bytes; i++) {
             size_t piece = segments[i].length < bytes - done ? segments[i].length : bytes - done;
             memcpy((char *)to + done, segments[i].base, piece);
@@ -106,7 +100,7 @@ static bool is_too_long(const struct transport_socket *socket, const struct net_
 static int32_t send_piece(struct transport_socket *socket, struct transport_datagram_op *op,
                           const struct net_letter *letter, size_t segment)
 {
-    size_t whole = op->length(op, op->done), left = whole - (size_t)*offset_of(op);
+    size_t whole = op->length(op, op->done), left = whole - (size_t)op->inside.offset;
     size_t piece = segment && segment < left ? segment : left;
     bool loop = socket->options[TRANSPORT_OPTION_MULTICAST_LOOP] != 0;
     if (is_too_long(socket, letter, piece))
@@ -116,9 +110,9 @@ static int32_t send_piece(struct transport_socket *socket, struct transport_data
     int32_t status = net_udp_send(socket->udp, letter, loop, piece, gather, op);
     if (status)
         return status;
-    *offset_of(op) += piece;
-    if (*offset_of(op) == whole) {
-        *offset_of(op) = 0;
+    op->inside.offset += piece;
+    if (op->inside.offset == whole) {
+        op->inside.offset = 0;
         op->op.bytes += whole;
         op->done++;
     }
@@ -150,7 +144,7 @@ int32_t stack_send_to(struct transport_socket *socket, struct transport_datagram
     assert(op->op.kind == TRANSPORT_SEND_TO);
     op->done = 0;
     op->received = NULL;
-    *offset_of(op) = 0;
+    op->inside.offset = 0;
     return stack_start(socket, &op->op, stack_try_send_to);
 }
 
@@ -204,7 +198,7 @@ static int32_t receive_batch(struct transport_socket *socket, struct transport_d
         link_append(&batch->packets, &packet->link);
     }
     op->received = batch->received;
-    op->op.inside.pointer[0] = batch;
+    op->inside.batch = batch;
     return STATUS_SUCCESS;
 }
 
@@ -249,7 +243,7 @@ int32_t stack_receive_from(struct transport_socket *socket, struct transport_dat
     assert(op->op.kind == TRANSPORT_RECEIVE_FROM);
     op->done = 0;
     op->received = NULL;
-    op->op.inside.pointer[0] = NULL;
+    op->inside.batch = NULL;
     if (op->op.flags & TRANSPORT_PROVIDE && op->count == 0)
         return op->op.status = STATUS_INVALID_PARAMETER;
     return stack_start(socket, &op->op, stack_try_receive_from);

@@ -68,33 +68,36 @@ int32_t stack_try_accept(struct transport_socket *socket, struct transport_op *o
     struct net_end *end = net_listener_accept(&socket->listener);
     if (!end)
         return STATUS_PENDING;
-    op->accepted = wrap(socket, end);
-    if (!op->accepted) {
+    struct transport_connection_op *accept = transport_connection_op_of(op);
+    accept->accepted = wrap(socket, end);
+    if (!accept->accepted) {
         net_end_abort(end);
         net_end_close(end);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    net_where_out(&end->remote, socket->family, &op->address);
-    net_where_out(&end->local, socket->family, &op->local);
+    net_where_out(&end->remote, socket->family, &accept->address);
+    net_where_out(&end->local, socket->family, &accept->local);
     return STATUS_SUCCESS;
 }
 
-int32_t stack_accept(struct transport_socket *socket, struct transport_op *op)
+int32_t stack_accept(struct transport_socket *socket, struct transport_connection_op *op)
 {
-    assert(op->kind == TRANSPORT_ACCEPT);
-    return stack_start(socket, op, stack_try_accept);
+    assert(op->op.kind == TRANSPORT_ACCEPT);
+    op->accepted = NULL;
+    return stack_start(socket, &op->op, stack_try_accept);
 }
 
 /* ---- connect ----------------------------------------------------------------------------------------------- */
 
 static int32_t try_connect(struct transport_socket *socket, struct transport_op *op)
 {
+    const struct transport_address *remote = &transport_connection_op_of(op)->address;
     struct net_where to;
     if (stack_fatal(socket))
         return stack_fatal(socket);
     if (socket->phase != PHASE_NEW || socket->udp)
         return socket->phase == PHASE_CONNECTED ? STATUS_CONNECTION_ACTIVE : STATUS_INVALID_DEVICE_STATE;
-    if (op->address.family != socket->family || !net_where_of(&op->address, &to) || net_where_is_any(&to) ||
+    if (remote->family != socket->family || !net_where_of(remote, &to) || net_where_is_any(&to) ||
         to.port == 0)
         return STATUS_INVALID_ADDRESS_COMPONENT;
     if (socket->family == TRANSPORT_AF_INET6 && net_where_is_v4(&to) &&
@@ -153,10 +156,10 @@ int32_t stack_continue_connect(struct transport_socket *socket, struct transport
     return status;
 }
 
-int32_t stack_connect(struct transport_socket *socket, struct transport_op *op)
+int32_t stack_connect(struct transport_socket *socket, struct transport_connection_op *op)
 {
-    assert(op->kind == TRANSPORT_CONNECT);
-    return stack_start(socket, op, try_connect);
+    assert(op->op.kind == TRANSPORT_CONNECT);
+    return stack_start(socket, &op->op, try_connect);
 }
 
 /* ---- send and receive -------------------------------------------------------------------------------------- */
