@@ -517,3 +517,57 @@ TEST(fact_25_shutdown_ends_a_listener_and_a_connect, "")
     EXPECT_EQ(shutdown(ours, SHUT_RDWR), 0);
     EXPECT_EQ(tcp_state(ours), TCP_CLOSE);
 }
+
+/* ---- facts 44, 45: what leaves within send(), and what holds it ---------------------------------------- */
+
+static void nodelay(int fd)
+{
+    int on = 1;
+
+    EXPECT_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+}
+
+TEST(fact_44_a_short_segment_that_the_windows_take_leaves_within_send, "")
+{
+    struct pair pair = connected();
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+
+    nodelay(pair.ours);
+    EXPECT_EQ(peer_send_some(pair.ours, "x", 1), 1);
+    EXPECT_EQ(getsockopt(pair.ours, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    EXPECT_EQ(info.tcpi_ca_state, TCP_CA_Open);
+    EXPECT(info.tcpi_snd_cwnd > info.tcpi_unacked);
+    for (unsigned room = info.tcpi_snd_cwnd - info.tcpi_unacked; room > 0; room--) {
+        EXPECT_EQ(peer_send_some(pair.ours, "a short one", 11), 11);
+        EXPECT_EQ(queue_of(pair.ours, SIOCOUTQNSD), 0);
+    }
+}
+
+TEST(fact_45_a_paced_segment_waits_and_its_connection_outlives_a_descriptor, "")
+{
+    struct pair pair = connected();
+    static char block[500];
+    unsigned rate = 2000;
+    unsigned long given = 0;
+
+    nodelay(pair.ours);
+    EXPECT_EQ(setsockopt(pair.ours, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate), 0);
+    do {
+        EXPECT_EQ(peer_send_some(pair.ours, block, sizeof block), sizeof block);
+        given += sizeof block;
+        EXPECT(given < 16 * sizeof block); /* a connection's first ten segments are not paced */
+    } while (queue_of(pair.ours, SIOCOUTQNSD) == 0);
+    /* Another socket takes the descriptor's number; the connection goes on under a second one. */
+    int other = dup(pair.ours), nobody = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    EXPECT(other >= 0 && nobody >= 0);
+    EXPECT_EQ(dup2(nobody, pair.ours), pair.ours);
+    EXPECT_EQ(tcp_state(pair.ours), TCP_CLOSE);
+    EXPECT_EQ(tcp_state(other), TCP_ESTABLISHED);
+    EXPECT_SOON(queue_of(other, SIOCOUTQNSD) == 0);
+    EXPECT_EQ(disconnect_unspecified(other), 0);
+    EXPECT_EQ(peer_drain_to_reset(pair.peer), given);
+    EXPECT_EQ(close(nobody), 0);
+    EXPECT_EQ(close(other), 0);
+}

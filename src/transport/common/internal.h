@@ -166,6 +166,8 @@ struct transport {
     _Atomic long buffers_out;   /* provided and not yet recycled */
     struct resolver *resolver;
     struct lock bind;
+    struct lock leaving_lock;
+    struct link leaving;   /* connections whose reset waits: leaving.c */
     uint64_t addresses[2]; /* fingerprints of IPv4's and IPv6's as last looked at; loop 0's thread */
     unsigned unseen;       /* bit per family, as there: it is to be looked at again; loop 0's thread */
     int netlink_fd; /* bind: tells of addresses that come and go, in loop 0's epoll set; -1 = not watched */
@@ -210,7 +212,10 @@ struct transport_socket {
     bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
     bool fresh; /* of streams: new in the epoll set, which tells of what was there already: no event yet */
     bool lowat_set; /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
-    bool silent;    /* silence() has been called */
+    bool on_trust;  /* of streams: sends were said to have left that nobody has asked the kernel about */
+    int16_t room;   /* so many more may be, each of room_each bytes at most; less than 0: leaving_ask() */
+    uint16_t room_each;
+    bool silent; /* silence() has been called */
 
     struct transport_op *ops[OP_KINDS];
 
@@ -390,6 +395,35 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op);
 void watch_begin(struct transport_socket *socket, int kind);
 /* Makes the kernel report when nothing is unsent (on) or lets it buffer freely again (off). */
 void watch_sent_events(struct transport_socket *socket, bool on);
+
+/* ---- leaving.c ---------------------------------------------------------------------------------------- */
+
+/* All of this with socket->lock held.  The connection is there. */
+void leaving_connected(struct transport_socket *socket);
+/* The part of leaving_unsent() that asks the kernel. */
+int32_t leaving_ask(struct transport_socket *socket, size_t bytes);
+/* A send of so many bytes is with the kernel, by one call; `first`: it was the connection's first.  How many bytes have
+ * not left, -1 when unknown. */
+static inline int32_t leaving_unsent(struct transport_socket *socket, size_t bytes, bool first)
+{
+    if (socket->room > 0 && bytes <= socket->room_each && (socket->nodelay_set || first)) {
+        socket->room--;
+        socket->on_trust = true;
+        return 0;
+    }
+    return leaving_ask(socket, bytes);
+}
+/* Bytes went another way: what was known of the room is old. */
+static inline void leaving_unknown(struct transport_socket *socket)
+{
+    if (socket->room > 0)
+        socket->room = 0;
+}
+/* The connection is to be reset.  True: bytes that were said to have left have not; the connection lives on until they
+ * have and is reset then, and the socket's descriptor is one without a connection. */
+bool leaving_begin(struct transport_socket *socket);
+/* Ends them all; no loop runs. */
+void leaving_end_all(struct transport *transport);
 
 /* ---- silence.c ---------------------------------------------------------------------------------------- */
 

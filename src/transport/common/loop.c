@@ -53,6 +53,7 @@ int32_t loop_attach(const struct engine *engine, const struct transport_config *
     transport->engine = engine;
     transport->config = *config;
     transport->netlink_fd = -1;
+    link_init(&transport->leaving);
     transport->one_cpu = loops == 1 && host_processor_count() == 1;
     for (unsigned bucket = 0; bucket < PORT_BUCKETS; bucket++)
         link_init(&transport->ports[bucket]);
@@ -106,6 +107,7 @@ struct transport_socket *loop_take_spare(struct loop *loop)
 
 void loop_detach(struct transport *transport)
 {
+    leaving_end_all(transport);
     assert(atomic_load(&transport->sockets) == 0 && "detach: every socket was closed");
     assert(atomic_load(&transport->buffers_out) == 0 && "detach: every provided buffer was given back");
     resolver_close(transport->resolver); /* first: its threads wake loops */

@@ -232,9 +232,11 @@ int32_t common_abort(struct transport_socket *socket)
         address_refresh_local(socket); /* the kernel forgets it now */
     /* linux-facts 6: in every state that the peer knows of this sends RST, drops both queues and keeps the
      * descriptor.  In SYN_SENT there is nothing to reset yet: a late SYN-ACK is answered with RST. */
-    silence_ends(socket);
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-    if (connect(socket->fd, &nobody, sizeof(nobody)) < 0) {
+    bool leaves = leaving_begin(socket);
+    if (!leaves)
+        silence_ends(socket);
+    if (!leaves && connect(socket->fd, &nobody, sizeof(nobody)) < 0) {
         status = transport_errno_status(errno);
         /* Then at least close() shall reset. */
         struct linger linger = {.l_onoff = 1, .l_linger = 0};

@@ -92,6 +92,7 @@ int32_t stream_accepted(struct transport_socket *socket, struct transport_op *op
         return STATUS_INSUFFICIENT_RESOURCES;
     }
     accepted->phase = PHASE_CONNECTED;
+    leaving_connected(accepted);
     accepted->local = accept->local;
     accepted->remote = accept->address;
     accepted->v6only = socket->v6only;
@@ -165,6 +166,7 @@ int32_t common_accept(struct transport_socket *socket, struct transport_connecti
 static int32_t connected(struct transport_socket *socket)
 {
     socket->phase = PHASE_CONNECTED;
+    leaving_connected(socket);
     address_refresh_local(socket);
     return STATUS_SUCCESS;
 }
@@ -337,7 +339,13 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
      * handed over, and set again only when this send does not wait for room. */
     watch_sent_events(socket, false);
     bool nodelay = socket->nodelay_option || (op->flags & TRANSPORT_NODELAY);
+    bool first = !socket->sent && !socket->transport->config.one_byte;
     int32_t status = send_all(socket, op, nodelay);
+    if (!first)
+        leaving_unknown(socket);
+    if (status == STATUS_SUCCESS && (op->flags & TRANSPORT_TELL_UNSENT) &&
+        !(socket->held & 1u << TRANSPORT_SEND))
+        op->unsent = leaving_unsent(socket, op->length, first);
     if (status == STATUS_PENDING) /* the rest goes in calls of the kernel's own */
         set_nodelay(socket, nodelay);
     if (status != STATUS_PENDING && socket->ops[TRANSPORT_WATCH_SENT])
@@ -348,12 +356,15 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
 int32_t stream_send_plainly(struct transport_socket *socket, struct transport_op *op)
 {
     struct transport_segment segment;
+    bool first = !socket->sent;
 
     if (op->segments(op, 0, &segment, 1) != 1 || segment.length < op->length)
         return stream_try_send(socket, op);
     ssize_t sent = system_send(socket->fd, segment.base, op->length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && sent != -EINTR)
+    if (sent < 0 && sent != -EINTR) {
+        leaving_unknown(socket);
         return send_failed(socket, (int)-sent);
+    }
     if (sent > 0) {
         op->bytes = (size_t)sent;
         socket->sent = true;
@@ -361,7 +372,9 @@ int32_t stream_send_plainly(struct transport_socket *socket, struct transport_op
     if (op->bytes < op->length)
         return stream_try_send(socket, op); /* a signal, or no room for more */
     if (op->flags & TRANSPORT_TELL_UNSENT)
-        op->unsent = (int32_t)option_unsent(socket);
+        op->unsent = leaving_unsent(socket, op->length, first);
+    else
+        leaving_unknown(socket);
     return STATUS_SUCCESS;
 }
 
