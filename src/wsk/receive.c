@@ -13,8 +13,7 @@
 enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
 #define WSK_CACHE_LINE 64
-#define WSK_IRP_BYTES                                                                                        \
-    (sizeof(IRP) + 2 * sizeof(IO_STACK_LOCATION) + sizeof(ULONG64)) /* with what irp.c has behind it */
+#define WSK_IRP_BYTES  (sizeof(IRP) + sizeof(IO_STACK_LOCATION))
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 

@@ -71,6 +71,8 @@ NTSTATUS io_send_simple(PFILE_OBJECT file, UCHAR major, KPROCESSOR_MODE mode, PI
 /* The last step of an IRP of the I/O manager, at its top: not to be touched afterwards.  IRQL <=
  * DISPATCH_LEVEL. */
 void io_finish_irp(PIRP irp);
+/* Of such an IRP: what io_irp_pending_since answers. */
+uint64_t *io_request_pending_since(PIRP irp);
 
 /* ---- buffers (control.c) ------------------------------------------------------------------------------ */
 

@@ -4,6 +4,7 @@
  * completion.c has the way back up, cancel.c the cancellation.
  */
 #include "nt/io/io.h"
+#include "nt/io/file.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
 #include "nt/rtl/call.h"
@@ -15,15 +16,19 @@
  * spare location follows the last (see io_allocate_irp). */
 enum { IRP_FROM_RUNTIME = 0x04 };
 
-/* What follows the last location of an IRP of ours. */
-struct irp_tail {
-    IO_STACK_LOCATION spare; /* see io_allocate_irp */
-    uint64_t pending_since;  /* host_ticks(); 0 = not marked pending */
-};
-
-static struct irp_tail *tail_of(PIRP irp)
+/* What follows the last location of an IRP of ours: see io_allocate_irp. */
+static PIO_STACK_LOCATION spare_of(PIRP irp)
 {
-    return (struct irp_tail *)((UCHAR *)irp + irp->Size);
+    return (PIO_STACK_LOCATION)((UCHAR *)irp + irp->Size);
+}
+
+/* Since when it is pending, host_ticks(); 0 = not marked so.  In a member that is the I/O manager's, between others
+ * that every request touches: a line of its own would be a miss each time. */
+static uint64_t *pending_since(PIRP irp)
+{
+    if (irp->AllocationFlags & IO_IRP_OF_MANAGER)
+        return io_request_pending_since(irp);
+    return (uint64_t *)&irp->Tail.Overlay.IrpExtension;
 }
 
 static USHORT size_of_irp(CCHAR stack_size)
@@ -53,12 +58,12 @@ PIRP io_allocate_irp(CCHAR stack_size, BOOLEAN charge_quota, void *caller)
     UNREFERENCED_PARAMETER(charge_quota);
     if (stack_size < 0 || stack_size > 126)
         return NULL;
-    irp = ex_allocate_pool_for(POOL_FLAG_NON_PAGED | EX_POOL_RAW, size + sizeof(struct irp_tail), IRP_TAG,
+    irp = ex_allocate_pool_for(POOL_FLAG_NON_PAGED | EX_POOL_RAW, size + sizeof(IO_STACK_LOCATION), IRP_TAG,
                                EX_POOL_IRP, caller);
     if (!irp)
         return NULL;
     io_initialize_irp(irp, size, stack_size);
-    memset(tail_of(irp), 0, sizeof(struct irp_tail));
+    memset(spare_of(irp), 0, sizeof(IO_STACK_LOCATION));
     irp->AllocationFlags = IRP_FROM_RUNTIME;
     return irp;
 }
@@ -73,7 +78,7 @@ void io_reuse_irp(PIRP irp, NTSTATUS status)
     irp->AllocationFlags = origin;
     irp->IoStatus.Status = status;
     if (origin & IRP_FROM_RUNTIME) /* the spare location belongs to it */
-        memset(tail_of(irp), 0, sizeof(struct irp_tail));
+        spare_of(irp)->Control = 0;
 }
 
 static void free_irp(PIRP irp, void *caller)
@@ -142,7 +147,7 @@ void io_mark_irp_pending(PIRP irp)
     KE_ASSERT(irp->CurrentLocation <= irp->StackCount); /* K-PEND-05: there is a location to mark */
     irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED;
     if (irp->AllocationFlags & IRP_FROM_RUNTIME)
-        __atomic_store_n(&tail_of(irp)->pending_since, host_ticks(), __ATOMIC_RELAXED);
+        __atomic_store_n(pending_since(irp), host_ticks(), __ATOMIC_RELAXED);
     OBSERVE(irp, OBSERVE_IRP_MARKED, irp, STATUS_PENDING);
 }
 
@@ -150,7 +155,7 @@ uint64_t io_irp_pending_since(const IRP *irp)
 {
     if (!(irp->AllocationFlags & IRP_FROM_RUNTIME))
         return 0;
-    return __atomic_load_n(&tail_of((PIRP)irp)->pending_since, __ATOMIC_RELAXED);
+    return __atomic_load_n(pending_since((PIRP)irp), __ATOMIC_RELAXED);
 }
 
 /* ---- what a driver calls ------------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@ struct io_request {
     struct io_file *file; /* whose own it is, or NULL */
     ULONG room;           /* bytes of the caller's buffer that data is copied to */
     KEVENT event;         /* it has ended */
+    uint64_t pending_since;
     IO_STATUS_BLOCK result;
     void (*released)(void *context);
     void *context;
@@ -62,6 +63,13 @@ void io_release_request(struct io_request *request)
     if (request->released)
         request->released(request->context);
     ex_free_pool(request);
+}
+
+uint64_t *io_request_pending_since(PIRP irp)
+{
+    struct io_request *request = irp->Tail.Overlay.IrpExtension;
+
+    return &request->pending_since;
 }
 
 void io_finish_irp(PIRP irp)
