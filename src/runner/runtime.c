@@ -147,12 +147,12 @@ static int32_t start_processors(unsigned processors, struct uwsk_problem *proble
 
 static int32_t start_network(unsigned processors, struct uwsk_problem *problem)
 {
-    struct transport_config config = {
-        .loops = processors, .addresses_changed = wsk_addresses_changed, .ahead = wsk_receive_ahead};
+    struct transport_config config = {.loops = processors, .addresses_changed = wsk_addresses_changed};
     int32_t status;
 
     if (!runtime.ops)
         return STATUS_SUCCESS;
+    wsk_receive_configure(&config);
     status = runtime.ops->attach(&config, &runtime.transport);
     if (status != STATUS_SUCCESS)
         runner_problem(problem, status, "the transport %s does not start (status 0x%08X)", runtime.ops->name,

@@ -76,10 +76,10 @@ struct transport_segment { /* same layout as struct iovec */
 };
 
 enum transport_op_kind {
-    TRANSPORT_ACCEPT = 1,
-    TRANSPORT_CONNECT,
+    TRANSPORT_RECEIVE = 1,
     TRANSPORT_SEND,
-    TRANSPORT_RECEIVE,
+    TRANSPORT_ACCEPT,
+    TRANSPORT_CONNECT,
     TRANSPORT_WATCH_PEER_FIN,  /* the kernel has the peer's FIN, read or not (never reads ahead) */
     TRANSPORT_WATCH_RESET,     /* the connection is dead: status tells why (reset, aborted, timed out, ...) */
     TRANSPORT_WATCH_SENT,      /* nothing that the network stack has accepted is unsent any more */
@@ -279,14 +279,20 @@ enum transport_query {
     TRANSPORT_IDEAL_BACKLOG /* of a connection: so many bytes inside keep it busy; an estimate, never 0 */
 };
 
+enum { TRANSPORT_AHEAD = 4 };
+
 struct transport_config {
     unsigned loops; /* one loop per processor; dispatch(loop) runs on that processor's thread only */
     int one_byte;   /* tests: every receive yields at most one byte, every send goes in one-byte pieces */
-    /* NULL, or a hint to fetch into the cache what completions of receives will read: with many connections each
-     * line of it is a miss.  Called with 2 and 1, so many steps of dispatch() before the op's socket has its turn.
-     * With 2 the op may be over and its memory gone: then nothing may be read, only fetched.  With 1 it is inside,
-     * and this is called like op->segments().  Called for some receives and not for others. */
-    void (*ahead)(struct transport_op *receive, unsigned steps);
+    /* What the end of a receive will touch, to be fetched into the cache some steps of dispatch() before: with many
+     * connections each line of it is a miss.  None of it is ever read for that, so it may be gone by then. */
+    struct {
+        struct {
+            ptrdiff_t from; /* relative to the op */
+            size_t bytes;
+        } around[2];
+        size_t bytes[TRANSPORT_AHEAD]; /* of what the pointers of ahead() point to */
+    } ahead;
     /* NULL, or called from dispatch(), like complete(), after this host has got or lost an address of the family
      * (TRANSPORT_AF_*); not before watch_addresses(). */
     void (*addresses_changed)(int family);
@@ -342,6 +348,9 @@ struct transport_ops {
     int32_t (*get_option)(struct transport_socket *socket, int option, uint64_t *value);
     int64_t (*query)(struct transport_socket *socket, int what); /* bytes, or -1 when unknown */
     unsigned (*loop_of)(struct transport_socket *socket);
+    /* TRANSPORT_AHEAD pointers of the socket, NULL at first, that the owner sets as he likes until close(), with
+     * relaxed stores: see transport_config.ahead. */
+    const void **(*ahead)(struct transport_socket *socket);
 
     /* Addresses of this host, the loopback's, too: answers how many there are, of which `count` are written. */
     size_t (*addresses)(struct transport *transport, int family, struct transport_local *out, size_t count);

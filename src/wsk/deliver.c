@@ -45,14 +45,19 @@ BOOLEAN wsk_may_nest(void)
     return nesting() < WSK_NEST_LIMIT;
 }
 
+static struct wsk_socket *socket_of(const struct wsk_lane *lane)
+{
+    return CONTAINING_RECORD(lane - lane->id, struct wsk_socket, lanes[0]);
+}
+
 static BOOLEAN lane_wanted(const struct wsk_lane *lane)
 {
-    return (lane->socket->wanted & (1u << lane->id)) != 0;
+    return (socket_of(lane)->wanted & (1u << lane->id)) != 0;
 }
 
 static void lane_seen_to(struct wsk_lane *lane)
 {
-    lane->socket->wanted &= (UCHAR) ~(1u << lane->id);
+    socket_of(lane)->wanted &= (UCHAR) ~(1u << lane->id);
 }
 
 /* lock held: the next IRP may be delivered. */
@@ -65,7 +70,7 @@ static BOOLEAN lane_ready(const struct wsk_lane *lane)
 /* lock held, lane owned by this thread: delivers one thing, without the lock.  FALSE: nothing is ready or due. */
 static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
 {
-    struct wsk_socket *socket = lane->socket;
+    struct wsk_socket *socket = socket_of(lane);
     enum wsk_callback kind;
 
     lane_seen_to(lane);
@@ -83,7 +88,7 @@ static BOOLEAN lane_deliver_one(struct wsk_lane *lane, PKIRQL irql)
  * vain. */
 static void lane_run_beside(struct wsk_lane *lane, PKIRQL irql, unsigned *budget)
 {
-    struct wsk_lane *other = &lane->socket->lanes[1 - lane->id];
+    struct wsk_lane *other = &socket_of(lane)->lanes[1 - lane->id];
 
     if (!lane_wanted(other) || other->owner != NULL || !ke_on_processor_thread())
         return;
@@ -92,7 +97,7 @@ static void lane_run_beside(struct wsk_lane *lane, PKIRQL irql, unsigned *budget
         --*budget;
     other->owner = NULL;
     if (*budget <= 1)
-        wsk_lane_kick(lane->socket,
+        wsk_lane_kick(socket_of(lane),
                       (enum wsk_lane_id)other->id); /* the budget ended it, not the lack of work */
 }
 
@@ -105,7 +110,7 @@ static void lane_run(struct wsk_lane *lane, PKIRQL irql)
     while (lane_deliver_one(lane, irql)) {
         lane_run_beside(lane, irql, &budget);
         if (--budget == 0) {
-            wsk_lane_kick(lane->socket,
+            wsk_lane_kick(socket_of(lane),
                           (enum wsk_lane_id)lane->id); /* one busy connection must not starve the others */
             break;
         }
@@ -115,7 +120,7 @@ static void lane_run(struct wsk_lane *lane, PKIRQL irql)
 
 static void lane_scheduled(struct wsk_lane *lane)
 {
-    struct wsk_socket *socket = lane->socket;
+    struct wsk_socket *socket = socket_of(lane);
     KIRQL irql = wsk_lock(socket);
 
     lane->scheduled = FALSE;
@@ -145,7 +150,6 @@ void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id)
     struct wsk_lane *lane = &socket->lanes[id];
 
     InitializeListHead(&lane->ready);
-    lane->socket = socket;
     lane->id = (UCHAR)id;
     ke_initialize_dpc(&socket->carriers[id].dpc, lane_dpc, lane);
     ke_set_target_processor_dpc(&socket->carriers[id].dpc, (CCHAR)socket->processor);
@@ -167,7 +171,7 @@ static BOOLEAN at_dispatch(struct wsk_lane *lane)
  * (lane_run_beside; only at DISPATCH_LEVEL, where a routine cannot wait for what it holds up.) */
 static BOOLEAN runs_beside(const struct wsk_lane *lane)
 {
-    const struct wsk_lane *other = &lane->socket->lanes[1 - lane->id];
+    const struct wsk_lane *other = &socket_of(lane)->lanes[1 - lane->id];
 
     return other->owner != NULL && other->owner == ke_current_thread() && ke_on_processor_thread();
 }

@@ -133,6 +133,9 @@ void wsk_event_disables_end(struct wsk_socket *socket)
 {
     /* Callbacks are serial: the one that has just returned is the one that every pended disable waited for.
      */
+    if (!socket->send.disabling)
+        return;
+    socket->send.disabling = FALSE;
     while (!IsListEmpty(&socket->disables))
         wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->disables)), STATUS_SUCCESS, 0);
 }
@@ -302,6 +305,7 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
 
     if (status == STATUS_PENDING && Irp != NULL) { /* C-EVT-09 */
         wsk_op_of(Irp)->kind = WSK_OP_EVENT_DISABLE;
+        socket->send.disabling = TRUE;
         wsk_op_pend(socket, Irp, &socket->disables);
         /* The callback cannot have returned in between: it ends under our lock (wsk_event_disables_end). */
         wsk_unlock(socket, irql);

@@ -29,23 +29,54 @@ static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
     return CONTAINING_RECORD(link, struct wsk_indication, link);
 }
 
-/* lock held; wsk_receive_ahead looks without it. */
-static void set_spare(struct wsk_socket *socket, struct wsk_indication *indication)
-{
-    __atomic_store_n(&socket->receive.spare, indication, __ATOMIC_RELAXED);
-}
+/* Without bytes, for the next ones of any socket: saves pool and free, and one that was used last is in the cache.
+ * Each processor has its own: whoever holds a socket's lock is at DISPATCH_LEVEL and owns one. */
+#define WSK_SPARE_INDICATIONS 15
+static struct DECLSPEC_CACHEALIGN {
+    unsigned count;
+    struct wsk_indication *spare[WSK_SPARE_INDICATIONS];
+} spares[KE_MAX_PROCESSORS];
 
-/* lock held, or socket NULL.  One is kept for the next bytes of the same socket: a connection rarely has more
- * than one at a time.  Whoever looks at it although it was given back finds no MDL in it, and a sanitizer finds him. */
+/* lock held, or socket NULL.  Whoever looks at one although it was given back finds no MDL in it, and a sanitizer finds
+ * him. */
 static void indication_free(struct wsk_socket *socket, struct wsk_indication *indication)
 {
+    int processor = ke_current_thread()->processor;
+
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
-    if (socket != NULL && socket->receive.spare == NULL) {
+    if (socket != NULL && processor != KE_NO_PROCESSOR && spares[processor].count < WSK_SPARE_INDICATIONS) {
         indication->public.Buffer.Mdl = NULL;
         host_memory_poison(indication, sizeof *indication);
-        set_spare(socket, indication);
+        spares[processor].spare[spares[processor].count++] = indication;
     } else {
         ex_free_pool(indication);
+    }
+}
+
+/* lock held. */
+static struct wsk_indication *indication_new(void)
+{
+    int processor = ke_current_thread()->processor;
+    struct wsk_indication *indication;
+
+    if (processor == KE_NO_PROCESSOR || spares[processor].count == 0)
+        return ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
+    indication = spares[processor].spare[--spares[processor].count];
+    host_memory_unpoison(indication, sizeof *indication);
+    return indication;
+}
+
+void wsk_indication_flush(void)
+{
+    unsigned i;
+
+    for (i = 0; i < KE_MAX_PROCESSORS; i++) {
+        while (spares[i].count != 0) {
+            struct wsk_indication *indication = spares[i].spare[--spares[i].count];
+
+            host_memory_unpoison(indication, sizeof *indication);
+            ex_free_pool(indication);
+        }
     }
 }
 
@@ -69,27 +100,19 @@ void wsk_indication_free_all(PLIST_ENTRY list)
 void wsk_data_close(struct wsk_socket *socket)
 {
     wsk_indication_free_all(&socket->receive.data);
-    if (socket->receive.spare != NULL)
-        ex_free_pool(socket->receive.spare);
-    set_spare(socket, NULL);
 }
 
 NTSTATUS wsk_data_append(struct wsk_socket *socket, void *provided, SIZE_T bytes)
 {
-    struct wsk_indication *indication = socket->receive.spare;
+    struct wsk_indication *indication = indication_new();
     SIZE_T room = WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport);
 
     C_ASSERT(sizeof(((struct wsk_indication *)0)->room) >= sizeof(MDL) + 32 * sizeof(PFN_NUMBER));
     KE_ASSERT(room <= 31 * PAGE_SIZE);
-    if (indication != NULL)
-        host_memory_unpoison(indication, sizeof *indication);
-    else
-        indication = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
     if (indication == NULL) {
         WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, provided);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    set_spare(socket, NULL);
     indication->provided = provided;
     MmInitializeMdl(&indication->mdl, provided, bytes);
     mm_build_mdl_for_non_paged_pool(&indication->mdl); /* D-12: MmGetSystemAddressForMdlSafe works */
@@ -209,6 +232,7 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
         head->total = max(bytes, WSK_RECEIVE_LIST_CHARGE);
         socket->receive.retained_bytes += head->total;
+        wsk_receive_limited(socket);
         InsertTailList(&socket->receive.retained, &head->link);
         OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, socket->client->caller);
         return;
@@ -291,6 +315,7 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
             continue;
         RemoveEntryList(&head->link);
         socket->receive.retained_bytes -= head->total;
+        wsk_receive_limited(socket);
         OBSERVE(dead, OBSERVE_INDICATION, head);
         indication_list_free(socket, head);
         wsk_receive_pump(socket); /* the window may open again */

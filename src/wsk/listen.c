@@ -36,6 +36,7 @@ static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_co
     (*out)->option.keepalive = listener->option.keepalive;           /* C-OPT-18 */
     (*out)->option.receive_buffer = listener->option.receive_buffer; /* C-OPT-22 */
     (*out)->receive.buffer_limit = listener->receive.buffer_limit;
+    wsk_receive_limited(*out);
     return STATUS_SUCCESS;
 }
 
@@ -48,7 +49,8 @@ static void handed_over(struct wsk_socket *socket, PVOID context,
     if (!wsk_closing(socket)) { /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
         ULONG kinds = inherit | socket->static_events | socket->listen.inherit;
 
-        __atomic_store_n(&socket->context, context, __ATOMIC_RELAXED); /* wsk_receive_ahead */
+        socket->context = context;
+        wsk_ahead(socket, WSK_AHEAD_CONTEXT, context);
         socket->client_dispatch = dispatch;
         socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
         if (socket->inspect == NULL) /* else it has been started when it arrived */

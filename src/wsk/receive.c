@@ -12,8 +12,6 @@
 
 enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
-#define WSK_CACHE_LINE 64
-#define WSK_IRP_BYTES  (sizeof(IRP) + sizeof(IO_STACK_LOCATION))
 #define WSK_RECEIVE_DEFAULT_LIMIT                                                                            \
     (64u * 1024) /* unaccepted and retained bytes, until SO_RCVBUF says otherwise */
 
@@ -46,39 +44,18 @@ static size_t receive_segments(struct transport_op *op, size_t offset, struct tr
                                   (struct mm_segment *)out, count);
 }
 
-/* All lines of it, wherever it begins. */
-static inline void fetch(const void *memory, SIZE_T bytes)
+void wsk_receive_configure(struct transport_config *config)
 {
-    ULONG_PTR line = (ULONG_PTR)memory & ~(ULONG_PTR)(WSK_CACHE_LINE - 1);
+    const ptrdiff_t op = FIELD_OFFSET(struct wsk_socket, receive.op);
 
-    for (; line < (ULONG_PTR)memory + bytes; line += WSK_CACHE_LINE)
-        __builtin_prefetch((const void *)line, 1);
-}
-
-/* Only prefetched, whatever stands there: these may be changed by other threads, and point to freed memory. */
-#define FETCH_WHAT(pointer, bytes) fetch(__atomic_load_n(&(pointer), __ATOMIC_RELAXED), bytes)
-
-void wsk_receive_ahead(struct transport_op *op, unsigned steps)
-{
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.op);
-
-    if (steps > 1) {
-        fetch(socket, FIELD_OFFSET(struct wsk_socket, send.disconnect));
-        fetch(&socket->receive,
-              FIELD_OFFSET(struct wsk_socket, receive.retained) - FIELD_OFFSET(struct wsk_socket, receive));
-        return;
-    }
-    FETCH_WHAT(socket->context, 3 * WSK_CACHE_LINE);
-    if (op->flags & TRANSPORT_PROVIDE) {
-        FETCH_WHAT(socket->receive.spare, 3 * WSK_CACHE_LINE);
-        FETCH_WHAT(socket->send.current, WSK_IRP_BYTES);
-        FETCH_WHAT(socket->send.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
-        FETCH_WHAT(socket->send.bytes, 2 * WSK_CACHE_LINE);
-    } else {
-        FETCH_WHAT(socket->receive.current, WSK_IRP_BYTES);
-        FETCH_WHAT(socket->receive.mdl, sizeof(MDL) + sizeof(PFN_NUMBER));
-        FETCH_WHAT(socket->receive.bytes, 2 * WSK_CACHE_LINE);
-    }
+    config->ahead.around[0].from = -op;
+    config->ahead.around[0].bytes = 4 * WSK_CACHE_LINE; /* C_ASSERTs at struct wsk_socket */
+    config->ahead.around[1].from = FIELD_OFFSET(struct wsk_socket, receive) - op;
+    config->ahead.around[1].bytes = 2 * WSK_CACHE_LINE;
+    config->ahead.bytes[WSK_AHEAD_CONTEXT] = 2 * WSK_CACHE_LINE;
+    config->ahead.bytes[WSK_AHEAD_IRP] = sizeof(IRP) + sizeof(IO_STACK_LOCATION);
+    config->ahead.bytes[WSK_AHEAD_MDL] = sizeof(MDL);
+    config->ahead.bytes[WSK_AHEAD_BYTES] = WSK_CACHE_LINE;
 }
 
 static BOOLEAN receive_satisfied(PIRP irp)
@@ -142,8 +119,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         if (!receive_take_back(socket))
             return STEP_HELD;
         socket->receive.current = irp;
-        socket->receive.mdl = arguments->buffer.mdl;
-        socket->receive.bytes = wsk_probable_bytes(arguments->buffer.mdl, arguments->buffer.offset);
+        wsk_ahead_request(socket, irp, arguments->buffer.mdl, arguments->buffer.offset);
         socket->receive.op.flags = drain ? TRANSPORT_PROVIDE : 0;
         socket->receive.op.length = drain ? WSK_TRANSPORT_OPS->provided_size(wsk_settings.transport)
                                           : arguments->buffer.length - wsk_op_of(irp)->progress;
@@ -183,6 +159,11 @@ static SIZE_T receive_limit(const struct wsk_socket *socket)
     return socket->receive.buffer_limit != 0 ? socket->receive.buffer_limit : WSK_RECEIVE_DEFAULT_LIMIT;
 }
 
+void wsk_receive_limited(struct wsk_socket *socket)
+{
+    socket->receive.full = socket->receive.retained_bytes >= receive_limit(socket);
+}
+
 /* lock held: may the transport fetch more for the event callback? */
 static BOOLEAN receive_event_wants(struct wsk_socket *socket)
 {
@@ -190,7 +171,7 @@ static BOOLEAN receive_event_wants(struct wsk_socket *socket)
            IsListEmpty(&socket->receive.data) &&
            !(socket->latches &
              (WSK_LATCH_EOF | WSK_LATCH_RESET | WSK_LATCH_SUSPENDED | WSK_LATCH_HANDING_OVER)) &&
-           socket->receive.retained_bytes < receive_limit(socket); /* at the limit the peer's window closes */
+           !socket->receive.full; /* at the limit the peer's window closes */
 }
 
 static void receive_event_got(struct wsk_socket *socket, NTSTATUS status, SIZE_T bytes)

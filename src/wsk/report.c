@@ -175,7 +175,7 @@ static void one_socket(void *context, struct wsk_client *client, struct wsk_sock
     report.client_caller = client->caller;
     report.category = category_name(socket->created);
     report.state = state_name(socket);
-    report.accepted = socket->accepted;
+    report.accepted = socket->send.accepted;
     report.closing = wsk_closing(socket);
     report.holds = (unsigned)(__atomic_load_n(&socket->gate, __ATOMIC_RELAXED) & WSK_GATE_HOLDS);
     report.retained_bytes = socket->receive.retained_bytes;

@@ -90,10 +90,10 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
     socket->send.op.unsent = -1;
     if (arguments->buffer.length == 0)
         return STATUS_SUCCESS;
-    __atomic_store_n(&socket->send.current, irp, __ATOMIC_RELAXED); /* wsk_receive_ahead */
-    __atomic_store_n(&socket->send.mdl, arguments->buffer.mdl, __ATOMIC_RELAXED);
-    __atomic_store_n(&socket->send.bytes, wsk_probable_bytes(arguments->buffer.mdl, arguments->buffer.offset),
-                     __ATOMIC_RELAXED);
+    socket->send.current = irp;
+    if (wsk_enabled(socket) &
+        WSK_CALLBACK_RECEIVE) /* the next bytes' callback probably sends with it again */
+        wsk_ahead_request(socket, irp, arguments->buffer.mdl, arguments->buffer.offset);
     socket->send.op.length = arguments->buffer.length;
     socket->send.op.flags =
         ((arguments->buffer.flags & WSK_FLAG_NODELAY) && wsk_op_of(irp)->kind == WSK_OP_SEND

@@ -236,7 +236,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     socket->context = context;
     socket->client_dispatch = dispatch;
     socket->stream = category == WSK_STREAM ? dispatch : NULL;
-    socket->accepted = accepted != NULL;
+    socket->send.accepted = accepted != NULL;
     ke_initialize_spin_lock(&socket->lock);
     InitializeListHead(&socket->disables);
     InitializeListHead(&socket->address_changes);
@@ -249,8 +249,11 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
         socket_free(socket);
         return status;
     }
-    if (socket->transport != NULL)
+    if (socket->transport != NULL) {
         socket->processor = WSK_TRANSPORT_OPS->loop_of(socket->transport);
+        socket->send.ahead = WSK_TRANSPORT_OPS->ahead(socket->transport);
+        wsk_ahead(socket, WSK_AHEAD_CONTEXT, context);
+    }
     for (i = 0; i < WSK_LANES; i++)
         wsk_lane_initialize(socket, (enum wsk_lane_id)i);
     wsk_connection_initialize(socket);

@@ -4,7 +4,7 @@
  *
  * The counters stand in a block that a socket gets with its registration and keeps as long as its memory, the
  * quarantine included, so a function that is called too late is refused like any other of the socket.  Sockets
- * without one pay a look at socket->counted.  What ends is counted without the lock, where it is.
+ * without one pay a look at socket->send.counted.  What ends is counted without the lock, where it is.
  */
 #include "wsk/control.h"
 
@@ -182,7 +182,7 @@ static NTSTATUS statistics_register(struct wsk_socket *socket, const WSK_EXTENSI
     const UWSK_STATISTICS_CLIENT_DISPATCH *client = in->ClientDispatch;
     struct wsk_statistics *statistics;
 
-    if (socket->counted)
+    if (socket->send.counted)
         return STATUS_ALREADY_REGISTERED;
     statistics = ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *statistics, WSK_TAG_STATISTICS);
     if (statistics == NULL)
@@ -192,7 +192,7 @@ static NTSTATUS statistics_register(struct wsk_socket *socket, const WSK_EXTENSI
     statistics->context = in->ClientContext;
     statistics->ended = client != NULL ? client->UwskConnectionEndedEvent : NULL;
     socket->statistics = statistics;
-    __atomic_store_n(&socket->counted, TRUE, __ATOMIC_RELEASE);
+    __atomic_store_n(&socket->send.counted, TRUE, __ATOMIC_RELEASE);
     if (statistics->ended != NULL)
         wsk_event_enable(socket, WSK_CALLBACK_ENDED);
     out->ProviderContext = statistics;

@@ -125,5 +125,6 @@ void wsk_stop(void)
     ex_workers_shutdown();
     ke_flush_queued_dpcs();
     wsk_quarantine_flush();
+    wsk_indication_flush();
     RtlZeroMemory(&wsk_settings, sizeof wsk_settings);
 }

@@ -304,10 +304,9 @@ enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
 struct wsk_lane {
     LIST_ENTRY ready; /* IRPs in stage DONE */
     void *owner;      /* the thread that delivers now */
-    UCHAR scheduled;  /* dpc or work is on its way */
-    UCHAR toggle;     /* deliver=mixed: where the next one runs */
     UCHAR id;
-    struct wsk_socket *socket;
+    UCHAR scheduled; /* dpc or work is on its way */
+    UCHAR toggle;    /* deliver=mixed: where the next one runs */
 };
 
 /* What takes a lane elsewhere, one for each: not needed when the loop itself delivers. */
@@ -361,8 +360,10 @@ struct wsk_claim { /* an address that a socket is bound to (sharing.c) */
     BOOLEAN held; /* it is in the table */
 };
 
-/* What each echo touches stands in front, in few cache lines: with many connections every line of it is a miss.
- * Of the parts that follow, each has first what its fast path uses. */
+#define WSK_CACHE_LINE 64
+
+/* What each echo touches stands in six cache lines: with many connections every line of it is a miss.  Two are in
+ * front, two begin each direction: its own and its transport_op. */
 struct wsk_socket {
     WSK_SOCKET public; /* first: the driver's PWSK_SOCKET points here */
     volatile ULONG64 gate;
@@ -377,42 +378,39 @@ struct wsk_socket {
     UCHAR state;
     UCHAR backlog_due; /* WskSendBacklogEvent has something to tell (backlog.c) */
     UCHAR wanted;      /* one bit a lane: something is ready or due, seen to by whoever unlocks the socket */
-    UCHAR accepted;    /* came from a listener */
-    UCHAR counted;     /* `statistics` is there; set once, under the lock, and read anywhere */
 
     struct wsk_lane lanes[WSK_LANES];
-    LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
 
-    struct {          /* sending and disconnecting (send.c, disconnect.c) */
-        PIRP current; /* the IRP whose bytes the transport's send op takes */
+    struct DECLSPEC_CACHEALIGN { /* sending and disconnecting (send.c, disconnect.c) */
+        PIRP current;            /* the IRP whose bytes the transport's send op takes */
+        LIST_ENTRY irps;         /* sends and disconnects not yet wholly handed over, in order */
+        LIST_ENTRY wait;         /* handed over, waiting to be sent */
+        ULONG64 handed;          /* bytes handed over since the connection began */
         UCHAR held, sent_armed, fin_armed;
-        LIST_ENTRY irps; /* sends and disconnects not yet wholly handed over, in order */
-        LIST_ENTRY wait; /* handed over, waiting to be sent */
-        ULONG64 handed;  /* bytes handed over since the connection began */
-        PMDL mdl;        /* of the last send, and where its bytes probably were: only for wsk_receive_ahead */
-        const void *bytes;
+        UCHAR accepted;     /* the socket came from a listener */
+        UCHAR counted;      /* `statistics` is there; set once, under the lock, and read anywhere */
+        UCHAR disabling;    /* `disables` may have some */
+        const void **ahead; /* the transport's: what it fetches before the next receive ends (wsk_ahead) */
         struct transport_op op;
         PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
         struct transport_op sent;
         struct transport_op fin_acked;
     } send;
 
-    struct { /* receiving (receive.c, indicate.c) */
+    struct DECLSPEC_CACHEALIGN { /* receiving (receive.c, indicate.c) */
         LIST_ENTRY irps;
-        PIRP current; /* the IRP that the transport's receive op works for */
-        PMDL mdl;     /* of that IRP, and where its bytes probably are: only for wsk_receive_ahead */
-        const void *bytes;
-        UCHAR held; /* what that works for: enum wsk_receive_held */
+        PIRP current;    /* the IRP that the transport's receive op works for */
+        LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
+        SIZE_T data_bytes;
+        struct wsk_indication *indicated; /* the list that WskReceiveEvent is looking at */
+        UCHAR held;                       /* what `op` works for: enum wsk_receive_held */
         UCHAR readable_armed, peer_fin_armed, reset_armed;
         UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
         BOOLEAN released; /* WskRelease has been called for that list already */
-        struct wsk_indication *indicated; /* the list that WskReceiveEvent is looking at */
-        LIST_ENTRY data; /* struct wsk_indication not yet accepted by anyone, in stream order */
-        SIZE_T data_bytes;
-        struct wsk_indication *spare; /* without bytes, for the next ones: saves pool and free */
-        SIZE_T retained_bytes;
-        ULONG buffer_limit; /* SO_RCVBUF */
+        UCHAR full;       /* retained_bytes has reached the limit (wsk_receive_limited) */
         struct transport_op op;
+        SIZE_T retained_bytes;
+        ULONG buffer_limit;  /* SO_RCVBUF */
         LIST_ENTRY retained; /* lists the client kept (STATUS_PENDING) */
         struct transport_op readable;
         struct transport_op peer_fin;
@@ -421,6 +419,7 @@ struct wsk_socket {
 
     struct wsk_client *client;
     LIST_ENTRY client_link;
+    LIST_ENTRY disables; /* pended WSK_EVENT_DISABLE IRPs */
     ADDRESS_FAMILY family;
     USHORT type;
     ULONG protocol;
@@ -475,6 +474,13 @@ struct wsk_socket {
         ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */
     } option;
 };
+
+#define WSK_LINE_OF(member) (FIELD_OFFSET(struct wsk_socket, member) / WSK_CACHE_LINE)
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, lanes) == WSK_CACHE_LINE);
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, send) == 2 * WSK_CACHE_LINE);
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, send.op) == 3 * WSK_CACHE_LINE);
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, receive) % WSK_CACHE_LINE == 0);
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, receive.op) % WSK_CACHE_LINE == 0);
 
 #define WSK_SOCKET_MAGIC 0x6b637357u /* "Wsck" */
 
@@ -655,13 +661,22 @@ NTSTATUS WSKAPI wsk_receive(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PI
 NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags, PULONG ControlInfoLength,
                                PCMSGHDR ControlInfo, PULONG ControlFlags, PIRP Irp);
 void wsk_receive_initialize(struct wsk_socket *socket);
-/* To be fetched, never read.  NULL: a drain. */
-static inline const void *wsk_probable_bytes(const MDL *mdl, ULONG offset)
+/* What the end of a receive will probably touch besides the socket, for transport_config.ahead. */
+enum wsk_ahead { WSK_AHEAD_CONTEXT, WSK_AHEAD_IRP, WSK_AHEAD_MDL, WSK_AHEAD_BYTES };
+static inline void wsk_ahead(struct wsk_socket *socket, enum wsk_ahead which, const void *memory)
 {
-    return mdl != NULL ? (const void *)((ULONG_PTR)mdl->MappedSystemVa + offset) : NULL;
+    __atomic_store_n(&socket->send.ahead[which], memory, __ATOMIC_RELAXED);
 }
-/* transport_config.ahead: fetches what the end of this receive will touch. */
-void wsk_receive_ahead(struct transport_op *op, unsigned steps);
+static inline void wsk_ahead_request(struct wsk_socket *socket, PIRP Irp, const MDL *mdl, ULONG offset)
+{
+    wsk_ahead(socket, WSK_AHEAD_IRP, Irp);
+    wsk_ahead(socket, WSK_AHEAD_MDL, mdl);
+    if (mdl != NULL) /* else a drain */
+        wsk_ahead(socket, WSK_AHEAD_BYTES, (const void *)((ULONG_PTR)mdl->MappedSystemVa + offset));
+}
+void wsk_receive_configure(struct transport_config *config); /* fills config->ahead */
+/* lock held: retained_bytes or the limit has changed. */
+void wsk_receive_limited(struct wsk_socket *socket);
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
 void wsk_receive_completed(
     struct wsk_socket *socket);                    /* lock held: a WskReceive's routine has returned (H-05) */
@@ -682,6 +697,7 @@ void wsk_data_discard(struct wsk_socket *socket); /* lock held: all of it has be
 void wsk_receive_indicate(struct wsk_socket *socket, struct wsk_turn *turn,
                           PKIRQL irql); /* turn may be NULL */
 void wsk_indication_free_all(PLIST_ENTRY list);
+void wsk_indication_flush(void); /* every socket is closed: gives back what is kept for the next bytes */
 void wsk_data_close(struct wsk_socket *socket); /* lock held, nothing is under way: frees what nobody took */
 
 /* send.c, disconnect.c */
@@ -837,7 +853,7 @@ void wsk_statistics_callback(struct wsk_socket *socket);
 void wsk_statistics_indicate(struct wsk_socket *socket, PKIRQL irql); /* like wsk_receive_indicate */
 static inline BOOLEAN wsk_counted(const struct wsk_socket *socket)
 {
-    return __builtin_expect(__atomic_load_n(&socket->counted, __ATOMIC_ACQUIRE), 0);
+    return __builtin_expect(__atomic_load_n(&socket->send.counted, __ATOMIC_ACQUIRE), 0);
 }
 /* The IRP is about to be completed with this result. */
 static inline void wsk_count_end(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULONG_PTR information)

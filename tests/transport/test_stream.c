@@ -621,7 +621,7 @@ TEST(faults_refuse_every_start, "")
     host_set_fault_plan(fail_transport, &asked);
     EXPECT_STATUS(net->open(transport, 0, PEER_INET, TRANSPORT_STREAM, 6, &other),
                   STATUS_INSUFFICIENT_RESOURCES);
-    for (int kind = TRANSPORT_ACCEPT; kind <= TRANSPORT_WATCH_READABLE; kind++) {
+    for (int kind = TRANSPORT_RECEIVE; kind <= TRANSPORT_WATCH_READABLE; kind++) {
         struct io io;
         io_init(&io, kind, &byte, 1);
         EXPECT_STATUS(io_start(kind == TRANSPORT_ACCEPT ? listener : socket, &io),

@@ -41,15 +41,14 @@ static struct ke_poller poller = {NULL, poll_wait, poll_dispatch, poll_wake};
 
 void wt_setup(void)
 {
-    struct transport_config config = {.loops = 2,
-                                      .one_byte = test_mode_has("onebyte"),
-                                      .addresses_changed = wsk_addresses_changed,
-                                      .ahead = wsk_receive_ahead};
+    struct transport_config config = {
+        .loops = 2, .one_byte = test_mode_has("onebyte"), .addresses_changed = wsk_addresses_changed};
     struct wsk_settings settings = {.processors = 2, .starved_retry_ms = WSK_STARVED_RETRY_MS};
     struct ke_config ke = {.processors = 2, .poller = &poller};
     WSK_CLIENT_NPI npi = {NULL, &client_dispatch};
     NTSTATUS status;
 
+    wsk_receive_configure(&config);
     settings.completion = test_mode_has("always-pend") ? WSK_COMPLETE_ALWAYS_PEND
                           : test_mode_has("inline")    ? WSK_COMPLETE_INLINE
                                                        : WSK_COMPLETE_NATURAL;

@@ -64,7 +64,7 @@ enum {
     OP_KINDS = TRANSPORT_RECEIVE_FROM + 1, /* size of an array indexed by transport_op_kind */
     EVENT_BATCH = 256,                     /* events fetched by one wait() */
     DISPATCH_STEPS = 64,                   /* sockets looked at by one dispatch() */
-    AHEAD_STEPS = 3,      /* so many steps before its own a socket is fetched into the cache */
+    AHEAD_STEPS = 2,      /* so many steps before its own what a socket needs is fetched into the cache */
     SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */
     ONE_BYTE_SLICE = 256, /* the same in one-byte mode */
     SEGMENTS = 64,        /* segments in one system call */
@@ -179,32 +179,29 @@ struct transport {
 
 enum phase { PHASE_NEW, PHASE_LISTENING, PHASE_CONNECTING, PHASE_CONNECTED };
 
-/* What a transfer touches comes first and is four cache lines: with many connections each is a miss. */
+/* What an echo touches comes first, in two cache lines: with many connections each is a miss. */
 struct transport_socket {
     struct transport *transport;
     struct loop *loop;
+    struct link run; /* loop->lock */
     struct lock lock;
-    int fd; /* -1 once closed */
-    enum phase phase;
-
-    struct link run;   /* loop->lock */
+    int fd;            /* -1 once closed */
     uint32_t pending;  /* loop->lock: events not yet looked at; on the run list while non-zero */
-    unsigned held;     /* bit per kind: ops[kind] is there */
-    unsigned over;     /* bit per kind: the op is over and waits in its slot for the loop */
-    unsigned in_ring;  /* bit per kind: the kernel carries that op out */
     uint32_t interest; /* what the epoll set watches; 0 = it does not know the socket */
     uint32_t always;   /* the part of it that no op is needed for */
-    int32_t fatal; /* why the connection is over; 0 while it is not, and of datagrams.  The first stays. */
-    uint8_t type;  /* TRANSPORT_STREAM ...; the phase of others than streams is PHASE_NEW */
-    bool errors;   /* of datagrams: TRANSPORT_OPTION_RECEIVE_ERRORS */
-    bool known;    /* the loop may hold a pointer to it */
-    bool closed;   /* loop->lock */
-    bool bulk;     /* the last provided buffer was filled: a large one next */
+    int32_t fatal;    /* why the connection is over; 0 while it is not, and of datagrams.  The first stays. */
+    uint16_t held;    /* bit per kind: ops[kind] is there */
+    uint16_t over;    /* bit per kind: the op is over and waits in its slot for the loop */
+    uint16_t in_ring; /* bit per kind: the kernel carries that op out */
+    uint8_t phase;    /* enum phase */
+    uint8_t type;     /* TRANSPORT_STREAM ...; the phase of others than streams is PHASE_NEW */
+
+    bool closed; /* loop->lock */
+    bool bulk;   /* the last provided buffer was filled: a large one next */
     bool peer_fin;
     bool urgent;     /* there was an urgent byte: a short read means nothing any more */
     bool fin_wanted; /* shutdown() waits for the send that is inside, or for the reason why there is no FIN */
     bool fin_sent;
-    bool reason_awaited; /* socket_reason_is_coming() has said so */
     bool again;          /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
@@ -217,9 +214,13 @@ struct transport_socket {
     uint16_t room_each;
     bool silent; /* silence() has been called */
 
-    struct transport_op *ops[OP_KINDS];
+    const void *ahead[TRANSPORT_AHEAD]; /* the owner's, see there */
+    struct transport_op *ops[OP_KINDS]; /* up to that of the receive in the second line */
 
     /* The rest is for what happens seldom. */
+    bool errors;         /* of datagrams: TRANSPORT_OPTION_RECEIVE_ERRORS */
+    bool known;          /* the loop may hold a pointer to it */
+    bool reason_awaited; /* socket_reason_is_coming() has said so */
     bool bound;
     bool v6only;
     int family;                           /* TRANSPORT_AF_* */
@@ -243,6 +244,9 @@ struct transport_socket {
     uint64_t timer_deadline;
     struct transport_socket *grave_next;
 };
+_Static_assert(offsetof(struct transport_socket, closed) == CACHE_LINE &&
+                   offsetof(struct transport_socket, ops[TRANSPORT_RECEIVE + 1]) == 2 * CACHE_LINE,
+               "two cache lines");
 
 /* ---- loop.c ------------------------------------------------------------------------------------------- */
 
@@ -290,8 +294,8 @@ void socket_free(struct transport_socket *socket);
 struct transport_socket *loop_take_spare(struct loop *loop);
 /* A step of dispatch(): continues what is held, then calls complete() without a lock. */
 void socket_step(struct transport_socket *socket, uint32_t events);
-/* The socket has its turn after so many steps, AHEAD_STEPS at most: a hint.  The loop's thread, no lock held. */
-void socket_ahead(struct transport_socket *socket, unsigned steps);
+/* The socket has its turn after AHEAD_STEPS steps: a hint.  The loop's thread, no lock held. */
+void socket_ahead(struct transport_socket *socket);
 /* Remembers why the connection is over; the first reason stays.  Returns the remembered one. */
 int32_t socket_latch(struct transport_socket *socket, int32_t status);
 /* Takes peer FIN and death from a poll mask.  socket->lock is held. */
@@ -339,6 +343,7 @@ int32_t common_abort(struct transport_socket *socket);
 void common_close(struct transport_socket *socket);
 int common_cancel(struct transport_socket *socket, struct transport_op *op);
 unsigned common_loop_of(struct transport_socket *socket);
+const void **common_ahead(struct transport_socket *socket);
 
 /* ---- stream.c ----------------------------------------------------------------------------------------- */
 
@@ -507,7 +512,8 @@ void local_dispatch(struct transport *transport);
     .provided_size = common_provided_size, .shutdown = common_shutdown, .abort = common_abort,               \
     .silence = common_silence, .close = common_close, .address = common_address,                             \
     .set_option = common_set_option, .get_option = common_get_option, .query = common_query,                 \
-    .loop_of = common_loop_of, .addresses = common_addresses, .watch_addresses = common_watch_addresses,     \
-    .resolve = common_resolve, .resolve_cancel = common_resolve_cancel
+    .loop_of = common_loop_of, .ahead = common_ahead, .addresses = common_addresses,                         \
+    .watch_addresses = common_watch_addresses, .resolve = common_resolve,                                    \
+    .resolve_cancel = common_resolve_cancel
 
 #endif

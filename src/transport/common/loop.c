@@ -393,8 +393,8 @@ int loop_dispatch(struct transport *transport, unsigned index)
     int more = !link_empty(&loop->run);
     lock_release(&loop->lock);
     for (int i = 0; i < count; i++) {
-        for (int steps = 1; steps <= AHEAD_STEPS && i + steps < count; steps++)
-            socket_ahead(ready[i + steps].socket, (unsigned)steps);
+        if (i + AHEAD_STEPS < count)
+            socket_ahead(ready[i + AHEAD_STEPS].socket);
         socket_step(ready[i].socket, ready[i].events);
     }
     if (atomic_load_explicit(&loop->resolved, memory_order_acquire) && resolver_dispatch(loop))

@@ -44,11 +44,11 @@ static void mark_over(struct transport_socket *socket, struct transport_op *op, 
 
 struct transport_socket *socket_create(struct transport *transport, unsigned loop, int fd, int family)
 {
-    size_t size = (transport->engine->socket_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    size_t size = (transport->engine->socket_size + 2 * CACHE_LINE - 1) & ~(size_t)(2 * CACHE_LINE - 1);
     struct loop *of = &transport->loops[loop % transport->loop_count];
     struct transport_socket *socket = loop_is_mine(of) ? loop_take_spare(of) : NULL;
     if (!socket)
-        socket = aligned_alloc(CACHE_LINE, size);
+        socket = aligned_alloc(2 * CACHE_LINE, size);
     if (!socket)
         return NULL;
     memset(socket, 0, size);
@@ -464,29 +464,37 @@ static void drop_interest(struct transport_socket *socket, uint32_t events)
         loop_unwatch(socket, EPOLLOUT); /* each datagram that has gone would be one */
 }
 
-/* A step of a socket fetches what the next ones need: even a few dozen leave the first cache meanwhile, and here the
- * miss lasts as long as a step takes. */
-void socket_ahead(struct transport_socket *socket, unsigned steps)
+static inline void fetch(const void *memory, size_t bytes)
 {
-    void (*ahead)(struct transport_op *, unsigned) = socket->transport->config.ahead;
-    struct transport_op *op;
+    uintptr_t at = (uintptr_t)memory & ~(uintptr_t)(CACHE_LINE - 1);
 
-    if (steps >= AHEAD_STEPS) {
-        for (unsigned at = 0; at < 4 * CACHE_LINE; at += CACHE_LINE)
-            __builtin_prefetch((char *)socket + at, 1);
+    for (; at < (uintptr_t)memory + bytes; at += CACHE_LINE)
+        __builtin_prefetch((const void *)at, 1);
+}
+
+/* A step of a socket fetches what the next but one needs: even a few dozen leave the first cache meanwhile, and here
+ * the miss lasts as long as a step takes.  The socket's own lines were touched when its event was collected.  Addresses
+ * alone are looked at: the op may be over meanwhile, and its memory gone. */
+void socket_ahead(struct transport_socket *socket)
+{
+    const struct transport_config *config = &socket->transport->config;
+    const char *op = (const char *)__atomic_load_n(&socket->ops[TRANSPORT_RECEIVE], __ATOMIC_RELAXED);
+
+    if (!op)
         return;
+    for (int i = 0; i < 2; i++)
+        fetch(op + config->ahead.around[i].from, config->ahead.around[i].bytes);
+    for (int i = 0; i < TRANSPORT_AHEAD; i++) {
+        const void *memory = __atomic_load_n(&socket->ahead[i], __ATOMIC_RELAXED);
+
+        if (memory)
+            fetch(memory, config->ahead.bytes[i]);
     }
-    op = __atomic_load_n(&socket->ops[TRANSPORT_RECEIVE], __ATOMIC_RELAXED);
-    if (!op || !ahead)
-        return;
-    if (steps == AHEAD_STEPS - 1) {
-        ahead(op, steps);
-    } else if (lock_try(&socket->lock)) {
-        op = socket->ops[TRANSPORT_RECEIVE];
-        if (op)
-            ahead(op, steps);
-        lock_release(&socket->lock);
-    }
+}
+
+const void **common_ahead(struct transport_socket *socket)
+{
+    return socket->ahead;
 }
 
 void socket_step(struct transport_socket *socket, uint32_t events)

@@ -261,6 +261,7 @@ const struct transport_ops transport_sim = {
     .get_option = stack_get_option,
     .query = stack_query,
     .loop_of = stack_loop_of,
+    .ahead = stack_ahead,
     .addresses = stack_addresses,
     .watch_addresses = stack_watch_addresses,
     .resolve = stack_resolve,

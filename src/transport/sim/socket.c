@@ -106,6 +106,11 @@ void stack_close(struct transport_socket *socket)
     net_leave();
 }
 
+const void **stack_ahead(struct transport_socket *socket)
+{
+    return socket->ahead;
+}
+
 unsigned stack_loop_of(struct transport_socket *socket)
 {
     return (unsigned)(socket->loop - socket->transport->loops);

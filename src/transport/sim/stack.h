@@ -64,6 +64,7 @@ struct transport_socket {
     struct net_where local, remote; /* as last known: they outlive the connection */
     bool has_local;
     uint64_t options[TRANSPORT_OPTION_MAX];
+    const void *ahead[TRANSPORT_AHEAD]; /* nothing is fetched here */
 };
 
 typedef int32_t (*stack_try)(struct transport_socket *socket, struct transport_op *op);
@@ -101,6 +102,7 @@ int32_t stack_silence(struct transport_socket *socket);
 void stack_close(struct transport_socket *socket);
 int32_t stack_address(struct transport_socket *socket, int remote, struct transport_address *out);
 unsigned stack_loop_of(struct transport_socket *socket);
+const void **stack_ahead(struct transport_socket *socket);
 
 /* stream.c */
 int32_t stack_listen(struct transport_socket *socket, int backlog);

@@ -71,7 +71,7 @@ struct uring_socket {
     struct uring_socket *next_done;
     bool listed; /* in ring->done */
     bool parked; /* the receive that is held waits in the epoll set; common.lock */
-    struct slot slots[TRANSPORT_RECEIVE + 1]; /* by kind */
+    struct slot slots[TRANSPORT_ACCEPT + 1]; /* by kind */
     struct sockaddr_in6 peer;
     socklen_t peer_length;
 };
