@@ -27,7 +27,7 @@ only = set(sys.argv[sys.argv.index("--only") + 1].split(",")) if "--only" in sys
 build = os.path.abspath(sys.argv[1])
 bench = os.path.join(build, "bench")
 uwsk = os.path.join(build, "uwsk")
-SECONDS, ROUNDS = (0.08, 2) if quick else (0.4, 5)
+SECONDS, ROUNDS = (0.08, 2) if quick else (0.15, 15)  # short ones: what disturbs the machine lasts seconds
 
 libc = ctypes.CDLL(None, use_errno=True)
 started = []
@@ -240,8 +240,19 @@ def settle(server, seconds=10):
 
 
 def spread(values):
+    """Half of the range of the middle half, in percent of the median."""
     middle = statistics.median(values)
-    return (max(values) - min(values)) / 2 / middle * 100 if middle else 0
+    if not middle or len(values) < 2:
+        return 0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / 2 / middle * 100
+
+
+def turns(servers):
+    """Rounds: each begins with another server, so that none always comes after the same one."""
+    for number in range(ROUNDS):
+        first = number % max(len(servers), 1)
+        yield servers[first:] + servers[:first]
 
 
 worst = []
@@ -252,8 +263,8 @@ def row(title, servers, kind, connections, size, reference=PEERS, moved=0):
         return
     cpu = {name: [] for name in servers}
     rate = {name: [] for name in servers}
-    for _ in range(ROUNDS):
-        for name, server in servers.items():
+    for turn in turns(list(servers.items())):
+        for name, server in turn:
             cost, speed = drive(server, kind, connections, size)
             cpu[name].append(cost)
             rate[name].append(speed)
@@ -277,7 +288,7 @@ def row(title, servers, kind, connections, size, reference=PEERS, moved=0):
 # ---- UDP ----------------------------------------------------------------------------------------------------------
 
 UDP_PEERS = {"recvfrom, sendto": "one", "recvmmsg, sendmmsg": "many", "GRO, GSO": "cut"}
-UDP_SECONDS = 0.15 if quick else 0.4
+UDP_SECONDS = 0.15
 
 
 def answers(port, process, seconds=10):
@@ -320,8 +331,8 @@ def udp_row(title, servers, kind, how, sockets, flight):
     cost = {name: [] for name in servers}
     lost = dict.fromkeys(servers, 0)
     came = dict.fromkeys(servers, 0)
-    for _ in range(ROUNDS):
-        for name, server in servers.items():
+    for turn in turns(list(servers.items())):
+        for name, server in turn:
             out = subprocess.run(AT_ONCE + [os.path.join(bench, "client_udp"), kind, how, str(server.port), str(sockets),
                                   str(flight), str(UDP_SECONDS), str(server.process.pid), str(CLIENT_CPU)],
                                  capture_output=True, text=True, timeout=60)
@@ -499,7 +510,7 @@ def main():
     how = "in real time, but for the rows with many threads" if AT_ONCE else "not in real time"
     print(f"server on CPU {SERVER_CPU}, client on CPU {CLIENT_CPU}, {how}; {ROUNDS} interleaved rounds of {SECONDS} s; "
           f"load before: {os.getloadavg()[0]:.1f}")
-    print("us/op: CPU time of the server's process for each operation; +-: half of the range")
+    print("us/op: CPU time of the server's process for each operation; +-: half of the range of the middle half")
     try:
         echo_rows()
         synchronous_rows()
