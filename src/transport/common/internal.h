@@ -199,20 +199,21 @@ struct transport_socket {
     bool closed; /* loop->lock */
     bool bulk;   /* the last provided buffer was filled: a large one next */
     bool peer_fin;
-    bool urgent;     /* there was an urgent byte: a short read means nothing any more */
-    bool fin_wanted; /* shutdown() waits for the send that is inside, or for the reason why there is no FIN */
-    bool fin_sent;
+    bool urgent : 1; /* there was an urgent byte: a short read means nothing any more */
+    bool
+        fin_wanted : 1; /* shutdown() waits for the send that is inside, or for the reason why there is no FIN */
+    bool fin_sent : 1;
+    bool lowat_set : 1;  /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+    bool silent : 1;     /* silence() has been called */
     bool again;          /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
     bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
-    bool fresh; /* of streams: new in the epoll set, which tells of what was there already: no event yet */
-    bool lowat_set; /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
-    bool on_trust;  /* of streams: sends were said to have left that nobody has asked the kernel about */
-    int16_t room;   /* so many more may be, each of room_each bytes at most; less than 0: leaving_ask() */
+    bool fresh;    /* of streams: new in the epoll set, which tells of what was there already: no event yet */
+    bool on_trust; /* of streams: sends were said to have left that nobody has asked the kernel about */
+    int16_t room;  /* so many more may be, each of room_each bytes at most; less than 0: leaving_ask() */
     uint16_t room_each;
-    bool silent; /* silence() has been called */
 
     const void *ahead[TRANSPORT_AHEAD]; /* the owner's, see there */
     struct transport_op *ops[OP_KINDS]; /* up to that of the receive in the second line */
