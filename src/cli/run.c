@@ -29,7 +29,7 @@ static const char help[] =
     "  --deliver WHERE        dispatch (default), passive or mixed:\n"
     "                         the IRQL of event callbacks and completion routines\n"
     "  --send-complete WHEN   sent (default), acked or copied: when WskSend is complete\n"
-    "  --transport NAME       uring or epoll (default: uring where it works; UWSK_TRANSPORT)\n"
+    "  --transport NAME       uring, uring-all or epoll (default: uring where it works; UWSK_TRANSPORT)\n"
     "  --registry NAME=VALUE  a value of the drivers' Parameters key: dword:N, qword:N, sz:TEXT,\n"
     "                         multi:TEXT;TEXT or hex:0a1b; may be given several times\n"
     "  --files DIR            the directory that drivers see as \\??\\C: (and DIR/Windows as \\SystemRoot);\n"
@@ -140,7 +140,7 @@ static int parse_option(struct job *job, struct cli_args *args)
     static const char *const completions[] = {"natural", "always-pend", "inline-when-possible", NULL};
     static const char *const deliveries[] = {"dispatch", "passive", "mixed", NULL};
     static const char *const sends[] = {"sent", "acked", "copied", NULL};
-    static const char *const transports[] = {"uring", "epoll", NULL};
+    static const char *const transports[] = {"uring", "uring-all", "epoll", NULL};
     const char *option = args->option;
     double number;
 

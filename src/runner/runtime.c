@@ -107,14 +107,15 @@ static int32_t find_transport(const char *name, const struct transport_ops **ops
         *ops = &transport_epoll;
     else if (strcmp(name, transport_sim.name) == 0 && sim_running())
         *ops = &transport_sim; /* of a simulated run only: nobody else gets to see it */
-    else if (strcmp(name, transport_uring.name) != 0)
+    else if (strcmp(name, transport_uring.name) != 0 && strcmp(name, transport_uring_all.name) != 0)
         runner_problem(problem, STATUS_NOT_SUPPORTED,
-                       "there is no transport \"%s\": this version has %s and %s", name, transport_uring.name,
-                       transport_epoll.name);
-    else if (uring_probe(reason, sizeof reason))
-        *ops = &transport_uring;
+                       "there is no transport \"%s\": this version has %s, %s and %s", name,
+                       transport_uring.name, transport_uring_all.name, transport_epoll.name);
+    else if (!uring_probe(reason, sizeof reason))
+        runner_problem(problem, STATUS_NOT_SUPPORTED, "the transport %s cannot be used here: %s", name,
+                       reason);
     else
-        runner_problem(problem, STATUS_NOT_SUPPORTED, "the transport uring cannot be used here: %s", reason);
+        *ops = strcmp(name, transport_uring.name) == 0 ? &transport_uring : &transport_uring_all;
     return *ops ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
 }
 

@@ -362,7 +362,9 @@ struct transport_ops {
 };
 
 extern const struct transport_ops transport_epoll;
-extern const struct transport_ops
-    transport_uring; /* attach() answers STATUS_NOT_SUPPORTED where it cannot work */
+/* attach() answers STATUS_NOT_SUPPORTED where io_uring cannot work.  The kernel carries out sends that would block,
+ * with `all` receives and accepts, too. */
+extern const struct transport_ops transport_uring;
+extern const struct transport_ops transport_uring_all;
 
 #endif

@@ -112,7 +112,7 @@ static void thorough_end(struct thorough *thorough, struct wt_op *op)
     if (!test_mode_has("inline"))
         EXPECT_EQ(thorough->over, 0);
     else if (!test_mode_has(
-                 "uring")) /* a ring may say that it is too late: then it ends when the ring says so */
+                 "uring-all")) /* a ring may say that it is too late: then it ends when the ring says so */
         EXPECT_EQ(thorough->over, 1);
     wt_op_free(op);
     wt_op_free(&thorough->behind);

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { GROUP = 3, REGISTER_SEND_MSG_RING = 31 };
+enum { GROUP = 3 };
 
 static struct io_uring ring;
 
@@ -239,50 +239,26 @@ TEST(fact_11_results_come_only_when_they_are_asked_for, "")
 
 /* ---- fact 12: a wake ---------------------------------------------------------------------------------- */
 
-static void send_message(void *context)
+TEST(fact_12_an_eventfd_tells_what_is_not_shown_yet, "")
 {
-    struct io_uring_sqe message = {.opcode = IORING_OP_MSG_RING, .fd = ring.ring_fd, .off = 7};
-
-    test_sleep_ms(20); /* most likely it sleeps by then */
-    *(int *)context = io_uring_register(~0u, REGISTER_SEND_MSG_RING, &message, 1);
-}
-
-TEST(fact_12_a_message_from_a_thread_without_a_ring_wakes, "")
-{
-    int result = 1;
-    struct test_thread *thread;
+    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), peer, ours;
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLET}, found;
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    char byte;
 
     if (!ring_up())
         return;
-    thread = test_thread_start(send_message, &result);
-    if (next_result(2000).user_data == 7) {
-        test_thread_join(thread);
-        EXPECT_EQ(result, 0);
-        return;
-    }
-    test_thread_join(thread);
-    EXPECT_EQ(result,
-              -EINVAL); /* an older kernel refuses it at once, and the transport writes to its eventfd */
-    TEST_NOTE("this kernel has no messages without a ring");
-}
-
-TEST(fact_12_each_write_to_a_polled_eventfd_is_a_result, "")
-{
-    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    struct io_uring_sqe *sqe;
-
-    if (!ring_up())
-        return;
-    sqe = request();
-    io_uring_prep_poll_multishot(sqe, event, POLLIN);
-    sqe->user_data = 1;
-    EXPECT_EQ(next_result(20).user_data, 0);
+    ours = connected(&peer);
+    EXPECT_EQ(io_uring_register_eventfd(&ring, event), 0);
+    EXPECT_EQ(epoll_ctl(set, EPOLL_CTL_ADD, event, &wanted), 0);
     for (int i = 0; i < 3; i++) { /* the counter is never read */
-        struct io_uring_cqe cqe;
-
-        EXPECT_EQ(eventfd_write(event, 1), 0);
-        cqe = result_of(1);
-        EXPECT(cqe.res > 0 && (cqe.flags & IORING_CQE_F_MORE));
+        receive(ours, &byte, 1, 1);
+        while (epoll_wait(set, &found, 1, 0) == 1)
+            ;
+        peer_send(peer, "x", 1);
+        EXPECT_EQ(epoll_wait(set, &found, 1, 2000), 1);
+        EXPECT_EQ(io_uring_cq_ready(&ring), 0);
+        EXPECT_EQ(result_of(1).res, 1);
     }
 }
 

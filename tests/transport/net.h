@@ -4,9 +4,10 @@
  *
  * Modes (TEST_MATRIX): "pumped" loops are driven by the test itself, so nothing happens unless it says so;
  * "threads" gives each loop a thread.  "natural" lets calls finish inline, "no-inline" sets
- * TRANSPORT_NO_INLINE on every op, "one-byte" turns on transport_config.one_byte.  "epoll", "uring" and
- * "uring-plain" (without the features that a kernel may lack) choose the back end; where io_uring is refused
- * the tests of it end at once, with a note, and uring_is_there says why.
+ * TRANSPORT_NO_INLINE on every op, "one-byte" turns on transport_config.one_byte.  "epoll", "uring" (sends wait in
+ * the ring), "uring-all" (receives and accepts, too) and "uring-plain" (the same without the features that a kernel
+ * may lack) choose the back end; where io_uring is refused the tests of it end at once, with a note, and uring_is_there
+ * says why.
  */
 #ifndef TEST_TRANSPORT_NET_H
 #define TEST_TRANSPORT_NET_H
@@ -22,7 +23,7 @@
 #include <ntstatus.h>
 
 /* Back ends that stand on Linux, and all of them: "sim" runs in the simulator, "windy" beside it in bad weather. */
-#define NET_LINUX(way) "epoll/" way " uring/" way " +uring-plain/" way
+#define NET_LINUX(way) "epoll/" way " uring/" way " +uring-all/" way " +uring-plain/" way
 #define NET_EACH(way)  NET_LINUX(way) " sim/" way " sim/windy/" way
 #define NET_PUMPED     NET_EACH("pumped/natural") " " NET_EACH("pumped/no-inline")
 #define NET_THREADS    NET_EACH("threads/natural") " " NET_EACH("threads/no-inline")
@@ -35,9 +36,10 @@ void net_up(void);               /* fixture: attach, one loop pumped or two loop
 void net_down(void);             /* fixture: stop, detach (which checks that nothing is left) */
 void net_pump(int milliseconds); /* pumped: one wait and dispatch of every loop; threads: sleep 1 ms */
 int net_is_pumped(void);
-/* The kernel carries out receives, sends and accepts that would block: such an op is not taken back but
+/* The kernel carries out sends that would block, or receives and accepts, too: such an op is not taken back but
  * ended. */
-int net_carries_out(void);
+int net_carries_sends(void);
+int net_carries_receives(void);
 /* Linux' number for the state of the connection (TCP_CLOSE_WAIT ...), whoever has it. */
 int net_state_of(struct transport_socket *socket);
 /* Provided buffers that were not given back. */

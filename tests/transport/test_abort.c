@@ -187,7 +187,7 @@ TEST(abort_ends_what_is_inside, "")
         for (int kind = TRANSPORT_RECEIVE; kind <= TRANSPORT_WATCH_READABLE; kind++)
             EXPECT(!of_connection(kind) || atomic_load(&ios[kind].over) == 0);
         taken = net->cancel(socket, &ios[TRANSPORT_RECEIVE].op);
-        EXPECT(taken || net_carries_out());
+        EXPECT(taken || net_carries_receives());
     }
     for (int kind = TRANSPORT_RECEIVE; kind <= TRANSPORT_WATCH_READABLE; kind++) {
         if (of_connection(kind) && (kind != TRANSPORT_RECEIVE || !taken))

@@ -649,7 +649,7 @@ TEST(cancel_races_with_accept, "", TEST_MODES(NET_THREADS), TEST_TIMEOUT(120))
         int back = net->cancel(listener, &accept.op);
         if (!back)
             io_wait(&accept);
-        if (back || (net_carries_out() && accept.status == STATUS_CANCELLED)) {
+        if (back || (net_carries_receives() && accept.status == STATUS_CANCELLED)) {
             taken++;
             EXPECT(accept.connection.accepted == NULL);
             io_init(&accept, TRANSPORT_ACCEPT, NULL, 0);

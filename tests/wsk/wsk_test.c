@@ -58,18 +58,19 @@ void wt_setup(void)
     settings.send_complete = test_mode_has("acked")    ? WSK_SEND_ACKED
                              : test_mode_has("copied") ? WSK_SEND_COPIED
                                                        : WSK_SEND_SENT;
-    ops = test_mode_has("sim")     ? &transport_sim
-          : test_mode_has("uring") ? &transport_uring
-                                   : &transport_epoll;
+    ops = test_mode_has("sim")         ? &transport_sim
+          : test_mode_has("uring")     ? &transport_uring
+          : test_mode_has("uring-all") ? &transport_uring_all
+                                       : &transport_epoll;
     status = ops->attach(&config, &transport);
-    if (status == STATUS_NOT_SUPPORTED && ops == &transport_uring) {
+    if (status == STATUS_NOT_SUPPORTED && ops != &transport_epoll) {
         TEST_NOTE("io_uring cannot be used here: on epoll instead");
         ops = &transport_epoll;
         status = ops->attach(&config, &transport);
     }
     EXPECT_STATUS(status, STATUS_SUCCESS);
     if (ops != &transport_sim)
-        test_runs_on(ops == &transport_uring ? "io_uring" : "epoll");
+        test_runs_on(ops != &transport_epoll ? "io_uring" : "epoll");
     settings.ops = ops;
     settings.transport = transport;
     poller.context = transport;

@@ -36,17 +36,22 @@
     " natural/dispatch/" end " natural/passive/" end " natural/mixed/" end " always-pend/dispatch/" end      \
     " always-pend/passive/" end " always-pend/mixed/" end " inline/dispatch/" end " inline/passive/" end     \
     " inline/mixed/" end
-#define WT_URING_MODES WT_MODES_ON("uring")
-#define WT_SIM_MODES   WT_MODES_ON("sim")
+/* On io_uring each mode of completion and each delivery both with and without receives and accepts in the ring. */
+#define WT_URING_MODES                                                                                       \
+    " natural/dispatch/uring natural/passive/uring-all natural/mixed/uring always-pend/dispatch/uring-all "  \
+    "always-pend/passive/uring always-pend/mixed/uring-all inline/dispatch/uring inline/passive/uring-all "  \
+    "inline/mixed/uring"
+#define WT_SIM_MODES  WT_MODES_ON("sim")
 /* For tests that count on what is sent together to arrive together. */
-#define WT_CALM_MODES  WT_EPOLL_MODES WT_URING_MODES WT_SIM_MODES
-#define WT_MODES       WT_CALM_MODES " natural/dispatch/sim/windy"
+#define WT_CALM_MODES WT_EPOLL_MODES WT_URING_MODES WT_SIM_MODES
+#define WT_MODES      WT_CALM_MODES " natural/dispatch/sim/windy"
 /* What tests of the data path run in beside these: one-byte segments, and the other meanings of "sent". */
 #define WT_DATA_MODES_ON(end)                                                                                \
     " natural/dispatch/" end "/onebyte natural/dispatch/" end "/acked natural/dispatch/" end "/copied"
 #define WT_DATA_MODES                                                                                        \
-    WT_EPOLL_DATA_MODES WT_URING_MODES WT_DATA_MODES_ON("uring")                                             \
-        WT_SIM_MODES WT_DATA_MODES_ON("sim") " natural/dispatch/sim/windy"
+    WT_EPOLL_DATA_MODES WT_URING_MODES                                                                       \
+        WT_DATA_MODES_ON("uring-all") " natural/dispatch/uring/onebyte" WT_SIM_MODES WT_DATA_MODES_ON(       \
+            "sim") " natural/dispatch/sim/windy"
 /* For races: many seeds in three modes that differ in everything, a few in the others. */
 #define WT_SIM_RACE_MODES                                                                                    \
     " natural/dispatch/sim/races always-pend/passive/sim/races inline/mixed/sim/races natural/passive/sim "  \

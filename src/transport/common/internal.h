@@ -3,8 +3,7 @@
  *
  * Both back ends make the same system calls on the same sockets, and both have an epoll set per loop for what
  * is only watched: a descriptor in an epoll set is not held open by it, so close() always gives everything
- * back.  They differ in how a loop sleeps and in who carries out an operation that would block: struct engine
- * says it.
+ * back; in it the loops sleep.  They differ in who carries out an operation that would block: struct engine says it.
  *
  * Locks, in the order in which they are taken
  *   socket->lock     the socket's system calls, its operations and latches; held for non-blocking calls only
@@ -137,14 +136,14 @@ struct loop {
 struct engine {
     size_t socket_size; /* of a structure that begins with struct transport_socket */
     uint32_t events;    /* what a stream in the epoll set is watched for besides what its ops need */
-    unsigned carried;   /* bit per kind: proceed() is asked whatever the events are */
+    unsigned
+        carried; /* bit per kind: the kernel carries out what would block, and proceed() is always asked */
     int (*loop_open)(struct loop *loop); /* 0 or an errno; the loop's descriptors are open */
     void (*loop_close)(struct loop *loop);
-    /* Sleeps until something happens or the time has come (0: not at all); leaves events in loop->events. */
+    /* Sleeps until something happens or the time has come (0: not at all), with loop_sleep(). */
     void (*sleep)(struct loop *loop, uint64_t until);
     /* loop->lock is held: puts what sleep() found besides loop->events on the run list. */
     void (*collect)(struct loop *loop);
-    void (*wake)(struct loop *loop); /* ends the sleep(); any thread */
     /* socket->lock is held, the op is in its slot and would block: sees to it that the loop hears of it. */
     int32_t (*hold)(struct transport_socket *socket, struct transport_op *op);
     /* The rest runs on the loop's thread within a step, or for recall() anywhere, under socket->lock.
@@ -203,9 +202,10 @@ struct transport_socket {
     bool
         fin_wanted : 1; /* shutdown() waits for the send that is inside, or for the reason why there is no FIN */
     bool fin_sent : 1;
-    bool lowat_set : 1;  /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
-    bool silent : 1;     /* silence() has been called */
-    bool again;          /* a step stopped for fairness, not because it would block */
+    bool lowat_set : 1; /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
+    bool silent : 1;    /* silence() has been called */
+    bool carried : 1; /* the kernel has carried out a transfer, which may have taken the connection's error */
+    bool again;       /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
@@ -257,8 +257,9 @@ void loop_detach(struct transport *transport);
 void loop_wait(struct transport *transport, unsigned loop, uint64_t deadline_ns);
 int loop_dispatch(struct transport *transport, unsigned loop);
 void loop_wake(struct transport *transport, unsigned loop);
-/* Through loop->event_fd, which the engine's sleep() watches. */
-void loop_wake_by_event(struct loop *loop);
+/* Sleeps in the epoll set; leaves what it tells in loop->events. */
+void loop_sleep(struct loop *loop, uint64_t until);
+int loop_wait_for_events(struct loop *loop, uint64_t until);
 /* True on the thread that drives the loop. */
 static inline bool loop_is_mine(struct loop *loop)
 {

@@ -6,11 +6,14 @@
  * another.
  */
 #include "transport/common/internal.h"
+#include "transport/common/system.h"
 #include "transport/errno_status.h"
 #include "host/host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <time.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <ntstatus.h>
@@ -33,7 +36,10 @@ static int open_loop(struct loop *loop, struct transport *transport)
         link_init(&loop->timers[level]);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll_fd < 0 || loop->event_fd < 0)
+    /* Edge-triggered: every write is one event, and the counter never needs to be read. */
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    if (loop->epoll_fd < 0 || loop->event_fd < 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->event_fd, &event) < 0)
         return errno;
     return transport->engine->loop_open(loop);
 }
@@ -129,21 +135,21 @@ void loop_detach(struct transport *transport)
 
 /* ---- waking ------------------------------------------------------------------------------------------- */
 
-/* RUNNING -> NOTIFIED costs nothing: wait() sees it before it sleeps.  Only SLEEPING -> NOTIFIED writes,
- * once. */
-static void wake(struct loop *loop)
-{
-    if (atomic_exchange(&loop->state, LOOP_NOTIFIED) == LOOP_SLEEPING)
-        loop->transport->engine->wake(loop);
-}
-
-void loop_wake_by_event(struct loop *loop)
+static void wake_by_event(struct loop *loop)
 {
     uint64_t one = 1;
     ssize_t written;
     do
         written = write(loop->event_fd, &one, sizeof(one));
     while (written < 0 && errno == EINTR);
+}
+
+/* RUNNING -> NOTIFIED costs nothing: wait() sees it before it sleeps.  Only SLEEPING -> NOTIFIED writes,
+ * once. */
+static void wake(struct loop *loop)
+{
+    if (atomic_exchange(&loop->state, LOOP_NOTIFIED) == LOOP_SLEEPING)
+        wake_by_event(loop);
 }
 
 void loop_wake(struct transport *transport, unsigned loop)
@@ -324,6 +330,40 @@ static void expire_timers(struct loop *loop)
             loop_queue_locked(loop, first, EVENT_TIMER);
         }
     }
+}
+
+/* epoll_pwait2 with nanoseconds; where a sandbox refuses it, milliseconds, rounded up. */
+static int wait_for_events(struct loop *loop, uint64_t until)
+{
+    static _Atomic bool only_milliseconds;
+    for (;;) {
+        uint64_t now = until == 0 || until == HOST_FOREVER ? 0 : host_now();
+        uint64_t left = until > now ? until - now : 0;
+        long count;
+        if (atomic_load_explicit(&only_milliseconds, memory_order_relaxed)) {
+            uint64_t milliseconds = left / 1000000 + (left % 1000000 != 0);
+            int timeout = until == HOST_FOREVER ? -1 : milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
+            count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, timeout);
+            if (count < 0)
+                count = -errno;
+        } else {
+            struct timespec timeout = {.tv_sec = (time_t)(left / 1000000000),
+                                       .tv_nsec = (long)(left % 1000000000)};
+            count = system_epoll(loop->epoll_fd, loop->events, EVENT_BATCH,
+                                 until == HOST_FOREVER ? NULL : &timeout);
+        }
+        if (count >= 0)
+            return (int)count;
+        if (count == -ENOSYS || count == -EPERM)
+            atomic_store_explicit(&only_milliseconds, true, memory_order_relaxed);
+        else
+            assert(count == -EINTR);
+    }
+}
+
+void loop_sleep(struct loop *loop, uint64_t until)
+{
+    loop->event_count = wait_for_events(loop, until);
 }
 
 /* ---- wait and dispatch -------------------------------------------------------------------------------- */

@@ -519,8 +519,8 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP))
         socket->dry = socket->fresh = false;
     /* What nearly every step is: something to receive, and nothing else that this may concern. */
-    if (!engine->carried && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) && (events & EPOLLIN) &&
-        !socket->over && !socket->fatal && !socket->peer_fin &&
+    if (!(engine->carried & 1u << TRANSPORT_RECEIVE) && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) &&
+        (events & EPOLLIN) && !socket->over && !socket->fatal && !socket->peer_fin &&
         (socket->held & ~(1u << TRANSPORT_WATCH_PEER_FIN | 1u << TRANSPORT_WATCH_RESET)) ==
             1u << TRANSPORT_RECEIVE &&
         (socket->always & EPOLLIN)) {

@@ -83,16 +83,20 @@ static int32_t try_fin_acked(struct transport_socket *socket, bool told)
 
 int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
 {
+    uint32_t events;
+
     if (socket->type != TRANSPORT_STREAM && op->kind == TRANSPORT_WATCH_READABLE)
         return socket_poll(socket) & EPOLLIN ? STATUS_SUCCESS : STATUS_PENDING;
     if (socket->phase != PHASE_CONNECTED)
         return socket->fatal ? socket->fatal : STATUS_CONNECTION_INVALID;
     switch (op->kind) {
     case TRANSPORT_WATCH_READABLE:
-        if (socket_poll(socket) & EPOLLIN) {
+        events = socket_poll(socket);
+        if (events & EPOLLIN) {
             /* Without data this is the FIN, or a reset. */
-            if (socket->fatal && common_query(socket, TRANSPORT_READABLE) <= 0)
-                return socket->fatal;
+            bool coming = socket_reason_is_coming(socket, events);
+            if ((socket->fatal || coming) && common_query(socket, TRANSPORT_READABLE) <= 0)
+                return coming ? STATUS_PENDING : socket->fatal;
             return STATUS_SUCCESS;
         }
         return socket->fatal ? socket->fatal : STATUS_PENDING;
@@ -130,8 +134,7 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
  * socket_fold(), but for what a transfer in the kernel took with it). */
 static int32_t watch_start(struct transport_socket *socket, struct transport_op *op)
 {
-    bool told = socket->phase == PHASE_CONNECTED && !socket->fatal &&
-                (!socket->transport->engine->carried || !socket->interest);
+    bool told = socket->phase == PHASE_CONNECTED && !socket->fatal && (!socket->carried || !socket->interest);
     if (told &&
         (op->kind == TRANSPORT_WATCH_RESET || (op->kind == TRANSPORT_WATCH_PEER_FIN && !socket->peer_fin)))
         return STATUS_PENDING;

@@ -24,3 +24,5 @@ static int32_t absent_attach(const struct transport_config *config, struct trans
 }
 
 const struct transport_ops transport_uring = {.name = "uring", .attach = absent_attach, COMMON_TRANSPORT_OPS};
+const struct transport_ops transport_uring_all = {
+    .name = "uring-all", .attach = absent_attach, COMMON_TRANSPORT_OPS};

@@ -2,18 +2,22 @@
  * internal.h - the io_uring transport's own structures, and the reasons why its races are harmless (those
  * that it shares with the epoll transport are told in transport/common/internal.h).
  *
- * What the kernel carries out.  A receive, send or accept that would block goes into the ring: one of a kind
- * per socket, known to the kernel by (socket, kind).  Connects, watches, datagrams wait in the loop's epoll set,
- * which a multishot poll in the ring watches: unlike a poll of the socket itself it does not hold the
- * descriptor open, so close() gives the port back without waiting for any result (linux-facts 1).
+ * What the kernel carries out.  A send that would block goes into the ring (transport_uring_all: a receive and an
+ * accept, too): one of a kind per socket, known to the kernel by (socket, kind).  All else waits in the loop's epoll
+ * set, in which the loop sleeps: unlike a poll of the socket by the ring it does not hold the descriptor open, so
+ * close() gives the port back without waiting for any result (linux-facts 1).
+ *
+ * Two sources, one sleep.  The ring's eventfd is the loop's own, in the epoll set: it tells of results as it tells of
+ * wakes (linux-facts 12).  An event that comes before the kernel is asked for results, and one more for what it then
+ * shows, find nothing: they cost a look at memory.  The events are fetched first, then the results; a step knows both.
  *
  * One thread, one ring.  Only the thread that drives the loop touches the ring.  Another thread that starts
  * or cancels something puts the socket on the loop's run list, which wakes the loop at most once; the step
  * that follows submits. An op that has not been submitted yet is taken back like any other.
  *
- * A receive of another thread does not wake the loop, which would have to wake twice for it: to submit and for the
- * data.  It has been tried under socket->lock and found nothing, and is held in the epoll set under the same lock
- * (`parked`), as the epoll transport holds everything.  It never moves into the ring; steps try it.
+ * With transport_uring_all a receive of another thread does not wake the loop, which would have to wake twice for it: to
+ * submit and for the data.  It has been tried under socket->lock and found nothing, and is held in the epoll set under
+ * the same lock (`parked`), as transport_uring holds all of them.  It never moves into the ring; steps try it.
  *
  * socket->in_ring has the op's bit from submission until a step takes its result (both under socket->lock):
  * so cancel() knows at every moment whether it can take the op back.  The rest of the slot belongs to the
@@ -52,8 +56,8 @@ enum {
     REAP_LIMIT = EVENT_BATCH
 };
 
-/* What results are for: (socket | kind), or one of these. */
-enum { RESULT_IGNORED = 0, RESULT_EPOLL = 1, RESULT_WAKE = 2, RESULT_MESSAGE = 3, RESULT_INTERNAL = 16 };
+/* What results are for: (socket | kind), or nothing. */
+enum { RESULT_IGNORED = 0 };
 
 struct slot {
     int32_t result;
@@ -94,8 +98,8 @@ struct ring {
     struct loop *loop;
     unsigned features; /* URING_* */
     bool running;      /* its thread has taken it */
-    bool epoll_polled, wake_polled;
-    bool epoll_ready; /* the epoll set may have events */
+    bool told;         /* the kernel may have results, or want to be given something again */
+    unsigned inside;   /* transfers and accepts that the kernel carries out */
     struct uring_socket *done;
     unsigned reaped; /* in this wait() */
     struct message *messages;
@@ -113,8 +117,6 @@ static inline struct uring_socket *uring_of(struct transport_socket *socket)
 int uring_setup(struct io_uring *uring, unsigned wanted, unsigned *features);
 /* Makes it this thread's. */
 int uring_enable(struct io_uring *uring, unsigned features);
-/* Puts a result for `data` into that ring, from any thread; 0 or a negative errno. */
-int uring_send_message(struct io_uring *uring, uint64_t data);
 /* The URING_* that work, less uring_without; -1 when the transport cannot work, and why. */
 int uring_probe_features(char *reason, size_t size);
 
@@ -122,7 +124,6 @@ int uring_probe_features(char *reason, size_t size);
 
 void ring_sleep(struct loop *loop, uint64_t until);
 void ring_collect(struct loop *loop);
-void ring_wake(struct loop *loop);
 /* An empty entry; what is in the ring is submitted when there is none. */
 struct io_uring_sqe *ring_entry(struct ring *ring);
 /* The message that goes with an entry. */

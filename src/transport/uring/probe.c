@@ -44,16 +44,6 @@ int uring_enable(struct io_uring *uring, unsigned features)
     return io_uring_register((unsigned)uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-#ifndef IORING_REGISTER_SEND_MSG_RING
-#define IORING_REGISTER_SEND_MSG_RING 31
-#endif
-
-int uring_send_message(struct io_uring *uring, uint64_t data)
-{
-    struct io_uring_sqe message = {.opcode = IORING_OP_MSG_RING, .fd = uring->ring_fd, .off = data};
-    return io_uring_register(~0u, IORING_REGISTER_SEND_MSG_RING, &message, 1);
-}
-
 /* ---- the trial ---------------------------------------------------------------------------------------- */
 
 struct trial {
@@ -153,24 +143,32 @@ static struct io_uring_sqe *entry(struct trial *trial, uint64_t data)
     return entry;
 }
 
-/* A poll that goes on after its first result. */
-static bool multishot_poll_works(struct trial *trial)
+/* An eventfd tells of a result before the ring's thread has asked for any. */
+static bool event_tells(struct trial *trial)
 {
-    int result;
+    char byte;
+    int result = -1;
     unsigned flags;
-    struct io_uring_sqe *poll = entry(trial, 1);
-    io_uring_prep_poll_multishot(poll, trial->event, POLLIN);
-    poll->user_data = 1;
-    for (int i = 0; i < 2; i++) {
-        io_uring_submit(&trial->uring);
-        if (eventfd_write(trial->event, 1) < 0)
-            return REFUSE(trial, "eventfd: %s", strerror(errno));
-        if (!next_result(trial, 1, &result, &flags))
-            return false;
-        if (result < 0 || !(flags & IORING_CQE_F_MORE))
-            return REFUSE(trial, "the kernel's io_uring lacks multishot polls");
-    }
-    return true;
+    eventfd_t count;
+    int error = io_uring_register_eventfd(&trial->uring, trial->event);
+    if (error < 0)
+        return refused(trial, "io_uring_register", -error);
+    struct io_uring_sqe *receive = entry(trial, 1);
+    io_uring_prep_recv(receive, trial->pair[0], &byte, 1, 0);
+    receive->user_data = 1;
+    error = io_uring_submit(&trial->uring);
+    if (error < 0)
+        return refused(trial, "io_uring_enter", -error);
+    struct pollfd told = {.fd = trial->event, .events = POLLIN};
+    while (eventfd_read(trial->event, &count) == 0) /* of the submission, if of anything */
+        ;
+    bool works = write(trial->pair[1], "x", 1) == 1;
+    int ready;
+    do
+        ready = poll(&told, 1, 1000);
+    while (ready < 0 && errno == EINTR); /* by the result itself where the kernel does not defer it */
+    works = works && ready == 1 && next_result(trial, 1, &result, &flags) && result == 1;
+    return works || REFUSE(trial, "the kernel's io_uring tells no eventfd of a result");
 }
 
 /* A receive on a descriptor that is O_NONBLOCK waits in the ring, and can be ended there. */
@@ -221,28 +219,18 @@ static bool buffers_work(struct trial *trial)
     return works;
 }
 
-/* A result that no request of the ring has caused. */
-static bool messages_work(struct trial *trial)
-{
-    int result = -1;
-    unsigned flags;
-    return uring_send_message(&trial->uring, 5) == 0 && next_result(trial, 5, &result, &flags) && result == 0;
-}
-
 static bool try_everything(struct trial *trial)
 {
     int result = 0, error = uring_enable(&trial->uring, trial->features);
     if (error < 0)
         return refused(trial, "io_uring_register", -error);
-    if (!has_operations(trial) || !multishot_poll_works(trial) || !receive_waits(trial, 0, &result))
+    if (!has_operations(trial) || !event_tells(trial) || !receive_waits(trial, 0, &result))
         return false;
     if (result != -ECANCELED)
         return REFUSE(trial, "the kernel's io_uring does not let a receive wait and be cancelled (%d)",
                       result);
     if (!receive_waits(trial, IORING_RECVSEND_POLL_FIRST, &result) || result != -ECANCELED)
         trial->features &= ~(unsigned)URING_POLL_FIRST;
-    if (!messages_work(trial))
-        trial->features &= ~(unsigned)URING_MESSAGE;
     if (!buffers_work(trial))
         trial->features &= ~(unsigned)URING_BUFFERS;
     return true;
@@ -253,7 +241,7 @@ int uring_probe_features(char *reason, size_t size)
     char nowhere[200];
     struct trial trial = {
         .reason = reason ? reason : nowhere, .size = reason ? size : sizeof(nowhere), .pair = {-1, -1}};
-    unsigned all = URING_DEFERRED | URING_POLL_FIRST | URING_BUFFERS | URING_MESSAGE;
+    unsigned all = URING_DEFERRED | URING_POLL_FIRST | URING_BUFFERS;
     bool works = false;
     if (host_sanitizer() == HOST_SANITIZER_THREAD) { /* it would call every result of the kernel a race */
         snprintf(trial.reason, trial.size, "ThreadSanitizer does not see through a ring");

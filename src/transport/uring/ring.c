@@ -6,7 +6,6 @@
 #include "host/host.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -96,11 +95,11 @@ void ring_free_buffers(struct loop *loop)
 
 static void take_result(struct ring *ring, const struct io_uring_cqe *cqe)
 {
-    bool ended = !(cqe->flags & IORING_CQE_F_MORE); /* a multishot poll to be armed again */
-    if (cqe->user_data >= RESULT_INTERNAL) {
+    if (cqe->user_data != RESULT_IGNORED) {
         struct uring_socket *socket = (struct uring_socket *)(uintptr_t)(cqe->user_data & ~15ull);
         struct slot *slot = &socket->slots[cqe->user_data & 15];
         assert(!slot->done);
+        ring->inside--;
         slot->result = cqe->res;
         slot->flags = cqe->flags;
         slot->done = true;
@@ -111,11 +110,7 @@ static void take_result(struct ring *ring, const struct io_uring_cqe *cqe)
             socket->next_done = ring->done;
             ring->done = socket;
         }
-    } else if (cqe->user_data == RESULT_EPOLL) {
-        ring->epoll_ready = true;
-        ring->epoll_polled = !ended;
-    } else if (cqe->user_data == RESULT_WAKE)
-        ring->wake_polled = !ended;
+    }
 }
 
 static unsigned reap(struct ring *ring)
@@ -155,17 +150,6 @@ void ring_collect(struct loop *loop)
     }
 }
 
-/* ---- waking ------------------------------------------------------------------------------------------- */
-
-/* A result from elsewhere costs the one who sends it and the one who sleeps two thirds of what a write to a
- * polled eventfd costs them (bench/uring_parts.c). */
-void ring_wake(struct loop *loop)
-{
-    struct ring *ring = loop->engine;
-    if (!(ring->features & URING_MESSAGE) || uring_send_message(&ring->uring, RESULT_MESSAGE) < 0)
-        loop_wake_by_event(loop);
-}
-
 /* ---- submitting and sleeping -------------------------------------------------------------------------- */
 
 struct io_uring_sqe *ring_entry(struct ring *ring)
@@ -185,37 +169,33 @@ struct message *ring_message(struct ring *ring, struct io_uring_sqe *entry)
     return &ring->messages[entry - ring->uring.sq.sqes];
 }
 
-static void arm(struct ring *ring, int fd, uint64_t result)
+/* Has the kernel show the results that it has.  It may say that there are more when it has shown the last one, and
+ * it brings a limited number at a time, of which some are no results but parts of transfers that go on: so many calls
+ * bring all. */
+static void take_results(struct ring *ring)
 {
-    struct io_uring_sqe *entry = ring_entry(ring);
-    io_uring_prep_poll_multishot(entry, fd, POLLIN);
-    io_uring_sqe_set_data64(entry, result);
-}
-
-/* Submits, and waits for a result until the time has come. */
-static void enter(struct ring *ring, uint64_t until)
-{
-    for (;;) {
-        struct io_uring_cqe *cqe;
-        uint64_t now = until == 0 || until == HOST_FOREVER ? 0 : host_now();
-        int result;
-        if (until <= now && until != HOST_FOREVER)
-            result = io_uring_submit_and_get_events(&ring->uring);
-        else if (until == HOST_FOREVER)
-            result = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, NULL, NULL);
-        else {
-            struct __kernel_timespec timeout = {.tv_sec = (long long)((until - now) / 1000000000),
-                                                .tv_nsec = (long long)((until - now) % 1000000000)};
-            result = io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
-        }
-        assert((result >= 0 || result == -EINTR || result == -ETIME || result == -EBUSY ||
-                result == -EAGAIN || result == -ENOMEM) &&
-               "io_uring_enter");
-        if (until <= now || reap(ring) || ring->reaped)
-            return;
+    unsigned vain = 0;
+    reap(ring);
+    while (more_results(ring) && ring->reaped < REAP_LIMIT && vain < 2 + ring->inside / 8) {
+        io_uring_get_events(&ring->uring);
+        vain = reap(ring) ? 0 : vain + 1;
     }
+    ring->told = ring->reaped >= REAP_LIMIT;
 }
 
+/* What the kernel does not take now (it has no memory, or no room for results) it is given again. */
+static void submit_all(struct ring *ring)
+{
+    int result = io_uring_submit_and_get_events(&ring->uring);
+    assert((result >= 0 || result == -EINTR || result == -EBUSY || result == -EAGAIN || result == -ENOMEM) &&
+           "io_uring_enter");
+    (void)result;
+    reap(ring);
+    if (io_uring_sq_ready(&ring->uring))
+        ring->told = true;
+}
+
+/* The ring has an eventfd, which is the loop's own: it tells of results as it tells of wakes. */
 void ring_sleep(struct loop *loop, uint64_t until)
 {
     struct ring *ring = loop->engine;
@@ -225,29 +205,16 @@ void ring_sleep(struct loop *loop, uint64_t until)
         (void)error;
         ring->running = true;
     }
-    if (!ring->epoll_polled) {
-        arm(ring, loop->epoll_fd, RESULT_EPOLL);
-        ring->epoll_polled = true;
-    }
-    if (!ring->wake_polled) {
-        arm(ring, loop->event_fd, RESULT_WAKE); /* each write is one result; the counter is never read */
-        ring->wake_polled = true;
-    }
     ring->reaped = 0;
-    enter(ring, ring->epoll_ready || ring->done ? 0 : until);
-    reap(ring);
-    bool progress = true;
-    while (progress && more_results(ring) && ring->reaped < REAP_LIMIT) {
-        io_uring_get_events(&ring->uring);
-        progress = reap(ring) > 0;
-    }
-    if (ring->epoll_ready) {
-        int count;
-        do
-            count = epoll_wait(loop->epoll_fd, loop->events, EVENT_BATCH, 0);
-        while (count < 0 && errno == EINTR);
-        assert(count >= 0);
-        loop->event_count = count;
-        ring->epoll_ready = count == EVENT_BATCH; /* the poll tells of new events only */
-    }
+    if (io_uring_sq_ready(&ring->uring))
+        submit_all(ring);
+    loop_sleep(loop, ring->told || ring->done ? 0 : until);
+    for (int i = 0; i < loop->event_count && !ring->told; i++)
+        ring->told = loop->events[i].data.ptr == NULL;
+    /* A ring that is not DEFERRED has a result already when the call ends that told of the event: such a transfer may
+     * have taken the reason of an end that the event tells. */
+    if (ring->told)
+        take_results(ring);
+    else
+        reap(ring);
 }

@@ -17,8 +17,7 @@ static bool in_ring(const struct transport_socket *socket, int kind)
 /* NULL: an op of this kind waits in the epoll set. */
 static struct slot *slot_of(struct transport_socket *socket, int kind)
 {
-    bool carried = kind == TRANSPORT_ACCEPT || kind == TRANSPORT_SEND || kind == TRANSPORT_RECEIVE;
-    return carried ? &uring_of(socket)->slots[kind] : NULL;
+    return socket->transport->engine->carried & 1u << kind ? &uring_of(socket)->slots[kind] : NULL;
 }
 
 /* A result that only says that it is to be tried again. */
@@ -100,7 +99,8 @@ static int32_t submit(struct transport_socket *socket, struct transport_op *op, 
     if (op->kind == TRANSPORT_RECEIVE)
         socket->always &= ~EPOLLIN; /* the next event takes it off the epoll set */
     socket->in_ring |= 1u << op->kind;
-    socket->known = true;
+    socket->known = socket->carried = true;
+    ring->inside++;
     return STATUS_PENDING;
 }
 

@@ -14,8 +14,7 @@ int uring_probe(char *reason, size_t size);
 enum {
     URING_DEFERRED = 1,   /* SINGLE_ISSUER and DEFER_TASKRUN */
     URING_POLL_FIRST = 2, /* do not try again what has just been tried */
-    URING_BUFFERS = 4,    /* a ring of buffers from which the kernel takes one when data is there */
-    URING_MESSAGE = 8     /* any thread can put a result into a ring, which wakes its thread */
+    URING_BUFFERS = 4     /* a ring of buffers from which the kernel takes one when data is there */
 };
 /* For tests: what is done without although it may work.  To be set before attach(). */
 extern unsigned uring_without;
