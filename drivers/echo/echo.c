@@ -42,21 +42,10 @@ typedef struct _ECHO_SEND {
 } ECHO_SEND, *PECHO_SEND;
 
 struct _ECHO_CONNECTION {
-    LIST_ENTRY Link; /* in EchoConnections, under EchoLock, until the close has completed */
+    /* What each echo touches stands together, and begins where a cache line does: so large a block is aligned to a page.
+     * With many connections each line of it is a miss. */
     PWSK_SOCKET Socket;
     volatile LONG References;
-    volatile LONG Ended;   /* nobody wants the connection any more; its own reference is dropped */
-    volatile LONG Aborted; /* AbortIrp is used */
-    PIRP DisconnectIrp;
-    PIRP AbortIrp;
-    PIRP CloseIrp;
-
-    /* EchoByEvent */
-    volatile LONG Unsent;  /* bytes taken and not yet sent */
-    volatile LONG Stalled; /* data was not taken: WskReceive has to ask for it again */
-    PIRP ResumeIrp;
-    ECHO_SEND OwnSend; /* of the request below: usually the only send, so that usually nothing is allocated */
-    volatile LONG OwnSendBusy;
 
     /* EchoByReceive */
     BOOLEAN LoopSends;
@@ -64,7 +53,23 @@ struct _ECHO_CONNECTION {
     /* One request with its buffer. EchoByReceive: receives and sends in turn. EchoByEvent: OwnSend. */
     PIRP OwnIrp;
     PMDL OwnMdl;
-    UCHAR OwnBuffer[ECHO_BUFFER_SIZE];
+
+    /* EchoByEvent */
+    volatile LONG Unsent;  /* bytes taken and not yet sent */
+    volatile LONG Stalled; /* data was not taken: WskReceive has to ask for it again */
+    volatile LONG OwnSendBusy;
+    ECHO_SEND OwnSend; /* of the request above: usually the only send, so that usually nothing is allocated */
+
+    /* The ends */
+    LIST_ENTRY Link;       /* in EchoConnections, under EchoLock, until the close has completed */
+    volatile LONG Ended;   /* nobody wants the connection any more; its own reference is dropped */
+    volatile LONG Aborted; /* AbortIrp is used */
+    PIRP DisconnectIrp;
+    PIRP AbortIrp;
+    PIRP CloseIrp;
+    PIRP ResumeIrp; /* EchoByEvent */
+
+    DECLSPEC_CACHEALIGN UCHAR OwnBuffer[ECHO_BUFFER_SIZE];
 };
 
 DRIVER_INITIALIZE DriverEntry;

@@ -249,6 +249,7 @@ BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
         wsk_settings.completion != WSK_COMPLETE_INLINE && lane_is_free(&socket->lanes[WSK_LANE_SEND]);
     turn->posted = NULL;
     turn->leave = 1;
+    turn->keeps = 1;
     socket->lanes[WSK_LANE_RECEIVE].owner = thread;
     if (turn->sends)
         socket->lanes[WSK_LANE_SEND].owner = thread;
@@ -304,6 +305,10 @@ void wsk_turn_end(struct wsk_turn *turn, KIRQL irql)
     if (socket->wanted != 0) {
         enum wsk_callback kind = (enum wsk_callback)(turn->leave >> WSK_GATE_RUNNING_SHIFT);
 
+        if (kind != 0 && (turn->leave & WSK_GATE_HOLDS) == 0) { /* all given away */
+            wsk_gate_hold(socket);
+            turn->leave++;
+        }
         if (kind != 0) /* over for those that are due now; the turn's holds go after them */
             wsk_gate_end_callback(socket, kind, &irql);
         turn->leave &= WSK_GATE_HOLDS;

@@ -87,7 +87,8 @@ NTSTATUS wsk_op_enter(PWSK_SOCKET Socket, PIRP Irp, enum wsk_op_kind kind, struc
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name(kind));
         return wsk_op_refuse(Irp, STATUS_INVALID_HANDLE);
     }
-    if (!wsk_gate_enter(socket)) { /* C-CLOSE-35, 36: refused, nothing is touched */
+    if (wsk_closing(socket) || (!wsk_turn_gives(socket) &&
+                                !wsk_gate_enter(socket))) { /* C-CLOSE-35, 36: refused, nothing is touched */
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, wsk_op_name(kind));
         return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED);
     }

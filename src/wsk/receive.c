@@ -81,6 +81,13 @@ static BOOLEAN receive_take_back(struct wsk_socket *socket)
     return TRUE;
 }
 
+/* lock held: of the transport's receive. */
+static void receive_hold(struct wsk_socket *socket)
+{
+    if (!wsk_turn_gives(socket))
+        wsk_gate_hold(socket);
+}
+
 /* lock held: a receive of no bytes ends as soon as data or the FIN is there (H-05). */
 static enum receive_step receive_nothing(struct wsk_socket *socket, NTSTATUS *status)
 {
@@ -126,7 +133,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         *status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
         if (*status == STATUS_PENDING) {
             socket->receive.held = HELD_IRP;
-            wsk_gate_hold(socket);
+            receive_hold(socket);
             wsk_op_of(irp)->stage = WSK_STAGE_HELD;
             return STEP_HELD;
         }
@@ -199,7 +206,7 @@ static void receive_event_arm(struct wsk_socket *socket)
     status = WSK_TRANSPORT_OPS->receive(socket->transport, &socket->receive.op);
     if (status == STATUS_PENDING) {
         socket->receive.held = HELD_EVENT;
-        wsk_gate_hold(socket);
+        receive_hold(socket);
         return;
     }
     receive_event_got(socket, status, socket->receive.op.bytes);
@@ -280,6 +287,7 @@ static BOOLEAN receive_event_turn(struct wsk_socket *socket, KIRQL irql)
     if (wsk_event_due(socket) != WSK_CALLBACK_RECEIVE || !wsk_turn_begin(&turn, socket))
         return FALSE;
     if (wsk_gate_begin_callback(socket, WSK_CALLBACK_RECEIVE)) { /* else closed or disabled in the meantime */
+        turn.keeps = 0;
         wsk_receive_indicate(socket, &turn, &irql);
         wsk_event_disables_end(socket);
         turn.leave += (ULONG64)WSK_CALLBACK_RECEIVE << WSK_GATE_RUNNING_SHIFT;

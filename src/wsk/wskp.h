@@ -613,6 +613,7 @@ struct wsk_turn {
     BOOLEAN sends; /* the send lane is owned, too */
     PIRP posted;   /* a send that is done, before everything on its lane; this thread's only */
     ULONG64 leave; /* what goes off the gate word at the end: holds, the callback's bit */
+    ULONG64 keeps; /* so many of these stay the turn's: 0 while a callback's bit holds the gate, else 1 */
 };
 /* socket->lock held, by an operation that the transport has ended: its hold goes with the turn.  FALSE: this
  * thread does not deliver here and now, or others deliver already. */
@@ -624,6 +625,17 @@ void wsk_turn_posted(struct wsk_turn *turn);
 /* lock held: lets go of the lanes, delivers what else has come up, leaves the gate and drops the lock.  The socket may
  * be gone then. */
 void wsk_turn_end(struct wsk_turn *turn, KIRQL irql);
+/* The turn of this thread has a hold to spare, of something that has ended: what begins now takes it over, instead of one
+ * step on the gate for each (docs/closing.md).  The gate is left once for it, by whoever ends it. */
+static inline BOOLEAN wsk_turn_gives(const struct wsk_socket *socket)
+{
+    struct wsk_turn *turn = ke_current_thread()->room[0];
+
+    if (turn == NULL || turn->socket != socket || turn->leave <= turn->keeps)
+        return FALSE;
+    turn->leave--;
+    return TRUE;
+}
 /* lock held: a send is done that was never in a queue.  TRUE: this thread's turn delivers it. */
 BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp);
 /* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
