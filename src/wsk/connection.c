@@ -264,7 +264,7 @@ void wsk_connection_close(struct wsk_socket *socket)
 {
     PIRP irp;
 
-    if (IsListEmpty(&socket->connect.irps))
+    if (socket->send.accepted || IsListEmpty(&socket->connect.irps))
         return;
     irp = wsk_irp_of_link(socket->connect.irps.Flink);
     wsk_op_of(irp)->flags |= WSK_OP_BY_CLOSE;

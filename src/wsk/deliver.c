@@ -151,8 +151,21 @@ void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id)
 
     InitializeListHead(&lane->ready);
     lane->id = (UCHAR)id;
-    ke_initialize_dpc(&socket->carriers[id].dpc, lane_dpc, lane);
-    ke_set_target_processor_dpc(&socket->carriers[id].dpc, (CCHAR)socket->processor);
+}
+
+/* lock held: what takes the lane elsewhere. */
+static struct wsk_carrier *carrier_of(struct wsk_lane *lane)
+{
+    struct wsk_socket *socket = socket_of(lane);
+    struct wsk_carrier *carrier = &socket->carriers[lane->id];
+
+    if (lane->carried)
+        return carrier;
+    RtlZeroMemory(&carrier->work, sizeof carrier->work);
+    ke_initialize_dpc(&carrier->dpc, lane_dpc, lane);
+    ke_set_target_processor_dpc(&carrier->dpc, (CCHAR)socket->processor);
+    lane->carried = TRUE;
+    return carrier;
 }
 
 static BOOLEAN at_dispatch(struct wsk_lane *lane)
@@ -189,9 +202,9 @@ void wsk_lanes_schedule(struct wsk_socket *socket)
         lane->scheduled = TRUE;
         wsk_socket_reference(socket);
         if (at_dispatch(lane))
-            ke_insert_queue_dpc(&socket->carriers[i].dpc, NULL, NULL);
+            ke_insert_queue_dpc(&carrier_of(lane)->dpc, NULL, NULL);
         else
-            ex_queue_worker(&socket->carriers[i].work, lane_work, lane);
+            ex_queue_worker(&carrier_of(lane)->work, lane_work, lane);
     }
 }
 

@@ -43,9 +43,9 @@ static void fin_ended(struct wsk_socket *socket, NTSTATUS status)
     wsk_op_done(socket, irp, status, 0);
 }
 
-void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t bytes)
+static void fin_acked(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, send.fin_acked);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, watches.fin_acked);
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -67,7 +67,8 @@ void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
     socket->send.disconnect = Irp;
     wsk_op_of(Irp)->stage = WSK_STAGE_SENT_WAIT;
     InitializeListHead(&Irp->Tail.Overlay.ListEntry);
-    status = wsk_watch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
+    status = wsk_watch(socket, &socket->watches.fin_acked, TRANSPORT_WATCH_FIN_ACKED, fin_acked,
+                       &socket->send.fin_armed);
     if (status != STATUS_PENDING)
         fin_ended(socket, status);
 }

@@ -246,13 +246,13 @@ static NTSTATUS event_enable(struct wsk_socket *socket, ULONG mask)
     if (socket->category == WSK_LISTEN) {
         if ((kinds & WSK_CALLBACK_ACCEPT) &&
             !wsk_event_with_function(WSK_LISTEN, socket->client_dispatch, kinds))
-            return STATUS_INVALID_PARAMETER;                /* R-SOCK-14 */
-        socket->listen.inherit |= kinds & CONNECTION_KINDS; /* C-EVT-16, 18 */
+            return STATUS_INVALID_PARAMETER;         /* R-SOCK-14 */
+        socket->inherit |= kinds & CONNECTION_KINDS; /* C-EVT-16, 18 */
         wsk_event_enable(socket, kinds & WSK_CALLBACK_ACCEPT);
         return STATUS_SUCCESS;
     }
     if (socket->latches & WSK_LATCH_HANDING_OVER) {
-        socket->listen.inherit |= kinds; /* D-15: remembered until WskAcceptEvent has given us the table */
+        socket->inherit |= kinds; /* D-15: remembered until WskAcceptEvent has given us the table */
         return STATUS_SUCCESS;
     }
     if (wsk_event_with_function(socket->category, socket->client_dispatch, kinds) != kinds)
@@ -274,7 +274,7 @@ static NTSTATUS event_disable(struct wsk_socket *socket, ULONG mask)
     if (socket->category == WSK_LISTEN && (kind & CONNECTION_KINDS))
         return STATUS_INVALID_DEVICE_REQUEST; /* C-EVT-17 */
     if (socket->latches & WSK_LATCH_HANDING_OVER)
-        socket->listen.inherit &= ~kind;
+        socket->inherit &= ~kind;
     running = wsk_event_disable(socket, kind);
     wsk_receive_pump(socket); /* takes back a receive that was armed for the event */
     wsk_datagram_pump(socket);

@@ -47,7 +47,7 @@ static void handed_over(struct wsk_socket *socket, PVOID context,
     KIRQL irql = wsk_lock(socket);
 
     if (!wsk_closing(socket)) { /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
-        ULONG kinds = inherit | socket->static_events | socket->listen.inherit;
+        ULONG kinds = inherit | socket->static_events | socket->inherit;
 
         socket->context = context;
         wsk_ahead(socket, WSK_AHEAD_CONTEXT, context);
@@ -309,7 +309,7 @@ void wsk_listen_indicate(struct wsk_socket *socket)
     irql = wsk_lock(socket);
     table = socket->client_dispatch;
     context = socket->context;
-    inherit = socket->listen.inherit;
+    inherit = socket->inherit;
     if (socket->latches & WSK_LATCH_RESET) {
         socket->latches |= WSK_LATCH_TOLD_DEATH;
     } else if (IsListEmpty(&socket->listen.waiting) || !IsListEmpty(&socket->listen.irps)) {

@@ -19,6 +19,8 @@ enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
 enum receive_step { STEP_DONE, STEP_HELD };
 
+static void readable_complete(struct transport_op *op, int32_t status, size_t bytes);
+
 /* lock held: serves an IRP from data. */
 static void receive_from_data(struct wsk_socket *socket, PIRP irp)
 {
@@ -96,7 +98,8 @@ static enum receive_step receive_nothing(struct wsk_socket *socket, NTSTATUS *st
         return STEP_DONE;
     if (!receive_take_back(socket))
         return STEP_HELD;
-    *status = wsk_watch(socket, &socket->receive.readable, &socket->receive.readable_armed);
+    *status = wsk_watch(socket, &socket->watches.readable, TRANSPORT_WATCH_READABLE, readable_complete,
+                        &socket->receive.readable_armed);
     return *status == STATUS_PENDING ? STEP_HELD : STEP_DONE;
 }
 
@@ -338,7 +341,7 @@ static void receive_complete(struct transport_op *op, int32_t status, size_t byt
 
 static void readable_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.readable);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, watches.readable);
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -361,7 +364,7 @@ static void readable_complete(struct transport_op *op, int32_t status, size_t by
 
 static void peer_fin_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.peer_fin);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, watches.peer_fin);
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -376,7 +379,7 @@ static void peer_fin_complete(struct transport_op *op, int32_t status, size_t by
 
 static void reset_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, receive.reset);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, watches.reset);
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -389,35 +392,28 @@ static void reset_complete(struct transport_op *op, int32_t status, size_t bytes
     wsk_gate_leave(socket);
 }
 
-static void receive_op_initialize(struct transport_op *op, int kind,
-                                  void (*complete)(struct transport_op *, int32_t, size_t))
-{
-    op->kind = kind;
-    op->complete = complete;
-}
-
 void wsk_receive_initialize(struct wsk_socket *socket)
 {
     InitializeListHead(&socket->receive.irps);
     InitializeListHead(&socket->receive.data);
     InitializeListHead(&socket->receive.retained);
-    receive_op_initialize(&socket->receive.op, TRANSPORT_RECEIVE, receive_complete);
+    socket->receive.op.kind = TRANSPORT_RECEIVE;
+    socket->receive.op.complete = receive_complete;
     socket->receive.op.segments = receive_segments;
-    receive_op_initialize(&socket->receive.readable, TRANSPORT_WATCH_READABLE, readable_complete);
-    receive_op_initialize(&socket->receive.peer_fin, TRANSPORT_WATCH_PEER_FIN, peer_fin_complete);
-    receive_op_initialize(&socket->receive.reset, TRANSPORT_WATCH_RESET, reset_complete);
 }
 
 void wsk_receive_start(struct wsk_socket *socket)
 {
     NTSTATUS status;
 
-    status = wsk_watch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
+    status = wsk_watch(socket, &socket->watches.peer_fin, TRANSPORT_WATCH_PEER_FIN, peer_fin_complete,
+                       &socket->receive.peer_fin_armed);
     if (status == STATUS_SUCCESS)
         socket->latches |= WSK_LATCH_PEER_FIN;
     else if (status != STATUS_PENDING) /* nobody would ever hear of its end */
         wsk_connection_died(socket, status);
-    status = wsk_watch(socket, &socket->receive.reset, &socket->receive.reset_armed);
+    status = wsk_watch(socket, &socket->watches.reset, TRANSPORT_WATCH_RESET, reset_complete,
+                       &socket->receive.reset_armed);
     if (status != STATUS_PENDING)
         wsk_connection_died(socket, status);
     wsk_receive_pump(socket);
@@ -444,7 +440,7 @@ void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp)
         wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
     } else if (socket->receive.irps.Flink == &Irp->Tail.Overlay.ListEntry) {
         /* One that cannot be taken back finds another IRP, or none: then it changes nothing. */
-        wsk_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
+        wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
     }
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     wsk_op_done(socket, Irp, STATUS_CANCELLED, op->progress);
@@ -463,9 +459,9 @@ void wsk_receive_close(struct wsk_socket *socket)
         wsk_gate_leave(socket); /* not the last */
     }
     receive_take_back(socket);
-    wsk_unwatch(socket, &socket->receive.readable, &socket->receive.readable_armed);
-    wsk_unwatch(socket, &socket->receive.peer_fin, &socket->receive.peer_fin_armed);
-    wsk_unwatch(socket, &socket->receive.reset, &socket->receive.reset_armed);
+    wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
+    wsk_unwatch(socket, &socket->watches.peer_fin, &socket->receive.peer_fin_armed);
+    wsk_unwatch(socket, &socket->watches.reset, &socket->receive.reset_armed);
     if (held) /* receive_complete is on its way: it ends this one, then those behind it (D-06) */
         wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
     else

@@ -96,8 +96,10 @@ static void add_irps(struct wsk_report_socket *report, const struct wsk_socket *
         add_irp(report, socket->close_irp);
         report->irps[report->irp_count - 1].stage = "waits for the others";
     }
-    add_queue(report, &socket->listen.irps);
-    add_queue(report, &socket->connect.irps);
+    if (!socket->send.accepted) {
+        add_queue(report, &socket->listen.irps);
+        add_queue(report, &socket->connect.irps);
+    }
     add_queue(report, &socket->receive.irps);
     add_queue(report, &socket->send.irps);
     add_queue(report, &socket->send.wait);

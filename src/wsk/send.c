@@ -8,6 +8,8 @@
  */
 #include "wsk/wskp.h"
 
+static void sent_complete(struct transport_op *op, int32_t status, size_t bytes);
+
 static size_t send_segments(struct transport_op *op, size_t offset, struct transport_segment *out,
                             size_t count)
 {
@@ -43,8 +45,7 @@ NTSTATUS wsk_send_watch(struct wsk_socket *socket, int kind)
 {
     if (socket->send.sent_armed)
         return STATUS_PENDING;
-    socket->send.sent.kind = kind;
-    return wsk_watch(socket, &socket->send.sent, &socket->send.sent_armed);
+    return wsk_watch(socket, &socket->watches.sent, kind, sent_complete, &socket->send.sent_armed);
 }
 
 /* lock held: sends whose last byte is out end, in order (D-06); a watch waits for the rest. */
@@ -207,7 +208,7 @@ static void send_complete(struct transport_op *op, int32_t status, size_t bytes)
 
 static void sent_complete(struct transport_op *op, int32_t status, size_t bytes)
 {
-    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, send.sent);
+    struct wsk_socket *socket = CONTAINING_RECORD(op, struct wsk_socket, watches.sent);
     KIRQL irql = wsk_lock(socket);
 
     UNREFERENCED_PARAMETER(bytes);
@@ -231,9 +232,6 @@ void wsk_send_initialize(struct wsk_socket *socket)
     socket->send.op.kind = TRANSPORT_SEND;
     socket->send.op.complete = send_complete;
     socket->send.op.segments = send_segments;
-    socket->send.sent.complete = sent_complete;
-    socket->send.fin_acked.kind = TRANSPORT_WATCH_FIN_ACKED;
-    socket->send.fin_acked.complete = wsk_disconnect_fin_acked;
 }
 
 /* ---- cancel, death, close ----------------------------------------------------------------------------- */
@@ -277,8 +275,8 @@ void wsk_send_close(struct wsk_socket *socket)
             wsk_op_of(socket->send.current)->flags |= WSK_OP_BY_CLOSE;
         }
     }
-    wsk_unwatch(socket, &socket->send.sent, &socket->send.sent_armed);
-    wsk_unwatch(socket, &socket->send.fin_acked, &socket->send.fin_armed);
+    wsk_unwatch(socket, &socket->watches.sent, &socket->send.sent_armed);
+    wsk_unwatch(socket, &socket->watches.fin_acked, &socket->send.fin_armed);
     send_end_list(socket, &socket->send.wait, TRUE, 0, 0);
     if (!socket->send
              .held) /* else send_complete is on its way: it ends that one, then those behind it (D-06) */

@@ -182,7 +182,7 @@ void wsk_sharing_end(struct wsk_socket *socket)
 {
     KIRQL irql;
 
-    if (!socket->claim.held)
+    if (socket->send.accepted || !socket->claim.held)
         return;
     irql = ke_acquire_spin_lock(&wsk_sharing_lock);
     RemoveEntryList(&socket->claim.link);

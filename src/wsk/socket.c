@@ -83,7 +83,7 @@ static void socket_free(struct wsk_socket *socket)
 
 void wsk_socket_dereference(struct wsk_socket *socket)
 {
-    struct wsk_socket *oldest;
+    struct wsk_socket *oldest, *next;
     KIRQL irql;
 
     if (__atomic_sub_fetch(&socket->references, 1, __ATOMIC_ACQ_REL) != 0)
@@ -92,9 +92,14 @@ void wsk_socket_dereference(struct wsk_socket *socket)
     oldest = quarantine[quarantine_next];
     quarantine[quarantine_next] = socket;
     quarantine_next = (quarantine_next + 1) % WSK_QUARANTINE;
+    next = quarantine[quarantine_next];
     ke_release_spin_lock(&quarantine_lock, irql);
     if (oldest != NULL)
         socket_free(oldest);
+    if (next != NULL) { /* it has left the cache long ago: what socket_free() looks at, for the next time */
+        __builtin_prefetch(&next->magic, 1);
+        __builtin_prefetch(&next->datagram);
+    }
 }
 
 void wsk_quarantine_flush(void)
@@ -211,6 +216,23 @@ static NTSTATUS open_parts(struct wsk_socket *socket)
                                    &socket->transport);
 }
 
+/* Memory for a socket; NULL: there is none. */
+static struct wsk_socket *socket_allocate(BOOLEAN accepted)
+{
+    struct wsk_socket *socket = ex_allocate_pool(POOL_FLAG_NON_PAGED | POOL_FLAG_CACHE_ALIGNED | EX_POOL_RAW,
+                                                 sizeof *socket, WSK_TAG_SOCKET);
+    SIZE_T rest = sizeof *socket - FIELD_OFFSET(struct wsk_socket, listen);
+
+    if (socket == NULL)
+        return NULL;
+    RtlZeroMemory(socket, FIELD_OFFSET(struct wsk_socket, watches));
+    if (accepted)
+        host_memory_poison(&socket->listen, rest); /* for who looks all the same */
+    else
+        RtlZeroMemory(&socket->listen, rest);
+    return socket;
+}
+
 NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category, ADDRESS_FAMILY family,
                            USHORT type, ULONG protocol, PVOID context, const VOID *dispatch,
                            struct transport_socket *accepted, const struct wsk_socket *listener,
@@ -221,7 +243,7 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     unsigned i;
 
     *out = NULL;
-    socket = ex_allocate_pool(POOL_FLAG_NON_PAGED | POOL_FLAG_CACHE_ALIGNED, sizeof *socket, WSK_TAG_SOCKET);
+    socket = socket_allocate(accepted != NULL);
     if (socket == NULL)
         return STATUS_INSUFFICIENT_RESOURCES;
     socket->number = (ULONG64)__atomic_add_fetch(&socket_numbers, 1, __ATOMIC_RELAXED);
@@ -256,10 +278,12 @@ NTSTATUS wsk_socket_create(struct wsk_client *client, enum wsk_category category
     }
     for (i = 0; i < WSK_LANES; i++)
         wsk_lane_initialize(socket, (enum wsk_lane_id)i);
-    wsk_connection_initialize(socket);
     wsk_receive_initialize(socket);
     wsk_send_initialize(socket);
-    wsk_listen_initialize(socket);
+    if (accepted == NULL) {
+        wsk_connection_initialize(socket);
+        wsk_listen_initialize(socket);
+    }
     socket->static_events = static_events(client, category);
     socket->gate = (ULONG64)wsk_event_with_function((UCHAR)category, dispatch, socket->static_events)
                    << WSK_GATE_ENABLED_SHIFT;

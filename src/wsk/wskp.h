@@ -306,6 +306,7 @@ struct wsk_lane {
     void *owner;      /* the thread that delivers now */
     UCHAR id;
     UCHAR scheduled; /* dpc or work is on its way */
+    UCHAR carried;   /* its carrier has been made */
     UCHAR toggle;    /* deliver=mixed: where the next one runs */
 };
 
@@ -393,8 +394,6 @@ struct wsk_socket {
         const void **ahead; /* the transport's: what it fetches before the next receive ends (wsk_ahead) */
         struct transport_op op;
         PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
-        struct transport_op sent;
-        struct transport_op fin_acked;
     } send;
 
     struct DECLSPEC_CACHEALIGN { /* receiving (receive.c, indicate.c) */
@@ -412,9 +411,6 @@ struct wsk_socket {
         SIZE_T retained_bytes;
         ULONG buffer_limit;  /* SO_RCVBUF */
         LIST_ENTRY retained; /* lists the client kept (STATUS_PENDING) */
-        struct transport_op readable;
-        struct transport_op peer_fin;
-        struct transport_op reset;
     } receive;
 
     struct wsk_client *client;
@@ -428,32 +424,16 @@ struct wsk_socket {
     NTSTATUS death;
     UCHAR created; /* enum wsk_category: WSK_STREAM whatever its role (reports, options) */
     PIRP close_irp;
-    struct wsk_carrier carriers[WSK_LANES];
     ULONG64 number; /* 1, 2, 3 ... for reports */
     void *created_by[8];
     ULONG created_frames;
 
-    struct {                /* listening (listen.c) */
-        LIST_ENTRY irps;    /* pended WskAccept */
-        LIST_ENTRY waiting; /* accepted sockets not yet handed to the client */
-        ULONG waiting_count;
-        ULONG inspected;                /* conditional mode: requests not yet the client's (inspect.c) */
-        LIST_ENTRY fresh, pended, gone; /* those not in `waiting` */
-        struct wsk_socket *asked;       /* WskInspectEvent looks at it */
-        BOOLEAN armed;
-        ULONG inherit; /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
-        struct transport_connection_op op;
-    } listen;
+    ULONG inherit;           /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
     LIST_ENTRY accept_link;  /* in the parent's waiting list */
     LIST_ENTRY starved_link; /* starved.c */
 
-    struct transport_address peer;  /* once connecting or accepted */
-    struct transport_address local; /* accepted: the local address reached */
-    struct {                        /* connecting (connection.c) */
-        LIST_ENTRY irps;            /* the one pending connect, or empty */
-        struct transport_connection_op op;
-    } connect;
-
+    struct transport_address peer;            /* once connecting or accepted */
+    struct transport_address local;           /* accepted: the local address reached */
     const WSK_CLIENT_STREAM_DISPATCH *stream; /* of a stream socket: both roles' tables, or NULL */
     struct wsk_datagram *datagram;            /* datagram sockets only (datagram.h) */
     struct wsk_inspect *inspect;              /* from a listener in conditional mode only (inspect.c) */
@@ -463,7 +443,6 @@ struct wsk_socket {
     LIST_ENTRY silences;        /* pended SIO_WSK_SET_TCP_SILENT_MODE (silence.c) */
     SIZE_T backlog_known;       /* backlog.c */
 
-    struct wsk_claim claim;            /* its address, once bound (sharing.c) */
     struct wsk_descriptor *descriptor; /* NULL = the default (security.c) */
 
     struct { /* options kept for the client (option.c) */
@@ -473,6 +452,31 @@ struct wsk_socket {
         ULONG reuse, exclusive, conditional, keepalive;
         ULONG receive_buffer, send_buffer; /* as set; 0 = the transport's default */
     } option;
+
+    /* Up to here a socket begins as zeroes; what follows is made when it is first used: a connection that comes and
+     * goes touches little of it. */
+    struct {
+        struct transport_op sent, fin_acked;           /* send.c, disconnect.c */
+        struct transport_op readable, peer_fin, reset; /* receive.c */
+    } watches;
+    struct wsk_carrier carriers[WSK_LANES];
+
+    /* Zeroes again, but of an accepted socket, which has no use for it: that ends here. */
+    struct {                /* listening (listen.c) */
+        LIST_ENTRY irps;    /* pended WskAccept */
+        LIST_ENTRY waiting; /* accepted sockets not yet handed to the client */
+        ULONG waiting_count;
+        ULONG inspected;                /* conditional mode: requests not yet the client's (inspect.c) */
+        LIST_ENTRY fresh, pended, gone; /* those not in `waiting` */
+        struct wsk_socket *asked;       /* WskInspectEvent looks at it */
+        BOOLEAN armed;
+        struct transport_connection_op op;
+    } listen;
+    struct {             /* connecting (connection.c) */
+        LIST_ENTRY irps; /* the one pending connect, or empty */
+        struct transport_connection_op op;
+    } connect;
+    struct wsk_claim claim; /* its address, once bound (sharing.c) */
 };
 
 #define WSK_LINE_OF(member) (FIELD_OFFSET(struct wsk_socket, member) / WSK_CACHE_LINE)
@@ -729,7 +733,6 @@ NTSTATUS wsk_send_watch(struct wsk_socket *socket, int kind);
 void wsk_send_all_sent(struct wsk_socket *socket);
 /* lock held: the head of the send queue is a disconnect whose final buffer is out: say FIN. */
 void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp);
-void wsk_disconnect_fin_acked(struct transport_op *op, int32_t status, size_t bytes);
 /* lock held: both directions are finished: nothing is left to abort (C-CLOSE-38..40). */
 BOOLEAN wsk_fully_disconnected(const struct wsk_socket *socket);
 /* lock held: resets the connection; what WskDisconnect(WSK_FLAG_ABORTIVE) does. */
@@ -942,10 +945,14 @@ void wsk_npi_client_quiet_locked(struct wsk_client *client);
 #define WSK_TRANSPORT_OPS (wsk_settings.ops)
 
 /* lock held: begins a watch, with a hold while it is inside (STATUS_PENDING); its end clears `armed`. */
-static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
+static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op *op, int kind,
+                                 void (*complete)(struct transport_op *, int32_t, size_t), UCHAR *armed)
 {
     NTSTATUS status;
 
+    op->kind = kind;
+    op->complete = complete;
+    op->flags = 0;
     wsk_gate_hold(socket);
     status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
     if (status == STATUS_PENDING)
