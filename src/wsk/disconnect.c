@@ -56,21 +56,28 @@ static void fin_acked(struct transport_op *op, int32_t status, size_t bytes)
     wsk_gate_leave(socket);
 }
 
-void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
+/* lock held: our FIN.  STATUS_PENDING: its acknowledgement is watched for. */
+static NTSTATUS say_fin(struct wsk_socket *socket)
 {
     NTSTATUS status = WSK_TRANSPORT_OPS->shutdown(socket->transport);
 
-    if (status != STATUS_SUCCESS) {
-        wsk_op_done(socket, Irp, status, 0);
+    return status != STATUS_SUCCESS ? status
+                                    : wsk_watch(socket, &socket->watches.fin_acked, TRANSPORT_WATCH_FIN_ACKED,
+                                                fin_acked, &socket->send.fin_armed);
+}
+
+void wsk_disconnect_fin(struct wsk_socket *socket, PIRP Irp)
+{
+    NTSTATUS status = say_fin(socket);
+
+    if (status == STATUS_PENDING) {
+        socket->send.disconnect = Irp;
+        wsk_op_of(Irp)->stage = WSK_STAGE_SENT_WAIT;
+        InitializeListHead(&Irp->Tail.Overlay.ListEntry);
         return;
     }
-    socket->send.disconnect = Irp;
-    wsk_op_of(Irp)->stage = WSK_STAGE_SENT_WAIT;
-    InitializeListHead(&Irp->Tail.Overlay.ListEntry);
-    status = wsk_watch(socket, &socket->watches.fin_acked, TRANSPORT_WATCH_FIN_ACKED, fin_acked,
-                       &socket->send.fin_armed);
-    if (status != STATUS_PENDING)
-        fin_ended(socket, status);
+    fin_ended(socket, status);
+    wsk_op_done(socket, Irp, status, 0);
 }
 
 /* R-DISC-07, 08. */
@@ -99,6 +106,23 @@ static NTSTATUS disconnect_abortive(struct wsk_socket *socket, PIRP Irp, KIRQL i
     return wsk_op_finish(socket, Irp, STATUS_SUCCESS, 0, FALSE, irql);
 }
 
+/* lock held: when nothing stands before it and it has no bytes, the FIN goes now.  TRUE: it is over, and was never in a
+ * queue (send_at_once).  FALSE: with STATUS_PENDING its FIN is out. */
+static BOOLEAN disconnect_at_once(struct wsk_socket *socket, PIRP Irp, NTSTATUS *status)
+{
+    if (wsk_is_cancelled(Irp) || socket->send.held || !IsListEmpty(&socket->send.irps) ||
+        !IsListEmpty(&socket->send.wait) || wsk_arguments_of(Irp)->buffer.length != 0)
+        return FALSE;
+    *status = say_fin(socket);
+    if (*status == STATUS_PENDING) {
+        socket->send.disconnect = Irp;
+        wsk_op_of(Irp)->stage = WSK_STAGE_SENT_WAIT;
+        return FALSE;
+    }
+    fin_ended(socket, *status);
+    return TRUE;
+}
+
 static NTSTATUS disconnect_graceful(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 {
     NTSTATUS status = STATUS_SUCCESS;
@@ -112,8 +136,18 @@ static NTSTATUS disconnect_graceful(struct wsk_socket *socket, PIRP Irp, KIRQL i
         return wsk_op_fail(Irp, status);
     }
     socket->latches |= WSK_LATCH_LOCAL_PENDING; /* no send may follow (R-SEND-09) */
-    wsk_op_pend(socket, Irp, &socket->send.irps);
-    wsk_send_pump(socket);
+    if (disconnect_at_once(socket, Irp, &status))
+        return wsk_op_finish(socket, Irp, status, 0, FALSE, irql);
+    if (status == STATUS_PENDING) {
+        LIST_ENTRY alone; /* it stands in no queue, but is made cancellable like the others */
+
+        InitializeListHead(&alone);
+        if (wsk_op_pend(socket, Irp, &alone))
+            InitializeListHead(&Irp->Tail.Overlay.ListEntry);
+    } else {
+        wsk_op_pend(socket, Irp, &socket->send.irps);
+        wsk_send_pump(socket);
+    }
     wsk_unlock(socket, irql);
     return STATUS_PENDING;
 }

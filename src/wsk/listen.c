@@ -156,13 +156,12 @@ void wsk_listen_pump(struct wsk_socket *socket)
         NTSTATUS status;
 
         socket->latches &= ~(ULONG)WSK_LATCH_ONCE_MORE;
-        wsk_gate_hold(socket);
         status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
         if (status == STATUS_PENDING) {
+            wsk_gate_hold(socket);
             socket->listen.armed = TRUE;
             break;
         }
-        wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
         accept_got(socket, status);
         accept_serve(socket);
     }
@@ -231,11 +230,11 @@ static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
         if (IsListEmpty(&socket->listen.waiting) && accept_room(socket)) {
             NTSTATUS status;
 
-            wsk_gate_hold(socket);
             status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
             socket->listen.armed = status == STATUS_PENDING;
-            if (status != STATUS_PENDING) {
-                wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
+            if (status == STATUS_PENDING) {
+                wsk_gate_hold(socket);
+            } else {
                 if (status == STATUS_INSUFFICIENT_RESOURCES)
                     return wsk_op_finish(socket, Irp, status, 0, TRUE, irql);
                 accept_got(socket, status);

@@ -953,12 +953,11 @@ static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op 
     op->kind = kind;
     op->complete = complete;
     op->flags = 0;
-    wsk_gate_hold(socket);
     status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
-    if (status == STATUS_PENDING)
+    if (status == STATUS_PENDING) {
+        wsk_gate_hold(socket); /* its end waits for the lock */
         *armed = TRUE;
-    else
-        wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    }
     return status;
 }
 /* close.c.  Lock held, inside the gate: takes a watch or an accept out of the transport, unless its end is on its way. */

@@ -41,8 +41,7 @@ int net_state_of(struct transport_socket *socket)
 
 long net_buffers_out(void)
 {
-    return net == &transport_sim ? net_transport_buffers_out(transport)
-                                 : atomic_load(&transport->buffers_out);
+    return net == &transport_sim ? net_transport_buffers_out(transport) : buffers_out(transport);
 }
 
 static void choose(void)

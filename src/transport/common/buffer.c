@@ -1,5 +1,6 @@
 /*
- * buffer.c - provided buffers: two sizes, taken when data is there, cached per loop up to a limit.
+ * buffer.c - provided buffers: two sizes, taken when data is there, cached per loop up to a limit: those that the
+ * loop's own thread gives back without a lock.
  *
  * A small one holds what messages and requests are made of; a socket that fills one gets a large one next, and a
  * small one again when a large one was too large: a stream costs a quarter of the calls, and what an owner keeps
@@ -37,16 +38,58 @@ static void buffer_free(struct buffer *buffer)
     free(buffer);
 }
 
-void *buffer_get(struct loop *loop, bool large)
+static struct buffer *pop(struct buffers *unused)
 {
-    struct buffers *unused = &loop->buffers[large];
-    lock_take(&loop->buffer_lock);
     struct buffer *buffer = unused->first;
     if (buffer) {
         unused->first = buffer->next;
         unused->count--;
     }
+    return buffer;
+}
+
+/* False: it keeps enough of them. */
+static bool push(struct buffers *unused, struct buffer *buffer)
+{
+    if (unused->count >= (buffer->large ? PROVIDED_LARGE_CACHE : PROVIDED_SMALL_CACHE))
+        return false;
+    buffer->next = unused->first;
+    unused->first = buffer;
+    unused->count++;
+    return true;
+}
+
+static struct buffer *pop_shared(struct loop *loop, bool large)
+{
+    lock_take(&loop->buffer_lock);
+    struct buffer *buffer = pop(&loop->buffers[large]);
     lock_release(&loop->buffer_lock);
+    return buffer;
+}
+
+static bool push_shared(struct loop *loop, struct buffer *buffer)
+{
+    lock_take(&loop->buffer_lock);
+    bool keep = push(&loop->buffers[buffer->large], buffer);
+    lock_release(&loop->buffer_lock);
+    return keep;
+}
+
+static void count_out(struct loop *loop, bool mine, long change)
+{
+    long own = atomic_load_explicit(&loop->own_buffers_out, memory_order_relaxed);
+    if (mine)
+        atomic_store_explicit(&loop->own_buffers_out, own + change, memory_order_relaxed);
+    else
+        atomic_fetch_add(&loop->transport->buffers_out, change);
+}
+
+void *buffer_get(struct loop *loop, bool large)
+{
+    bool mine = loop_is_mine(loop);
+    struct buffer *buffer = mine ? pop(&loop->own_buffers[large]) : NULL;
+    if (!buffer)
+        buffer = pop_shared(loop, large);
     if (!buffer) {
         buffer = aligned_alloc(64, sizeof(struct buffer) + buffer_size(large));
         if (!buffer)
@@ -58,7 +101,7 @@ void *buffer_get(struct loop *loop, bool large)
     buffer->next = NULL;
     buffer->out = true;
     host_memory_unpoison(buffer + 1, buffer_size(large));
-    atomic_fetch_add(&loop->transport->buffers_out, 1);
+    count_out(loop, mine, 1);
     return buffer + 1;
 }
 
@@ -66,20 +109,12 @@ void buffer_unget(void *provided)
 {
     struct buffer *buffer = buffer_of(provided);
     struct loop *loop = buffer->home;
-    struct buffers *unused = &loop->buffers[buffer->large];
+    bool mine = loop_is_mine(loop);
     buffer->out = false;
-    atomic_fetch_sub(&loop->transport->buffers_out, 1);
+    count_out(loop, mine, -1);
     /* A late reader is a bug of the owner: let ASan name it. */
     host_memory_poison(buffer + 1, buffer_size(buffer->large));
-    lock_take(&loop->buffer_lock);
-    bool keep = unused->count < (buffer->large ? PROVIDED_LARGE_CACHE : PROVIDED_SMALL_CACHE);
-    if (keep) {
-        buffer->next = unused->first;
-        unused->first = buffer;
-        unused->count++;
-    }
-    lock_release(&loop->buffer_lock);
-    if (!keep)
+    if (!(mine ? push(&loop->own_buffers[buffer->large], buffer) : push_shared(loop, buffer)))
         buffer_free(buffer);
 }
 
@@ -99,11 +134,9 @@ size_t common_provided_size(struct transport *transport)
 void buffer_drain(struct loop *loop)
 {
     for (int large = 0; large < 2; large++) {
-        while (loop->buffers[large].first) {
-            struct buffer *buffer = loop->buffers[large].first;
-            loop->buffers[large].first = buffer->next;
+        for (struct buffer *buffer; (buffer = pop(&loop->own_buffers[large])) != NULL;)
             buffer_free(buffer);
-        }
-        loop->buffers[large].count = 0;
+        for (struct buffer *buffer; (buffer = pop(&loop->buffers[large])) != NULL;)
+            buffer_free(buffer);
     }
 }

@@ -120,11 +120,14 @@ struct loop {
     unsigned graveyard_count;
 
     struct lock buffer_lock;
-    struct buffers buffers[2]; /* small, large */
+    struct buffers buffers[2]; /* small, large: given back by other threads than its own */
 
     /* The loop's thread only. */
+    struct buffers own_buffers[2];  /* small, large */
+    _Atomic long own_buffers_out;   /* what it has handed out and not taken back; may be negative */
     struct transport_socket *spare; /* freed ones, by grave_next */
     unsigned spare_count;
+    struct transport_socket *telling; /* its ops are being completed, in the order of a step */
     struct transport_socket *drained; /* an op of it is being completed that took all that was there */
     struct datagrams *datagrams;      /* memory for a batch of them, NULL before the first */
     bool addresses;                   /* the netlink socket has something */
@@ -162,7 +165,7 @@ struct transport {
     struct transport_config config;
     _Atomic unsigned next_loop; /* accepted sockets go round */
     _Atomic long sockets;       /* open ones */
-    _Atomic long buffers_out;   /* provided and not yet recycled */
+    _Atomic long buffers_out;   /* provided and not yet recycled, but for what their loops' threads count */
     struct resolver *resolver;
     struct lock bind;
     struct lock leaving_lock;
@@ -209,7 +212,8 @@ struct transport_socket {
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
-    bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
+    bool dry;            /* of streams: a receive took all there was, and no event has told of more since; of
+                          * listeners: besides `waiting` nothing waits that no event will tell */
     bool fresh;    /* of streams: new in the epoll set, which tells of what was there already: no event yet */
     bool on_trust; /* of streams: sends were said to have left that nobody has asked the kernel about */
     int16_t room;  /* so many more may be, each of room_each bytes at most; less than 0: leaving_ask() */
@@ -308,9 +312,10 @@ uint32_t socket_poll(struct transport_socket *socket);
 int socket_tcp_state(struct transport_socket *socket);
 /* Common part of every starting function: checks, tries inline unless NO_INLINE, holds what would block. */
 int32_t socket_start(struct transport_socket *socket, struct transport_op *op, try_function try_);
-/* The same for the two kinds that are started most. */
+/* The same for the kinds that are started most. */
 int32_t socket_start_send(struct transport_socket *socket, struct transport_op *op);
 int32_t socket_start_receive(struct transport_socket *socket, struct transport_op *op);
+int32_t socket_start_watch(struct transport_socket *socket, struct transport_op *op, try_function try_);
 /* The op was tried and would block: no use to try again before an event says so. */
 static inline bool socket_would_block(const struct transport_op *op)
 {
@@ -356,6 +361,7 @@ int32_t common_send(struct transport_socket *socket, struct transport_op *op);
 int32_t common_receive(struct transport_socket *socket, struct transport_op *op);
 /* Continue a held op; STATUS_PENDING while it would block. */
 int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *op);
+int32_t stream_look_and_accept(struct transport_socket *socket, struct transport_op *op);
 int32_t stream_continue_connect(struct transport_socket *socket, struct transport_op *op);
 void stream_forget_connect(struct transport_socket *socket); /* it was taken back */
 int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op);
@@ -396,6 +402,8 @@ void datagrams_free(struct loop *loop);
 /* ---- watch.c ------------------------------------------------------------------------------------------ */
 
 int32_t common_watch(struct transport_socket *socket, struct transport_op *op);
+/* Of a FIN or the end of the connection: the loop will hear of it, it need not be looked for. */
+bool watch_is_told(const struct transport_socket *socket, int kind);
 /* Looks whether what is watched has happened; STATUS_PENDING when not. */
 int32_t watch_try(struct transport_socket *socket, struct transport_op *op);
 /* The op of this kind is held now: sees to it that the loop hears of it (nothing to do for most kinds). */
@@ -483,6 +491,15 @@ void buffer_unget(void *provided);    /* not handed out after all */
 void buffer_drain(struct loop *loop); /* frees the cache */
 void common_recycle(struct transport *transport, void *provided);
 size_t common_provided_size(struct transport *transport);
+
+/* So many are provided and not yet recycled. */
+static inline long buffers_out(struct transport *transport)
+{
+    long count = atomic_load(&transport->buffers_out);
+    for (unsigned i = 0; i < transport->loop_count; i++)
+        count += atomic_load(&transport->loops[i].own_buffers_out);
+    return count;
+}
 
 /* ---- resolve.c ---------------------------------------------------------------------------------------- */
 

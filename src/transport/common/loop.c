@@ -115,7 +115,7 @@ void loop_detach(struct transport *transport)
 {
     leaving_end_all(transport);
     assert(atomic_load(&transport->sockets) == 0 && "detach: every socket was closed");
-    assert(atomic_load(&transport->buffers_out) == 0 && "detach: every provided buffer was given back");
+    assert(buffers_out(transport) == 0 && "detach: every provided buffer was given back");
     resolver_close(transport->resolver); /* first: its threads wake loops */
     if (transport->netlink_fd >= 0)
         close(transport->netlink_fd);

@@ -301,6 +301,26 @@ int32_t socket_start_send(struct transport_socket *socket, struct transport_op *
     return status;
 }
 
+int32_t socket_start_watch(struct transport_socket *socket, struct transport_op *op, try_function try_)
+{
+    const unsigned ends = 1u << TRANSPORT_WATCH_RESET | 1u << TRANSPORT_WATCH_PEER_FIN;
+
+    clear_results(op);
+    if (host_fault(HOST_FAULT_TRANSPORT))
+        return op->status = STATUS_INSUFFICIENT_RESOURCES;
+
+    lock_take(&socket->lock);
+    /* What every connection has: an event will tell, and the epoll set knows the socket. */
+    if (!(1u << op->kind & ends) || !socket->interest || (op->flags & TRANSPORT_NO_INLINE) ||
+        !watch_is_told(socket, op->kind))
+        return start_locked(socket, op, try_);
+    assert(socket->fd >= 0 && !(socket->held & 1u << op->kind) && "one operation of a kind at a time");
+    socket_set_would_block(op, true);
+    put(socket, op);
+    lock_release(&socket->lock);
+    return STATUS_PENDING;
+}
+
 int32_t socket_start_receive(struct transport_socket *socket, struct transport_op *op)
 {
     clear_results(op);
@@ -406,7 +426,7 @@ static const struct {
     try_function try_;
 } step_order[] = {
     {TRANSPORT_CONNECT, stream_continue_connect},
-    {TRANSPORT_ACCEPT, stream_try_accept},
+    {TRANSPORT_ACCEPT, stream_look_and_accept},
     {TRANSPORT_RECEIVE, stream_try_receive},
     {TRANSPORT_WATCH_READABLE, watch_try},
     {TRANSPORT_WATCH_PEER_FIN, watch_try},
@@ -591,11 +611,12 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     lock_release(&socket->lock);
 
     /* No lock is held and the socket is not touched any more: a completion may start, cancel and close. */
+    loop->telling = socket;
     for (int i = 0; i < count; i++) {
         struct transport_op *op = over[i].op;
         loop->drained = op == drained ? socket : NULL;
         op->status = over[i].status;
         op->complete(op, over[i].status, op->bytes);
     }
-    loop->drained = NULL;
+    loop->drained = loop->telling = NULL;
 }

@@ -120,6 +120,7 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
     } while (fd < 0 && stream_accept_again(-fd));
     if (fd < 0) { /* out of descriptors: the connection stays in the queue for the next accept */
         socket->waiting = 0;
+        socket->dry = false;
         return would_block(-fd) ? STATUS_PENDING : transport_errno_status(-fd);
     }
     if (socket->waiting)
@@ -129,13 +130,16 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
 
 /* Is there a connection, or an error?  Of a listener TCP_INFO tells how many wait, so one look does for all of them.
  * Others may take them meanwhile (a forked child): then accept4() looks in vain.  What comes after a look is an
- * event. */
+ * event: until that comes there is none (socket->dry), and who is told of the last one need not look for the next. */
 static bool connection_waits(struct transport_socket *socket)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
     if (socket->waiting)
         return true;
+    if (socket->dry && loop_is_mine(socket->loop) && socket->loop->telling == socket)
+        return false;
+    socket->dry = socket->always & socket->interest & EPOLLIN;
     if (getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_LISTEN) {
         socket->waiting = info.tcpi_unacked;
         socket->tells_queue |= socket->waiting != 0;
@@ -146,8 +150,8 @@ static bool connection_waits(struct transport_socket *socket)
 }
 
 /* accept4() makes the new socket before it looks for a connection: a look in vain costs ten times what another one
- * costs. */
-static int32_t look_and_accept(struct transport_socket *socket, struct transport_op *op)
+ * costs.  An event may be in vain, for a look counts connections that have not told of themselves yet. */
+int32_t stream_look_and_accept(struct transport_socket *socket, struct transport_op *op)
 {
     if (!socket->fatal && socket->phase == PHASE_LISTENING && !connection_waits(socket))
         return STATUS_PENDING;
@@ -158,7 +162,7 @@ int32_t common_accept(struct transport_socket *socket, struct transport_connecti
 {
     assert(op->op.kind == TRANSPORT_ACCEPT);
     op->accepted = NULL;
-    return socket_start(socket, &op->op, look_and_accept);
+    return socket_start(socket, &op->op, stream_look_and_accept);
 }
 
 /* ---- connect ------------------------------------------------------------------------------------------ */

@@ -132,11 +132,16 @@ int32_t watch_try(struct transport_socket *socket, struct transport_op *op)
 /* A FIN or the end of the connection need not be looked for when an event will tell it: the epoll set reports
  * what is there already when it gets to know the socket, and what it has reported since has been remembered (by
  * socket_fold(), but for what a transfer in the kernel took with it). */
+bool watch_is_told(const struct transport_socket *socket, int kind)
+{
+    return socket->phase == PHASE_CONNECTED && !socket->fatal && (!socket->carried || !socket->interest) &&
+           (kind != TRANSPORT_WATCH_PEER_FIN || !socket->peer_fin);
+}
+
 static int32_t watch_start(struct transport_socket *socket, struct transport_op *op)
 {
-    bool told = socket->phase == PHASE_CONNECTED && !socket->fatal && (!socket->carried || !socket->interest);
-    if (told &&
-        (op->kind == TRANSPORT_WATCH_RESET || (op->kind == TRANSPORT_WATCH_PEER_FIN && !socket->peer_fin)))
+    bool told = watch_is_told(socket, op->kind);
+    if (told && (op->kind == TRANSPORT_WATCH_RESET || op->kind == TRANSPORT_WATCH_PEER_FIN))
         return STATUS_PENDING;
     if (told && op->kind == TRANSPORT_WATCH_FIN_ACKED)
         return try_fin_acked(socket, true);
@@ -146,5 +151,5 @@ static int32_t watch_start(struct transport_socket *socket, struct transport_op 
 int32_t common_watch(struct transport_socket *socket, struct transport_op *op)
 {
     assert(op->kind >= TRANSPORT_WATCH_PEER_FIN && op->kind <= TRANSPORT_WATCH_READABLE);
-    return socket_start(socket, op, watch_start);
+    return socket_start_watch(socket, op, watch_start);
 }
