@@ -263,7 +263,6 @@ int loop_dispatch(struct transport *transport, unsigned loop);
 void loop_wake(struct transport *transport, unsigned loop);
 /* Sleeps in the epoll set; leaves what it tells in loop->events. */
 void loop_sleep(struct loop *loop, uint64_t until);
-int loop_wait_for_events(struct loop *loop, uint64_t until);
 /* True on the thread that drives the loop. */
 static inline bool loop_is_mine(struct loop *loop)
 {
@@ -431,8 +430,8 @@ static inline int32_t leaving_unsent(struct transport_socket *socket, size_t byt
 /* Bytes went another way: what was known of the room is old. */
 static inline void leaving_unknown(struct transport_socket *socket)
 {
-    if (socket->room > 0)
-        socket->room = 0;
+    if (socket->room >= 0)
+        socket->room = -1;
 }
 /* The connection is to be reset.  True: bytes that were said to have left have not; the connection lives on until they
  * have and is reset then, and the socket's descriptor is one without a connection. */

@@ -12,7 +12,8 @@
  * something is still held, the descriptor changes hands: it becomes a socket of its own, which waits until the bytes
  * have arrived and resets then.  (Not until they have left: what a timer sends on one processor a reset from another
  * may overtake.)  The aborted one gets a descriptor that the kernel knows nothing
- * of, which is what an abort leaves of it in any case, and its owner learns nothing of all this.
+ * of, which is what an abort leaves of it in any case; its owner learns nothing of all this, but that options asked for
+ * afterwards have their first values.
  *
  * It ends: by the bytes' arrival, by the connection's end, or by TCP_USER_TIMEOUT.  What has not ended when the
  * transport is detached gets a second, all together.
@@ -35,8 +36,8 @@
 enum {
     FIRST_SEND = 536,  /* a first segment of so much is taken on trust: every peer's first window takes it */
     SHORT_SEND = 4096, /* longer ones are asked for: beside what they cost the call is little */
-    ROOM_MOST = 64,    /* a look is good for so many sends at most */
-    ROOM_NONE = -8,    /* after a look that found no room so many sends ask the cheaper question */
+    ROOM_MOST = 10, /* a look is good for so many sends at most: what a restart after idleness leaves, too */
+    ROOM_NONE = -8, /* after a look that found no room so many sends ask the cheaper question */
     LEAVING_MS =
         10000, /* without a sign of the peer for so long there is nobody whom the bytes could reach */
     DETACH_NS = 1000000000
@@ -83,19 +84,19 @@ static int64_t look(struct transport_socket *socket)
     return 0;
 }
 
-/* The slow half of leaving_unsent(). */
+/* The slow half of leaving_unsent(); also of what went another way, of which `bytes` are with the kernel.  What of it has
+ * not left is at the end of the queue. */
 int32_t leaving_ask(struct transport_socket *socket, size_t bytes)
 {
     int64_t unsent;
-    if (socket->room < 0 || bytes > SHORT_SEND || !socket->nodelay_set) {
-        socket->room += socket->room < 0;
-        if (socket->room > 0)
-            socket->room = 0;
+    if (socket->room != 0 || bytes > SHORT_SEND || !socket->nodelay_set) {
+        socket->room = (int16_t)(socket->room < 0 ? socket->room + 1 : 0);
         unsent = option_unsent(socket);
     } else {
         unsent = look(socket);
     }
-    if (unsent == 0)
+    /* No more is unsent than this send has: all before it has left. */
+    if (unsent >= 0 && (uint64_t)unsent <= bytes)
         socket->on_trust = false;
     return (int32_t)unsent;
 }
@@ -157,6 +158,8 @@ bool leaving_begin(struct transport_socket *socket)
         return false;
     struct transport *transport = socket->transport;
     leaving->socket->phase = PHASE_CONNECTED;
+    leaving->socket->fin_sent = socket->fin_sent;
+    leaving->socket->peer_fin = socket->peer_fin;
     leaving->socket->nodelay_option = leaving->socket->nodelay_set = socket->nodelay_set;
     setsockopt(leaving->socket->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
     leaving->arrived.complete = leaving_over;

@@ -333,7 +333,7 @@ static void expire_timers(struct loop *loop)
 }
 
 /* epoll_pwait2 with nanoseconds; where a sandbox refuses it, milliseconds, rounded up. */
-static int wait_for_events(struct loop *loop, uint64_t until)
+void loop_sleep(struct loop *loop, uint64_t until)
 {
     static _Atomic bool only_milliseconds;
     for (;;) {
@@ -352,18 +352,15 @@ static int wait_for_events(struct loop *loop, uint64_t until)
             count = system_epoll(loop->epoll_fd, loop->events, EVENT_BATCH,
                                  until == HOST_FOREVER ? NULL : &timeout);
         }
-        if (count >= 0)
-            return (int)count;
+        if (count >= 0) {
+            loop->event_count = (int)count;
+            return;
+        }
         if (count == -ENOSYS || count == -EPERM)
             atomic_store_explicit(&only_milliseconds, true, memory_order_relaxed);
         else
             assert(count == -EINTR);
     }
-}
-
-void loop_sleep(struct loop *loop, uint64_t until)
-{
-    loop->event_count = wait_for_events(loop, until);
 }
 
 /* ---- wait and dispatch -------------------------------------------------------------------------------- */

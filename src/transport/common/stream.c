@@ -295,7 +295,8 @@ static ssize_t receive_several(struct transport_socket *socket, struct iovec *se
     return received < 0 ? -errno : received;
 }
 
-static int32_t send_all(struct transport_socket *socket, struct transport_op *op, bool nodelay)
+static int32_t send_all(struct transport_socket *socket, struct transport_op *op, bool nodelay,
+                        unsigned *calls)
 {
     bool one_byte = socket->transport->config.one_byte;
     size_t slice = one_byte ? ONE_BYTE_SLICE : SEND_SLICE;
@@ -329,6 +330,7 @@ static int32_t send_all(struct transport_socket *socket, struct transport_op *op
         op->bytes += (size_t)sent;
         slice -= (size_t)sent;
         socket->sent = true;
+        ++*calls;
     }
     return STATUS_SUCCESS;
 }
@@ -343,13 +345,18 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
      * handed over, and set again only when this send does not wait for room. */
     watch_sent_events(socket, false);
     bool nodelay = socket->nodelay_option || (op->flags & TRANSPORT_NODELAY);
-    bool first = !socket->sent && !socket->transport->config.one_byte;
-    int32_t status = send_all(socket, op, nodelay);
-    if (!first)
+    bool first = !socket->sent;
+    unsigned calls = 0;
+    int32_t status = send_all(socket, op, nodelay, &calls);
+    bool told = status == STATUS_SUCCESS && (op->flags & TRANSPORT_TELL_UNSENT) &&
+                !(socket->held & 1u << TRANSPORT_SEND);
+    if (told && first && calls == 1) {
+        op->unsent = leaving_unsent(socket, op->bytes, true);
+    } else {
         leaving_unknown(socket);
-    if (status == STATUS_SUCCESS && (op->flags & TRANSPORT_TELL_UNSENT) &&
-        !(socket->held & 1u << TRANSPORT_SEND))
-        op->unsent = leaving_unsent(socket, op->length, first);
+        if (told || (socket->on_trust && op->bytes))
+            op->unsent = leaving_ask(socket, op->bytes);
+    }
     if (status == STATUS_PENDING) /* the rest goes in calls of the kernel's own */
         set_nodelay(socket, nodelay);
     if (status != STATUS_PENDING && socket->ops[TRANSPORT_WATCH_SENT])

@@ -249,7 +249,7 @@ int uring_probe_features(char *reason, size_t size)
     }
     trial.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (trial.event < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, trial.pair) < 0)
-        refused(&trial, "socketpair", errno);
+        refused(&trial, trial.event < 0 ? "eventfd" : "socketpair", errno);
     else {
         int error = uring_setup(&trial.uring, all & ~uring_without, &trial.features);
         if (error < 0)
