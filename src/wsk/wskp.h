@@ -388,6 +388,7 @@ struct wsk_socket {
         LIST_ENTRY wait;         /* handed over, waiting to be sent */
         ULONG64 handed;          /* bytes handed over since the connection began */
         UCHAR held, sent_armed, fin_armed;
+        /* The next three are the whole socket's: they stand here because an echo touches this line anyway. */
         UCHAR accepted;     /* the socket came from a listener */
         UCHAR counted;      /* `statistics` is there; set once, under the lock, and read anywhere */
         UCHAR disabling;    /* `disables` may have some */
@@ -479,12 +480,15 @@ struct wsk_socket {
     struct wsk_claim claim; /* its address, once bound (sharing.c) */
 };
 
-#define WSK_LINE_OF(member) (FIELD_OFFSET(struct wsk_socket, member) / WSK_CACHE_LINE)
+/* wsk_receive_configure counts on it: the lines that an echo touches are the first four, and the first two of
+ * `receive`. */
+C_ASSERT(sizeof(struct transport_op) == WSK_CACHE_LINE);
 C_ASSERT(FIELD_OFFSET(struct wsk_socket, lanes) == WSK_CACHE_LINE);
 C_ASSERT(FIELD_OFFSET(struct wsk_socket, send) == 2 * WSK_CACHE_LINE);
 C_ASSERT(FIELD_OFFSET(struct wsk_socket, send.op) == 3 * WSK_CACHE_LINE);
 C_ASSERT(FIELD_OFFSET(struct wsk_socket, receive) % WSK_CACHE_LINE == 0);
-C_ASSERT(FIELD_OFFSET(struct wsk_socket, receive.op) % WSK_CACHE_LINE == 0);
+C_ASSERT(FIELD_OFFSET(struct wsk_socket, receive.op) ==
+         FIELD_OFFSET(struct wsk_socket, receive) + WSK_CACHE_LINE);
 
 #define WSK_SOCKET_MAGIC 0x6b637357u /* "Wsck" */
 
@@ -679,6 +683,7 @@ NTSTATUS WSKAPI wsk_receive_ex(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags,
 void wsk_receive_initialize(struct wsk_socket *socket);
 /* What the end of a receive will probably touch besides the socket, for transport_config.ahead. */
 enum wsk_ahead { WSK_AHEAD_CONTEXT, WSK_AHEAD_IRP, WSK_AHEAD_MDL, WSK_AHEAD_BYTES };
+C_ASSERT(WSK_AHEAD_BYTES + 1 == TRANSPORT_AHEAD);
 static inline void wsk_ahead(struct wsk_socket *socket, enum wsk_ahead which, const void *memory)
 {
     __atomic_store_n(&socket->send.ahead[which], memory, __ATOMIC_RELAXED);
