@@ -36,7 +36,6 @@ static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_co
     (*out)->option.keepalive = listener->option.keepalive;           /* C-OPT-18 */
     (*out)->option.receive_buffer = listener->option.receive_buffer; /* C-OPT-22 */
     (*out)->receive.buffer_limit = listener->receive.buffer_limit;
-    wsk_receive_limited(*out);
     return STATUS_SUCCESS;
 }
 
