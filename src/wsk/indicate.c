@@ -7,6 +7,7 @@
  * MDL, made when the bytes arrive and freed when they have been accepted.
  */
 #include "wsk/wskp.h"
+#include "host/sanitizer.h"
 
 /* What a retained list counts at least: it pins a whole buffer of the transport, however few bytes are in it. */
 #define WSK_RECEIVE_LIST_CHARGE 1024u
@@ -29,55 +30,48 @@ static struct wsk_indication *indication_of_link(PLIST_ENTRY link)
     return CONTAINING_RECORD(link, struct wsk_indication, link);
 }
 
-/* Without bytes, for the next ones of any socket: saves pool and free, and one that was used last is in the cache.
- * Each processor has its own: whoever holds a socket's lock is at DISPATCH_LEVEL and owns one. */
+/* Without bytes, until the next bytes of any socket on this processor: saves pool and free, and one that was used last is
+ * in the cache.  Whoever holds a socket's lock is at DISPATCH_LEVEL and owns a processor. */
 #define WSK_SPARE_INDICATIONS 15
 static struct DECLSPEC_CACHEALIGN {
     unsigned count;
     struct wsk_indication *spare[WSK_SPARE_INDICATIONS];
 } spares[KE_MAX_PROCESSORS];
 
-/* lock held, or socket NULL.  Whoever looks at one although it was given back finds no MDL in it, and a sanitizer finds
- * him. */
+/* A sanitizer is to see who looks at one that he has given back: the pool marks it and puts off its reuse. */
+static const BOOLEAN spares_are_kept = !HOST_ASAN && !HOST_TSAN;
+
+/* lock held, or socket NULL.  Whoever looks at one that waits for the next bytes finds no MDL in it. */
 static void indication_free(struct wsk_socket *socket, struct wsk_indication *indication)
 {
     int processor = ke_current_thread()->processor;
 
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
-    if (socket != NULL && processor != KE_NO_PROCESSOR && spares[processor].count < WSK_SPARE_INDICATIONS) {
-        indication->public.Buffer.Mdl = NULL;
-        host_memory_poison(indication, sizeof *indication);
+    indication->public.Buffer.Mdl = NULL;
+    if (spares_are_kept && socket != NULL && processor != KE_NO_PROCESSOR &&
+        spares[processor].count < WSK_SPARE_INDICATIONS)
         spares[processor].spare[spares[processor].count++] = indication;
-    } else {
+    else
         ex_free_pool(indication);
-    }
 }
 
 /* lock held. */
 static struct wsk_indication *indication_new(void)
 {
     int processor = ke_current_thread()->processor;
-    struct wsk_indication *indication;
 
     if (processor == KE_NO_PROCESSOR || spares[processor].count == 0)
-        return ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof *indication, WSK_TAG_INDICATION);
-    indication = spares[processor].spare[--spares[processor].count];
-    host_memory_unpoison(indication, sizeof *indication);
-    return indication;
+        return ex_allocate_pool(POOL_FLAG_NON_PAGED, sizeof(struct wsk_indication), WSK_TAG_INDICATION);
+    return spares[processor].spare[--spares[processor].count];
 }
 
 void wsk_indication_flush(void)
 {
     unsigned i;
 
-    for (i = 0; i < KE_MAX_PROCESSORS; i++) {
-        while (spares[i].count != 0) {
-            struct wsk_indication *indication = spares[i].spare[--spares[i].count];
-
-            host_memory_unpoison(indication, sizeof *indication);
-            ex_free_pool(indication);
-        }
-    }
+    for (i = 0; i < KE_MAX_PROCESSORS; i++)
+        while (spares[i].count != 0)
+            ex_free_pool(spares[i].spare[--spares[i].count]);
 }
 
 /* Frees a list by its head: the elements hang on Next. */
