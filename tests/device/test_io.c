@@ -458,6 +458,34 @@ TEST(a_built_irp_is_taken_back_at_its_end, "")
     EXPECT_EQ(block.Information, 3);
 }
 
+/* As WSK pends an IRP from above. */
+static NTSTATUS NTAPI pends_it(PDEVICE_OBJECT to, PIRP irp)
+{
+    UNREFERENCED_PARAMETER(to);
+    io_mark_irp_pending(irp);
+    pended = irp;
+    return STATUS_PENDING;
+}
+
+/* Kept with the request: a member of the IRP leads there (src/nt/io/irp.c). */
+TEST(a_built_irp_knows_since_when_it_is_pending, "")
+{
+    IO_STATUS_BLOCK block, unmarked_block;
+    KEVENT event, unmarked_event;
+    PIRP unmarked = build(&unmarked_event, &unmarked_block, NULL, 0);
+    uint64_t before = host_ticks();
+
+    driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = pends_it;
+    EXPECT_STATUS(IoCallDriver(device, build(&event, &block, NULL, 0)), STATUS_PENDING);
+    EXPECT(io_irp_pending_since(pended) != 0);
+    EXPECT(io_irp_pending_since(pended) >= before && io_irp_pending_since(pended) <= host_ticks());
+    EXPECT_EQ(io_irp_pending_since(unmarked), 0);
+    io_complete_request(pended, STATUS_SUCCESS, 0);
+    EXPECT_STATUS(block.Status, STATUS_SUCCESS);
+    driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = dispatch;
+    EXPECT_STATUS(IoCallDriver(device, unmarked), STATUS_SUCCESS);
+}
+
 static NTSTATUS NTAPI stop(PDEVICE_OBJECT none, PIRP irp, PVOID context)
 {
     UNREFERENCED_PARAMETER(none);
@@ -525,6 +553,18 @@ TEST(an_irp_from_above_is_not_the_drivers_to_free, "C-IRP-12 K-FREE-03")
                     io_start_request(file, &operation, UserMode, NULL, NULL, &request));
     EXPECT_BUGCHECK_PARAMETER(1, 0x02);
     ended = TRUE;
+}
+
+TEST(a_built_irp_is_not_reused, "K-REUSE-02")
+{
+    IO_STATUS_BLOCK block;
+    KEVENT event;
+    PIRP irp = build(&event, &block, NULL, 0);
+
+    ended = TRUE;
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoReuseIrp(irp, STATUS_SUCCESS));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x311);
+    EXPECT_BUGCHECK_PARAMETER(2, irp);
 }
 
 /* ---- stacks ------------------------------------------------------------------------------------------- */

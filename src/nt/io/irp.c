@@ -68,17 +68,25 @@ PIRP io_allocate_irp(CCHAR stack_size, BOOLEAN charge_quota, void *caller)
     return irp;
 }
 
-void io_reuse_irp(PIRP irp, NTSTATUS status)
+static void reuse_irp(PIRP irp, NTSTATUS status, void *caller)
 {
     UCHAR origin = irp->AllocationFlags;
     USHORT size = irp->Size;
 
+    if (__builtin_expect((origin & IO_IRP_OF_MANAGER) && ex_pool_is_block(irp, EX_POOL_IRP),
+                         0)) /* K-REUSE-02 */
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x311, (ULONG_PTR)irp, 0, 0, caller);
     OBSERVE(irp, OBSERVE_IRP_REUSED, irp, status);
     io_initialize_irp(irp, size, irp->StackCount);
     irp->AllocationFlags = origin;
     irp->IoStatus.Status = status;
     if (origin & IRP_FROM_RUNTIME) /* the spare location belongs to it */
         spare_of(irp)->Control = 0;
+}
+
+void io_reuse_irp(PIRP irp, NTSTATUS status)
+{
+    reuse_irp(irp, status, __builtin_return_address(0));
 }
 
 static void free_irp(PIRP irp, void *caller)
@@ -181,11 +189,12 @@ VOID NTAPI IoInitializeIrp(PIRP Irp, USHORT PacketSize, CCHAR StackSize)
 
 /*
  * IoReuseIrp - the IRP as freshly allocated, with IoStatus.Status = Iostatus (K-REUSE-01); also for IRPs in
- * the caller's own memory (KA05).  IRQL <= DISPATCH_LEVEL.  Page: wdm IoReuseIrp.
+ * the caller's own memory (KA05), but not for the I/O manager's (K-REUSE-02: bug check 0xC9).
+ * IRQL <= DISPATCH_LEVEL.  Page: wdm IoReuseIrp.
  */
 VOID NTAPI IoReuseIrp(PIRP Irp, NTSTATUS Iostatus)
 {
-    io_reuse_irp(Irp, Iostatus);
+    reuse_irp(Irp, Iostatus, __builtin_return_address(0));
 }
 
 /*
