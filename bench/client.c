@@ -160,9 +160,9 @@ static int generate(void)
         start(&load.all[i]);
     for (size_t i = 0; !load.churn && i < load.connections; i++)
         send_more(&load.all[i]);
-    /* Everything is warm when the clock starts. */
+    /* Everything is warm when the clock starts, and no connection is in its first moments. */
     do
-        run_until(now_ns(CLOCK_MONOTONIC) + (uint64_t)(load.seconds * 0.2e9));
+        run_until(now_ns(CLOCK_MONOTONIC) + (uint64_t)((load.seconds > 0.4 ? load.seconds : 0.4) * 0.2e9));
     while (load.met < load.connections);
     begin = now_ns(CLOCK_MONOTONIC);
     server = now_ns(clock);
