@@ -2,7 +2,8 @@
  * disconnect.c - WskDisconnect, and what a connection's end means (areas DISC, DISCEV).
  *
  * A graceful disconnect stands in the send queue like a send: its final buffer goes out after everything
- * before it, then our FIN (wsk_disconnect_fin); it completes when the FIN is acknowledged.  That is when the
+ * before it, then our FIN (wsk_disconnect_fin); it completes when the FIN is acknowledged.  One without bytes and with
+ * nothing before it says FIN in the call and stands in no queue (disconnect_at_once).  The acknowledgement is when the
  * local half is finished; the remote half is finished when the kernel has the peer's FIN, read or not.
  */
 #include "wsk/wskp.h"

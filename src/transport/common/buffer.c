@@ -77,9 +77,10 @@ static bool push_shared(struct loop *loop, struct buffer *buffer)
 
 static void count_out(struct loop *loop, bool mine, long change)
 {
-    long own = atomic_load_explicit(&loop->own_buffers_out, memory_order_relaxed);
-    if (mine)
-        atomic_store_explicit(&loop->own_buffers_out, own + change, memory_order_relaxed);
+    if (mine) /* nobody else writes it */
+        atomic_store_explicit(&loop->own_buffers_out,
+                              atomic_load_explicit(&loop->own_buffers_out, memory_order_relaxed) + change,
+                              memory_order_relaxed);
     else
         atomic_fetch_add(&loop->transport->buffers_out, change);
 }
@@ -114,7 +115,7 @@ void buffer_unget(void *provided)
     count_out(loop, mine, -1);
     /* A late reader is a bug of the owner: let ASan name it. */
     host_memory_poison(buffer + 1, buffer_size(buffer->large));
-    if (!(mine ? push(&loop->own_buffers[buffer->large], buffer) : push_shared(loop, buffer)))
+    if (!(mine && push(&loop->own_buffers[buffer->large], buffer)) && !push_shared(loop, buffer))
         buffer_free(buffer);
 }
 

@@ -22,7 +22,8 @@
  * the process has one CPU: there an event wakes the loop's thread before anybody else runs on, mostly, and a receive that is
  * not tried although something came is ended by that event as well.  It holds, too, from the moment on at which the epoll
  * set got to know the socket, for what was there then is its first event (socket->fresh); but a receive into the owner's
- * memory shall end at once when there is something, so that is for provided buffers.
+ * memory shall end at once when there is something, so that is for provided buffers.  And it holds of a listener whose
+ * queue was counted (socket->looked), while the loop tells of what that count let in (loop->telling).
  *
  * Datagrams.  A batch of received ones lies in memory of the loop, of which there is one: so only the loop's thread
  * receives batches, one per step, and completes it before the next step.  A datagram socket never dies: `fatal`
@@ -69,7 +70,7 @@ enum {
     SEGMENTS = 64,        /* segments in one system call */
     PROVIDED_SMALL = 16384,
     PROVIDED_LARGE = 65536,    /* for a socket that has just filled what it got */
-    PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop */
+    PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop, and as many again for other threads */
     PROVIDED_LARGE_CACHE = 16,
     GRAVEYARD_LIMIT = 256,
     SPARE_SOCKETS = 64, /* freed ones that a loop keeps */
@@ -208,12 +209,12 @@ struct transport_socket {
     bool lowat_set : 1; /* TCP_NOTSENT_LOWAT is 1, for WATCH_SENT */
     bool silent : 1;    /* silence() has been called */
     bool carried : 1; /* the kernel has carried out a transfer, which may have taken the connection's error */
+    bool looked : 1;  /* of listeners: besides `waiting` nothing waits that no event will tell */
     bool again;       /* a step stopped for fairness, not because it would block */
     bool nodelay_option; /* what TRANSPORT_OPTION_NODELAY says */
     bool nodelay_set;    /* what the descriptor says */
     bool sent;           /* bytes have been handed to the kernel */
-    bool dry;            /* of streams: a receive took all there was, and no event has told of more since; of
-                          * listeners: besides `waiting` nothing waits that no event will tell */
+    bool dry;            /* of streams: a receive took all there was, and no event has told of more since */
     bool fresh;    /* of streams: new in the epoll set, which tells of what was there already: no event yet */
     bool on_trust; /* of streams: sends were said to have left that nobody has asked the kernel about */
     int16_t room;  /* so many more may be, each of room_each bytes at most; less than 0: leaving_ask() */

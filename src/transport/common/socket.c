@@ -537,7 +537,7 @@ void socket_step(struct transport_socket *socket, uint32_t events)
     }
     socket->again = false;
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLERR | EPOLLHUP))
-        socket->dry = socket->fresh = false;
+        socket->dry = socket->fresh = socket->looked = false;
     /* What nearly every step is: something to receive, and nothing else that this may concern. */
     if (!(engine->carried & 1u << TRANSPORT_RECEIVE) && !(events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) &&
         (events & EPOLLIN) && !socket->over && !socket->fatal && !socket->peer_fin &&

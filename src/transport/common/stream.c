@@ -120,7 +120,7 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
     } while (fd < 0 && stream_accept_again(-fd));
     if (fd < 0) { /* out of descriptors: the connection stays in the queue for the next accept */
         socket->waiting = 0;
-        socket->dry = false;
+        socket->looked = false;
         return would_block(-fd) ? STATUS_PENDING : transport_errno_status(-fd);
     }
     if (socket->waiting)
@@ -130,22 +130,24 @@ int32_t stream_try_accept(struct transport_socket *socket, struct transport_op *
 
 /* Is there a connection, or an error?  Of a listener TCP_INFO tells how many wait, so one look does for all of them.
  * Others may take them meanwhile (a forked child): then accept4() looks in vain.  What comes after a look is an
- * event: until that comes there is none (socket->dry), and who is told of the last one need not look for the next. */
+ * event: until that comes there is none (socket->looked), and who is told of the last one need not look for the next. */
 static bool connection_waits(struct transport_socket *socket)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
     if (socket->waiting)
         return true;
-    if (socket->dry && loop_is_mine(socket->loop) && socket->loop->telling == socket)
+    if (socket->looked && loop_is_mine(socket->loop) && socket->loop->telling == socket)
         return false;
-    socket->dry = socket->always & socket->interest & EPOLLIN;
     if (getsockopt(socket->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_LISTEN) {
         socket->waiting = info.tcpi_unacked;
         socket->tells_queue |= socket->waiting != 0;
-        if (socket->tells_queue)
+        if (socket->tells_queue) {
+            socket->looked = socket->always & socket->interest & EPOLLIN;
             return socket->waiting != 0;
+        }
     }
+    /* poll() does not tell how many: each is looked for. */
     return socket_poll(socket) & (EPOLLIN | EPOLLERR | EPOLLHUP);
 }
 
@@ -354,8 +356,10 @@ int32_t stream_try_send(struct transport_socket *socket, struct transport_op *op
         op->unsent = leaving_unsent(socket, op->bytes, true);
     } else {
         leaving_unknown(socket);
-        if (told || (socket->on_trust && op->bytes))
+        if (told)
             op->unsent = leaving_ask(socket, op->bytes);
+        else if (socket->on_trust && op->bytes)
+            leaving_ask(socket, op->bytes); /* has all that went before it left? */
     }
     if (status == STATUS_PENDING) /* the rest goes in calls of the kernel's own */
         set_nodelay(socket, nodelay);
