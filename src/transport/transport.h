@@ -120,7 +120,8 @@ struct transport_op {
         uint8_t would_block, drained;
     } state;
     int32_t
-        unsent; /* TELL_UNSENT: what TRANSPORT_UNSENT answered right after it; the owner sets -1 = nobody has asked */
+        unsent; /* TELL_UNSENT: bytes that have not left right after it, 0 also when nothing but the sender's own pace
+                 * can hold them; the owner sets -1 = nobody has asked */
     size_t bytes;   /* receive 0 with success = end of stream (the peer's FIN) */
     void *provided; /* PROVIDE: the buffer */
 };                  /* one cache line: a connection has seven */
@@ -334,7 +335,8 @@ struct transport_ops {
 
     int32_t (*shutdown)(
         struct transport_socket *socket); /* our FIN, after what was handed over: a send inside, too */
-    /* Reset now: unsent data is dropped, the peer sees RST; descriptor and ops stay, receives fail. */
+    /* Reset now: unsent data is dropped, the peer sees RST; descriptor and ops stay, receives fail.  Only what op->unsent
+     * = 0 was answered for still leaves, and the reset follows it. */
     int32_t (*abort)(struct transport_socket *socket);
     /* From here on a connection sends nothing, neither by abort() nor by close(), and what the peer sends is dropped; what
      * is inside stays there until cancel() or abort().  STATUS_DEVICE_BUSY: not before WATCH_ACKED; STATUS_ACCESS_DENIED:

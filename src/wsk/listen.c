@@ -227,9 +227,8 @@ static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 {
     if (!wsk_is_cancelled(Irp) && IsListEmpty(&socket->listen.irps)) {
         if (IsListEmpty(&socket->listen.waiting) && accept_room(socket)) {
-            NTSTATUS status;
+            NTSTATUS status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
 
-            status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
             socket->listen.armed = status == STATUS_PENDING;
             if (status == STATUS_PENDING) {
                 wsk_gate_hold(socket);

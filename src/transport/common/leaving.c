@@ -11,9 +11,8 @@
  * What is left is the sender's own pace.  Who aborts a connection of which sends were taken on trust asks once; where
  * something is still held, the descriptor changes hands: it becomes a socket of its own, which waits until the bytes
  * have arrived and resets then.  (Not until they have left: what a timer sends on one processor a reset from another
- * may overtake.)  The aborted one gets a descriptor that the kernel knows nothing
- * of, which is what an abort leaves of it in any case; its owner learns nothing of all this, but that options asked for
- * afterwards have their first values.
+ * may overtake.)  The aborted one gets a descriptor that the kernel knows nothing of, which is what an abort leaves of
+ * it in any case; its owner learns nothing of all this, but that options asked for afterwards have their first values.
  *
  * It ends: by the bytes' arrival, by the connection's end, or by TCP_USER_TIMEOUT.  What has not ended when the
  * transport is detached gets a second, all together.
@@ -34,7 +33,8 @@
 #include <ntstatus.h>
 
 enum {
-    FIRST_SEND = 536,  /* a first segment of so much is taken on trust: every peer's first window takes it */
+    FIRST_SEND =
+        536, /* a first segment of so much is taken on trust: a peer that offers less at first is rare */
     SHORT_SEND = 4096, /* longer ones are asked for: beside what they cost the call is little */
     ROOM_MOST = 10, /* a look is good for so many sends at most: what a restart after idleness leaves, too */
     ROOM_NONE = -8, /* after a look that found no room so many sends ask the cheaper question */
@@ -143,7 +143,8 @@ static struct leaving *part(struct transport_socket *of)
     if (of->interest)
         epoll_ctl(of->loop->epoll_fd, EPOLL_CTL_DEL, of->fd, NULL);
     of->interest = 0;
-    dup3(nobody, of->fd, O_CLOEXEC);
+    while (dup3(nobody, of->fd, O_CLOEXEC) < 0 && (errno == EINTR || errno == EBUSY))
+        ;
     close(nobody);
     return leaving;
 }
@@ -179,7 +180,7 @@ void leaving_end_all(struct transport *transport)
         struct leaving *leaving = LINK_OWNER(transport->leaving.next, struct leaving, link);
         while (!leaving->socket->fatal && option_unacked(leaving->socket) > 0 && host_now() < until) {
             socket_poll(leaving->socket);
-            poll(NULL, 0, 1);
+            poll(NULL, 0, 1); /* no event tells of an ACK (watch.c) */
         }
         common_cancel(leaving->socket, &leaving->arrived);
         end(leaving);
