@@ -24,8 +24,8 @@
 static struct uwsk_world *world;
 static struct uwsk_problem problem;
 
-/* Nothing but memory: a socket of the runtime is smaller. */
-static uint64_t the_socket[8192], other_socket[8192];
+/* Nothing but memory: a socket of the runtime is smaller, and begins on a cache line. */
+static _Alignas(64) uint64_t the_socket[8192], other_socket[8192];
 static IRP irp[3], close_irp;
 
 /* ---- steps -------------------------------------------------------------------------------------------- */

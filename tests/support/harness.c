@@ -1,10 +1,11 @@
 /*
  * harness.c - runs the tests of one program, each in a process of its own (Check's fork mode).
  *
- *   program [--list] [--only PATTERN]… [--modes "m m"] [--mode m] [--verbose]
+ *   program [--list] [--only PATTERN]… [--modes "m m"] [--mode m] [--shard I/N] [--verbose]
  *
  * UWSK_TEST_PART=sim: of all tests only the modes that have this part, also of tests with modes of their own.
  * UWSK_TEST_SKIP=sim: of all tests only the modes that do not have it; tests without modes run.
+ * --shard 2/3: of all runs (a test in a mode) the second of three shares, so that ctest can run a long program beside itself.
  *
  * What a test prints is kept back and shown when it fails.  Near its time limit a hanging test's stacks are
  * taken with gdb, so that the report says where it hangs.  Results are appended to the file UWSK_TEST_RESULTS
@@ -40,6 +41,8 @@ static const char *patterns[MAX_PATTERNS];
 static int pattern_count;
 static const char *modes_override;
 static int verbose;
+static unsigned shard, shards = 1; /* this process's of how many */
+static unsigned runs_seen;
 
 /* The test that runs now: inherited by its process. */
 static const struct uwsk_test *current_test;
@@ -385,6 +388,12 @@ static const char *modes_of(const struct uwsk_test *test)
     return modes_override ? modes_override : file_modes;
 }
 
+/* Is the next run one of this shard's?  Scattered, for most tests have the same modes, of which some take long. */
+static int in_shard(void)
+{
+    return (runs_seen++ * 2654435761u >> 16) % shards == shard;
+}
+
 static int run_in_modes(const struct uwsk_test *test)
 {
     char mode[MODE_LENGTH];
@@ -394,7 +403,7 @@ static int run_in_modes(const struct uwsk_test *test)
     int failed = 0;
 
     if (!*at)
-        return part && *part ? 0 : !run_one(test, "");
+        return (part && *part) || !in_shard() ? 0 : !run_one(test, "");
     for (;;) {
         at += strspn(at, " ,");
         size_t length = strcspn(at, " ,");
@@ -409,7 +418,8 @@ static int run_in_modes(const struct uwsk_test *test)
             continue;
         if (skip && *skip && has_part(mode + (*mode == '+'), skip))
             continue;
-        failed += !run_one(test, *mode == '+' ? mode + 1 : mode);
+        if (in_shard())
+            failed += !run_one(test, *mode == '+' ? mode + 1 : mode);
         if (test->once)
             return failed;
     }
@@ -418,7 +428,8 @@ static int run_in_modes(const struct uwsk_test *test)
 static int usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--list] [--only PATTERN]... [--modes \"MODE MODE\"] [--mode MODE] [--verbose]\n",
+            "usage: %s [--list] [--only PATTERN]... [--modes \"MODE MODE\"] [--mode MODE] [--shard I/N]\n"
+            "       [--verbose]\n",
             program);
     return 2;
 }
@@ -440,6 +451,10 @@ int uwsk_test_main(int argc, char **argv)
             patterns[pattern_count++] = argv[++i];
         } else if ((strcmp(argv[i], "--modes") == 0 || strcmp(argv[i], "--mode") == 0) && i + 1 < argc) {
             modes_override = argv[++i];
+        } else if (strcmp(argv[i], "--shard") == 0 && i + 1 < argc &&
+                   sscanf(argv[i + 1], "%u/%u", &shard, &shards) == 2 && shard >= 1 && shard <= shards) {
+            shard--;
+            i++;
         } else {
             return usage(argv[0]);
         }
