@@ -349,9 +349,13 @@ static void *culprit(void)
     return count ? frames[0] : NULL;
 }
 
+#define RECEIVED_BYTES (-1) /* kind of a block: the network's, lent to drivers with an indication */
+
 static const char *kind_name(int kind)
 {
     switch (kind) {
+    case RECEIVED_BYTES:
+        return "received bytes";
     case OBSERVE_IRP:
         return "an IRP";
     case OBSERVE_MDL:
@@ -368,6 +372,11 @@ static void tell_block(char *out, size_t room, uintptr_t at, const struct block 
 {
     char where[300];
 
+    if (!block->born_at) { /* of the network, or of the runtime for itself */
+        snprintf(out, room, "byte %zu of %s", (size_t)(at - block->from),
+                 block->kind == RECEIVED_BYTES ? kind_name(block->kind) : "what WSK has given to a driver");
+        return;
+    }
     host_symbolize(block->born_at, where, sizeof where);
     snprintf(out, room, "byte %zu of %s of %zu bytes, allocated in %s", (size_t)(at - block->from),
              kind_name(block->kind), block->bytes, where);
@@ -674,6 +683,14 @@ static void block_dead(struct races *all, const void *object)
     all->spare_blocks = block;
 }
 
+static void on_lend(void *context, void *address, size_t bytes, int lent)
+{
+    if (lent)
+        block_born(context, RECEIVED_BYTES, address, bytes, NULL);
+    else
+        block_dead(context, address);
+}
+
 /* ---- hooks -------------------------------------------------------------------------------------------- */
 
 static void on_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller)
@@ -866,6 +883,6 @@ void races_install(struct uwsk_world *world)
     if (all->below->irql)
         all->hooks.irql = on_irql;
     observe_install(&all->hooks);
-    all->memory = (struct sim_memory){all, on_access, on_memory_order};
+    all->memory = (struct sim_memory){all, on_access, on_memory_order, on_lend};
     sim_watch_memory(&all->memory);
 }

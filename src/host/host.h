@@ -90,10 +90,11 @@ void uwsk_point(int kind, const volatile void *object);
  * register serves a point and an observer that stand side by side. */
 #define HOST_WATCH_POINTS 1 /* uwsk_points_enabled */
 #define HOST_WATCH_STEPS  2 /* nt/observe.h: a hook is set that tells more than births and deaths */
+#define HOST_WATCH_BLOCKS 4 /* nt/observe.h: births and deaths of the pool's blocks are told one by one */
 #ifdef UWSK_INSIDE
 extern int host_watched __attribute__((visibility("hidden")));
 #else
-#define host_watched (HOST_WATCH_STEPS | (uwsk_points_enabled ? HOST_WATCH_POINTS : 0))
+#define host_watched (HOST_WATCH_STEPS | HOST_WATCH_BLOCKS | (uwsk_points_enabled ? HOST_WATCH_POINTS : 0))
 #endif
 
 static inline void host_point(int kind, const volatile void *object)
@@ -172,8 +173,24 @@ enum host_fault_kind {
     HOST_FAULT_THREAD,
     HOST_FAULT_TRANSPORT
 };
-/* Non-zero when this call is to fail.  Always 0 until a fault plan is installed (tests, simulator). */
-int host_fault(int kind);
+/* Non-zero when this call is to fail.  Always 0 until a fault plan is installed (tests, simulator): what the library
+ * itself asks is one test. */
+int host_fault_planned(int kind);
+#ifdef UWSK_INSIDE
+extern int host_faults_planned __attribute__((visibility("hidden")));
+#endif
+static inline int host_any_fault(void)
+{
+#ifdef UWSK_INSIDE
+    return __atomic_load_n(&host_faults_planned, __ATOMIC_ACQUIRE);
+#else
+    return 1;
+#endif
+}
+static inline int host_fault(int kind)
+{
+    return __builtin_expect(host_any_fault(), 0) ? host_fault_planned(kind) : 0;
+}
 void host_set_fault_plan(int (*plan)(void *context, int kind), void *context);
 
 /* A processor exception in driver or runtime code. */

@@ -73,9 +73,8 @@ enum observe_socket_step {
  * acquires it later. */
 enum observe_order { OBSERVE_ACQUIRE = 1, OBSERVE_RELEASE = 2, OBSERVE_BOTH = 3 };
 
-/* Room in the pool's record of a block, for whoever observes births of blocks: it lives and dies with the block
- * and is told by ex_pool_walk, which takes a block whose `when` has changed meanwhile for another one.  The fields
- * are written atomically, with release. */
+/* What the pool keeps in its record of a block, for whoever observes births of blocks: it lives and dies with the block
+ * and is told by ex_pool_walk, which takes a block whose `when` has changed meanwhile for another one. */
 struct observe_stamp {
     uint64_t when; /* host_ticks() */
     uint32_t site; /* what the observer likes */
@@ -86,8 +85,9 @@ struct observe_hooks {
     void (*born)(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller);
     void (*dead)(void *context, int kind, const void *object);
     /* Instead of born and dead for whatever is a block of the pool (OBSERVE_POOL, _IRP, _MDL, _WORK_ITEM,
-     * _DEVICE) and has a caller: fills the stamp in, and may ask ex_pool_walk who lives. */
-    void (*block)(void *context, struct observe_stamp *stamp, void *caller);
+     * _DEVICE) and has a caller: returns its stamp, and may ask ex_pool_walk who lives.  `frame` is the frame (rbp) of a
+     * function that was called, through some of the runtime's, by the one that returns to the caller. */
+    struct observe_stamp (*block)(void *context, void *caller, const void *frame);
     void (*irp)(void *context, int step, const void *irp, int32_t status);
     void (*enter)(void *context, int call, const void *subject, const char *name);
     void (*leave)(void *context, int call, const void *subject, int32_t status);
@@ -102,7 +102,8 @@ struct observe_hooks {
 extern const struct observe_hooks *observe_hooks; /* NULL = nobody watches */
 
 /* Sets it.  `uwsk run` watches births and deaths only: for all other hooks a bit of host_watched says whether one is
- * set, so that nothing else is looked at where none is. */
+ * set, so that nothing else is looked at where none is; a second one for births and deaths of blocks that are told by born
+ * and dead. */
 void observe_install(const struct observe_hooks *hooks);
 
 #define OBSERVE_born   1

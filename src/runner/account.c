@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, WALK = 20 };
+enum { SHARDS = 64, BUCKETS = 1024, NEAR = 64, WALK = 20 };
 
 struct shard {
     struct ke_lock lock;
@@ -35,7 +35,7 @@ struct shard {
 
 struct slab {
     struct slab *next;
-    struct runner_object object[];
+    struct runner_object object[] __attribute__((aligned(64))); /* what is without a stack touches one line */
 };
 
 static struct shard *shards;
@@ -48,9 +48,14 @@ static uint32_t dpcs;    /* in the table; those of the runtime itself, the most 
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
+/* What lies within 64 KiB is in one shard and in buckets side by side, one for each KiB: closed sockets come back late
+ * (wsk/socket.c), so each birth is at another address, and to meet a cold bucket and a cold entry each time cost more
+ * than all else here. */
 static uint64_t hash_of(const void *object)
 {
-    return ((uint64_t)(uintptr_t)object >> 4) * 0x9E3779B97F4A7C15ull;
+    uint64_t hash = ((uint64_t)(uintptr_t)object >> 16) * 0x9E3779B97F4A7C15ull;
+
+    return (hash & ~(uint64_t)(NEAR - 1)) | ((uintptr_t)object >> 10 & (NEAR - 1));
 }
 
 static struct shard *shard_of(uint64_t hash)
@@ -60,7 +65,7 @@ static struct shard *shard_of(uint64_t hash)
 
 static struct runner_object **bucket_of(struct shard *shard, uint64_t hash)
 {
-    return &shard->bucket[hash >> 48 & (BUCKETS - 1)];
+    return &shard->bucket[(hash >> 48 & (BUCKETS / NEAR - 1)) * NEAR + (hash & (NEAR - 1))];
 }
 
 /* lock held. */
@@ -135,7 +140,6 @@ static BOOLEAN forget(int kind, const void *object)
 enum { SITE_TRIES = 32, OWN_FRAMES = 8 };
 
 struct site {
-    uint64_t key; /* 0 = free */
     uint64_t frames;
     void *stack[UWSK_LEFT_FRAMES];
 };
@@ -144,44 +148,67 @@ static struct site *sites;
 static uint32_t site_count; /* a power of two */
 static struct ke_lock site_lock;
 
+/* What each allocation asks, in one line. */
+static struct {
+    uintptr_t own_low, own_bytes; /* `own` */
+    uint64_t *keys;               /* of the sites; 0 = free */
+    uint64_t mask;                /* site_count - 1 */
+} quick __attribute__((aligned(64)));
+
+static inline int is_own(uintptr_t address)
+{
+    return address - quick.own_low < quick.own_bytes;
+}
+
 static inline uint64_t mix(uint64_t key, const void *address)
 {
     return ((key << 5 | key >> 59) ^ (uint64_t)(uintptr_t)address) * 0x9E3779B97F4A7C15ull;
 }
 
+/* What a stack is found by.  The place is near for calls within one function, which follow one upon the other: so a
+ * request's blocks have their keys side by side. */
+struct site_key {
+    uint64_t key, place;
+};
+
+static inline struct site_key site_key(uintptr_t caller, uint64_t above)
+{
+    return (struct site_key){mix(above, (void *)caller) | 1, (above >> 40) + (caller >> 4)};
+}
+
 /* Number + 1 of the stack with this key, or 0 when the table is full around its place. */
-static uint32_t site_make(uint64_t key, void *const *stack, size_t frames)
+static uint32_t site_make(struct site_key key, void *const *stack, size_t frames)
 {
     uint32_t found = 0;
 
     ke_lock_acquire(&site_lock);
     for (uint32_t i = 0; i < SITE_TRIES && !found; i++) {
-        uint32_t at = ((uint32_t)(key >> 40) + i) & (site_count - 1);
+        uint32_t at = (uint32_t)((key.place + i) & quick.mask);
 
-        if (sites[at].key == 0) {
+        if (quick.keys[at] == 0) {
             sites[at].frames = frames;
             memcpy(sites[at].stack, stack, frames * sizeof *stack);
-            __atomic_store_n(&sites[at].key, key, __ATOMIC_RELEASE);
+            __atomic_store_n(&quick.keys[at], key.key, __ATOMIC_RELEASE);
         }
-        if (sites[at].key == key)
+        if (quick.keys[at] == key.key)
             found = at + 1;
     }
     ke_lock_release(&site_lock);
     return found;
 }
 
-static inline uint32_t site_find(uint64_t key)
+static uint32_t site_of(struct site_key key, void *const *stack, size_t frames)
 {
     for (uint32_t i = 0; i < SITE_TRIES; i++) {
-        uint32_t at = ((uint32_t)(key >> 40) + i) & (site_count - 1);
-        uint64_t there = __atomic_load_n(&sites[at].key, __ATOMIC_ACQUIRE);
+        uint32_t at = (uint32_t)((key.place + i) & quick.mask);
+        uint64_t there = __atomic_load_n(&quick.keys[at], __ATOMIC_ACQUIRE);
 
-        if (__builtin_expect(there == key, 1))
+        if (there == key.key)
             return at + 1;
         if (there == 0)
             break;
     }
-    return 0;
+    return site_make(key, stack, frames);
 }
 
 /* As stack_of, on a stack that is not the thread's own. */
@@ -240,15 +267,17 @@ HOST_UNSANITIZED static inline int walk_to(struct walk *walk, const void *caller
 
 /* Of the return addresses from there upwards as many as are kept: through the driver's code, up to the first
  * one of the runtime, which has called the driver. */
-HOST_UNSANITIZED static inline uint64_t walk_key(struct walk walk)
+HOST_UNSANITIZED static inline struct site_key walk_key(struct walk walk)
 {
-    uint64_t key = 0;
-    int left = UWSK_LEFT_FRAMES;
+    uintptr_t caller = walk.frame[1]; /* not ours */
+    uint64_t above = 0;
 
-    do
-        key = mix(key, (void *)walk.frame[1]);
-    while (--left && !runner_image_holds(&own, (void *)walk.frame[1]) && walk_on(&walk));
-    return key | 1;
+    for (int left = UWSK_LEFT_FRAMES; --left && walk_on(&walk);) {
+        above = mix(above, (void *)walk.frame[1]);
+        if (is_own(walk.frame[1]))
+            break;
+    }
+    return site_key(caller, above);
 }
 
 HOST_UNSANITIZED static size_t walk_copy(struct walk walk, void **stack)
@@ -286,47 +315,44 @@ HOST_UNSANITIZED static size_t stack_of(void **stack)
     return count;
 }
 
-/* The stack with this key is new. */
-static __attribute__((noinline)) uint32_t site_new(uint64_t key, struct walk walk)
+/* The stack with this key is not at the key's first place: it is new or beside that. */
+static __attribute__((noinline)) struct observe_stamp stamp_beside(struct site_key key, struct walk walk)
 {
     void *stack[UWSK_LEFT_FRAMES];
+    size_t frames = walk_copy(walk, stack);
 
-    return site_make(key, stack, walk_copy(walk, stack));
+    return (struct observe_stamp){host_ticks(), site_of(key, stack, frames)};
 }
 
 /* Without a walk of our own. */
-static __attribute__((noinline)) uint32_t site_elsewhere(void)
+static __attribute__((noinline)) struct observe_stamp stamp_elsewhere(void)
 {
     void *stack[UWSK_LEFT_FRAMES];
     size_t frames = stack_of(stack);
-    uint64_t key = 0;
-    uint32_t site;
+    uint64_t above = 0;
 
-    for (size_t i = 0; i < frames; i++)
-        key = mix(key, stack[i]);
-    site = site_find(key | 1);
-    return site ? site : site_make(key | 1, stack, frames);
+    for (size_t i = 1; i < frames; i++)
+        above = mix(above, stack[i]);
+    return (struct observe_stamp){host_ticks(),
+                                  site_of(site_key(frames ? (uintptr_t)stack[0] : 0, above), stack, frames)};
 }
 
 /* ---- hooks -------------------------------------------------------------------------------------------- */
 
-static void on_block(void *context, struct observe_stamp *stamp, void *caller)
+static struct observe_stamp on_block(void *context, void *caller, const void *frame)
 {
     struct walk walk;
-    uint32_t site;
+    struct site_key key;
+    uint64_t at;
 
     (void)context;
-    __atomic_store_n(&stamp->when, host_ticks(), __ATOMIC_RELEASE);
-    if (!runner_image_holds(&own, caller) && walk_to(&walk, caller, __builtin_frame_address(0))) {
-        uint64_t key = walk_key(walk);
-
-        site = site_find(key);
-        if (__builtin_expect(!site, 0))
-            site = site_new(key, walk);
-    } else {
-        site = site_elsewhere();
-    }
-    __atomic_store_n(&stamp->site, site, __ATOMIC_RELEASE);
+    if (__builtin_expect(is_own((uintptr_t)caller) || !walk_to(&walk, caller, frame), 0))
+        return stamp_elsewhere();
+    key = walk_key(walk);
+    at = key.place & quick.mask;
+    if (__builtin_expect(__atomic_load_n(&quick.keys[at], __ATOMIC_ACQUIRE) != key.key, 0))
+        return stamp_beside(key, walk);
+    return (struct observe_stamp){host_ticks(), (uint32_t)at + 1};
 }
 
 static void on_born(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller)
@@ -356,7 +382,8 @@ static void on_born(void *context, int kind, const void *object, uint64_t tag, u
         entry->caller = caller;
         entry->kind = (uint8_t)kind;
         entry->frames = (uint8_t)frames;
-        memcpy(entry->stack, stack, frames * sizeof *stack);
+        if (frames) /* few sockets that are accepted have any */
+            memcpy(entry->stack, stack, frames * sizeof *stack);
         put(shard, hash, entry);
         if (kind == OBSERVE_DPC)
             __atomic_add_fetch(&dpcs, 1, __ATOMIC_RELAXED);
@@ -377,10 +404,23 @@ static void on_dead(void *context, int kind, const void *object)
 /* No more than these: at a site whose hook is NULL nothing is called. */
 static const struct observe_hooks hooks = {.born = on_born, .dead = on_dead, .block = on_block};
 
+/* Four for each processor: more of them are more pages that a birth may find cold.  In the simulator fibers do not meet,
+ * and thousands of runs a second begin empty. */
+static unsigned shards_wanted(void)
+{
+    unsigned count = 4;
+
+    if (sim_running())
+        return 1;
+    while (count < SHARDS && count < 4 * host_processor_count())
+        count *= 2;
+    return count;
+}
+
 int runner_account_start(void)
 {
     own = runner_own_image();
-    shard_count = sim_running() ? 1 : 64; /* fibers do not meet, and thousands of runs a second begin empty */
+    shard_count = shards_wanted();
     slab_bytes = sim_running() ? 16 * 1024 : 64 * 1024;
     site_count = sim_running() ? 256 : 8192;
     started = host_ticks();
@@ -388,7 +428,11 @@ int runner_account_start(void)
     dpcs = 0;
     shards = host_pages_allocate(shard_count * sizeof *shards, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
     sites = host_pages_allocate(site_count * sizeof *sites, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
-    if (!shards || !sites) {
+    quick.keys = host_pages_allocate(site_count * sizeof *quick.keys, 4096, HOST_PAGE_READ | HOST_PAGE_WRITE);
+    quick.mask = site_count - 1;
+    quick.own_low = own.low;
+    quick.own_bytes = own.high - own.low;
+    if (!shards || !sites || !quick.keys) {
         runner_account_stop();
         return -1;
     }
@@ -414,8 +458,11 @@ void runner_account_stop(void)
         host_pages_free(shards, shard_count * sizeof *shards);
     if (sites)
         host_pages_free(sites, site_count * sizeof *sites);
+    if (quick.keys)
+        host_pages_free(quick.keys, site_count * sizeof *quick.keys);
     shards = NULL;
     sites = NULL;
+    quick.keys = NULL;
 }
 
 /* ---- questions ---------------------------------------------------------------------------------------- */

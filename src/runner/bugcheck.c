@@ -259,7 +259,8 @@ static void tell_parameters(const struct runner_out *out, uint32_t code, const u
 
         if (!what)
             continue;
-        if (strcmp(what, "exception code") == 0)
+        if (strcmp(what, "exception code") == 0 || strcmp(what, "IoStatus.Status") == 0 ||
+            strcmp(what, "what it returned") == 0)
             status = rtl_status_name((NTSTATUS)parameters[i]);
         runner_line(out, "    %d: 0x%016llX  %s%s%s", i + 1, (unsigned long long)parameters[i], what,
                     status ? ", " : "", status ? status : "");

@@ -159,6 +159,38 @@ TEST(memory_freed_while_used, "")
     uwsk_world_destroy(world);
 }
 
+/* What WSK lends to a driver with received bytes is the next connection's when it was given back: no race. */
+TEST(memory_that_was_lent_begins_anew, "")
+{
+    create("explore_lent", 0, 1, 0);
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct uwsk_world_result result = run(seed);
+
+        if (result.kind)
+            TEST_NOTE("seed %llu: %s: %s", (unsigned long long)seed, result.kind, result.text);
+        EXPECT(result.kind == NULL);
+    }
+    uwsk_world_destroy(world);
+}
+
+TEST(memory_that_was_lent_is_not_to_be_looked_at_later, "")
+{
+    unsigned found = 0;
+
+    create("explore_lent", 0, 0, 0);
+    for (uint64_t seed = 1; seed <= 100; seed++) {
+        struct uwsk_world_result result = run(seed);
+
+        if (!result.kind) /* no bytes, or nobody left before the unload */
+            continue;
+        TEST_NOTE("seed %llu: %s", (unsigned long long)seed, result.text);
+        EXPECT(strcmp(result.kind, "use-after-free") == 0 || strcmp(result.kind, "data-race") == 0);
+        found += strstr(result.text, "byte 0 of received bytes") != NULL;
+    }
+    EXPECT(found > 0);
+    uwsk_world_destroy(world);
+}
+
 /* Both stacks, and what the memory is. */
 TEST(memory_race_is_told_with_both_stacks, "")
 {

@@ -92,6 +92,46 @@ TEST(one_cancel_lock, "K-CANCEL-15")
     EXPECT_EQ(KeGetCurrentIrql(), PASSIVE_LEVEL);
 }
 
+static KSPIN_LOCK queue_lock;
+
+static VOID NTAPI keeps_the_cancel_lock(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    (void)irp;
+}
+
+static VOID NTAPI keeps_another_lock(PDEVICE_OBJECT device, PIRP irp)
+{
+    (void)device;
+    KeAcquireSpinLockAtDpcLevel(&queue_lock);
+    IoReleaseCancelSpinLock(irp->CancelIrql);
+}
+
+/* Called at DISPATCH_LEVEL it comes back at the right level all the same. */
+static void cancelled_at_dispatch_level(PDRIVER_CANCEL routine)
+{
+    PIRP irp = IoAllocateIrp(1, FALSE);
+
+    KeInitializeSpinLock(&queue_lock);
+    io_prepare_lower(irp);
+    IoSetCancelRoutine(irp, routine);
+    (void)KeRaiseIrqlToDpcLevel();
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_DETECTED_VIOLATION, IoCancelIrp(irp));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x40009);
+    EXPECT_BUGCHECK_PARAMETER(3, routine);
+}
+
+TEST(cancel_routine_comes_back_with_the_cancel_lock, "K-CANCEL-11")
+{
+    cancelled_at_dispatch_level(keeps_the_cancel_lock);
+}
+
+TEST(cancel_routine_comes_back_with_a_lock_of_its_own, "K-CANCEL-11")
+{
+    cancelled_at_dispatch_level(keeps_another_lock);
+    EXPECT_BUGCHECK_PARAMETER(2, &queue_lock);
+}
+
 TEST(routine_in_a_completed_irp_is_fatal, "K-CANCEL-14")
 {
     PIRP irp = IoAllocateIrp(1, FALSE);

@@ -477,10 +477,79 @@ TEST(freed_irp_is_not_touched_even_when_completion_goes_on, "K-COMPL-25")
 
     IoSetCompletionRoutine(irp, routine, &seen, TRUE, TRUE, TRUE);
     io_prepare_lower(irp);
-    io_complete_request(irp, STATUS_SUCCESS, 0);
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, io_complete_request(irp, STATUS_SUCCESS, 0));
+    EXPECT_BUGCHECK_PARAMETER(1, IO_BAD_OWN_IRP_GOES_ON);
+    EXPECT_BUGCHECK_PARAMETER(2, irp);
+    EXPECT_BUGCHECK_PARAMETER(3, STATUS_SUCCESS);
+    EXPECT_BUGCHECK_PARAMETER(4, routine);
     EXPECT_EQ(seen.calls, 1);
     for (ULONG i = 0; i < 200; i++)
         EXPECT(IoAllocateIrp(1, FALSE) != NULL);
+}
+
+/* ---- an IRP that somebody else has -------------------------------------------------------------------- */
+
+static VOID NTAPI never_cancelled(PDEVICE_OBJECT device, PIRP irp)
+{
+    UNREFERENCED_PARAMETER(device);
+    UNREFERENCED_PARAMETER(irp);
+}
+
+static struct seen nobody;
+
+static PIRP pending_irp(void)
+{
+    PIRP irp = IoAllocateIrp(1, FALSE);
+
+    nobody = stops;
+    IoSetCompletionRoutine(irp, routine, &nobody, TRUE, TRUE, TRUE);
+    io_prepare_lower(irp);
+    IoMarkIrpPending(irp);
+    EXPECT(IoSetCancelRoutine(irp, never_cancelled) == NULL);
+    return irp;
+}
+
+TEST(a_pending_irp_is_not_freed, "K-FREE-03")
+{
+    PIRP irp = pending_irp();
+
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoFreeIrp(irp));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x20B);
+    EXPECT_BUGCHECK_PARAMETER(2, irp);
+}
+
+TEST(a_pending_irp_is_not_reused, "")
+{
+    PIRP irp = pending_irp();
+
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoReuseIrp(irp, STATUS_SUCCESS));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x310);
+    EXPECT_BUGCHECK_PARAMETER(2, irp);
+}
+
+TEST(an_irp_with_a_cancel_routine_is_not_completed, "")
+{
+    PIRP irp = pending_irp();
+
+    irp->IoStatus.Status = STATUS_CANCELLED;
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoCompleteRequest(irp, IO_NO_INCREMENT));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x07);
+    EXPECT_BUGCHECK_PARAMETER(2, never_cancelled);
+    EXPECT_BUGCHECK_PARAMETER(3, irp);
+    EXPECT_EQ(nobody.calls, 0);
+}
+
+TEST(an_irp_is_not_completed_as_pending, "")
+{
+    PIRP irp = pending_irp();
+
+    IoSetCancelRoutine(irp, NULL);
+    irp->IoStatus.Status = STATUS_PENDING;
+    EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoCompleteRequest(irp, IO_NO_INCREMENT));
+    EXPECT_BUGCHECK_PARAMETER(1, 0x06);
+    EXPECT_BUGCHECK_PARAMETER(2, STATUS_PENDING);
+    EXPECT_BUGCHECK_PARAMETER(3, irp);
+    EXPECT_EQ(nobody.calls, 0);
 }
 
 TEST(stack_irp_may_die_with_its_waiter, "D-09 D-10")
@@ -502,9 +571,7 @@ TEST(stack_irp_may_die_with_its_waiter, "D-09 D-10")
 TEST(second_completion_is_fatal, "K-COMPL-21")
 {
     PIRP irp = IoAllocateIrp(1, FALSE);
-    struct seen seen = {.answer = STATUS_SUCCESS};
 
-    IoSetCompletionRoutine(irp, routine, &seen, TRUE, TRUE, TRUE);
     io_prepare_lower(irp);
     io_complete_request(irp, STATUS_SUCCESS, 0);
     EXPECT_BUGCHECK(MULTIPLE_IRP_COMPLETE_REQUESTS, io_complete_request(irp, STATUS_SUCCESS, 0));

@@ -419,6 +419,35 @@ BUG_TEST(work_routine_comes_back_raised, "K-IRQL-06", WORKER_THREAD_RETURNED_AT_
     RTL_CALL(OBSERVE_WORK_ROUTINE, NULL, "routine", comes_back_raised, comes_back_raised());
 }
 
+/* At DISPATCH_LEVEL the level is the same with one lock more. */
+static void comes_back_with_a_lock(void)
+{
+    KeAcquireSpinLockAtDpcLevel(&bad_lock);
+}
+
+BUG_TEST(completion_routine_comes_back_with_a_lock, "", DRIVER_VERIFIER_DETECTED_VIOLATION, 0x40009)
+{
+    KeInitializeSpinLock(&bad_lock);
+    (void)KeRaiseIrqlToDpcLevel();
+    RTL_CALL(OBSERVE_ROUTINE, NULL, "routine", comes_back_with_a_lock, comes_back_with_a_lock());
+}
+
+/* The caller's own lock counts for the caller. */
+TEST(routine_is_called_with_a_lock_held, "")
+{
+    KSPIN_LOCK lock, inner;
+    KIRQL irql, inner_irql;
+
+    KeInitializeSpinLock(&lock);
+    KeInitializeSpinLock(&inner);
+    KeAcquireSpinLock(&lock, &irql);
+    RTL_CALL(OBSERVE_ROUTINE, NULL, "routine", NULL, {
+        KeAcquireSpinLock(&inner, &inner_irql);
+        KeReleaseSpinLock(&inner, inner_irql);
+    });
+    KeReleaseSpinLock(&lock, irql);
+}
+
 BUG_TEST(unload_comes_back_raised, "K-IRQL-06", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 5)
 {
     RTL_CALL(OBSERVE_DRIVER_UNLOAD, NULL, "unload", comes_back_raised, comes_back_raised());

@@ -381,6 +381,28 @@ TEST(freed_memory_is_not_handed_out_at_once, "")
     (void)first;
 }
 
+/* A processor holds 16 of them back for itself; the others are anybody's. */
+TEST(large_blocks_at_dispatch_level_come_back_oldest_first, "")
+{
+    PVOID blocks[24], huge;
+    KIRQL irql;
+
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    for (ULONG i = 0; i < 24; i++)
+        blocks[i] = ExAllocatePool2(POOL_FLAG_NON_PAGED, 0x10000, TAG);
+    huge = ExAllocatePool2(POOL_FLAG_NON_PAGED, 3 << 20, TAG);
+    for (ULONG i = 0; i < 24; i++)
+        ExFreePool(blocks[i]);
+    ExFreePool(huge); /* too much for a processor: those before it stay */
+    for (ULONG i = 0; i < 24; i++)
+        EXPECT(ExAllocatePool2(POOL_FLAG_NON_PAGED, 0x10000, TAG) == blocks[(i + 8) % 24]);
+    EXPECT(ExAllocatePool2(POOL_FLAG_NON_PAGED, 3 << 20, TAG) == huge);
+    for (ULONG i = 0; i < 24; i++)
+        ExFreePool(blocks[i]);
+    ExFreePool(huge);
+    KeLowerIrql(irql);
+}
+
 /* ---- the account -------------------------------------------------------------------------------------- */
 
 struct found {
@@ -519,12 +541,13 @@ TEST(observers_see_birth_and_death, "")
 
 static ULONG stamps;
 
-static void on_block(void *context, struct observe_stamp *stamp, void *caller)
+static struct observe_stamp on_block(void *context, void *caller, const void *frame)
 {
     EXPECT(context == &stamps);
     EXPECT(caller != NULL);
-    __atomic_store_n(&stamp->when, 7000 + ++stamps, __ATOMIC_RELEASE);
-    __atomic_store_n(&stamp->site, stamps, __ATOMIC_RELEASE);
+    EXPECT(frame > (const void *)&context); /* of a function that called this one */
+    stamps++;
+    return (struct observe_stamp){7000 + stamps, stamps};
 }
 
 TEST(an_observer_of_blocks_keeps_its_stamp_in_them, "")

@@ -161,8 +161,9 @@ int host_memory_probe(const volatile void *address, size_t bytes, int write)
 
 static _Atomic(int (*)(void *, int)) fault_plan HOST_KEPT;
 static void *_Atomic fault_context HOST_KEPT;
+int host_faults_planned HOST_KEPT;
 
-int host_fault(int kind)
+int host_fault_planned(int kind)
 {
     int (*plan)(void *, int) = atomic_load_explicit(&fault_plan, memory_order_acquire);
 
@@ -174,4 +175,5 @@ void host_set_fault_plan(int (*plan)(void *context, int kind), void *context)
     atomic_store(&fault_plan, NULL);
     fault_context = context;
     atomic_store_explicit(&fault_plan, plan, memory_order_release);
+    __atomic_store_n(&host_faults_planned, plan != NULL, __ATOMIC_RELEASE);
 }

@@ -45,6 +45,12 @@ void sim_memory_point(int kind, const volatile void *object)
     }
 }
 
+void sim_memory_lend(void *address, size_t bytes, int lent)
+{
+    if (watcher)
+        watcher->lend(watcher->context, address, bytes, lent);
+}
+
 /* ---- stacks ------------------------------------------------------------------------------------------- */
 
 static int holds(const struct sim_stack *stack, const volatile void *address)
@@ -409,6 +415,11 @@ void sim_memory_point(int kind, const volatile void *object)
 void sim_memory_access(const volatile void *address, size_t bytes, int write)
 {
     (void)address, (void)bytes, (void)write;
+}
+
+void sim_memory_lend(void *address, size_t bytes, int lent)
+{
+    (void)address, (void)bytes, (void)lent;
 }
 
 #endif

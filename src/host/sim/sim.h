@@ -172,9 +172,12 @@ struct sim_memory {
     /* Interlocked operations, marked reads and writes, volatile ones, barriers: how is SIM_ACQUIRE, SIM_RELEASE or
      * both, object the memory whose accesses they put in order. */
     void (*order)(void *context, const volatile void *object, int how);
+    /* Memory of the simulated machine that drivers get to see begins anew (lent), or is not theirs any more. */
+    void (*lend)(void *context, void *address, size_t bytes, int lent);
 };
 /* NULL: nobody.  Between runs, or before the first driver runs; the record stays the caller's. */
 void sim_watch_memory(const struct sim_memory *memory);
+void sim_memory_lend(void *address, size_t bytes, int lent);
 
 /* ---- between runs ------------------------------------------------------------------------------------- */
 

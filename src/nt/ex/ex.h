@@ -19,8 +19,8 @@ enum ex_pool_kind {
     EX_POOL_KIND_MAX
 };
 
-/* Among the flags: the content is the caller's business, neither zeroed nor filled. */
-#define EX_POOL_RAW ((POOL_FLAGS)1 << 40)
+/* Among the flags, none of POOL_FLAG_*: the content is the caller's business, neither zeroed nor filled. */
+#define EX_POOL_RAW ((POOL_FLAGS)1 << 30)
 
 /* For the runtime itself: POOL_FLAG_* flags, zeroed unless POOL_FLAG_UNINITIALIZED.  The block is not charged
  * to a driver. NULL when exhausted.  IRQL <= DISPATCH_LEVEL. */
@@ -55,6 +55,9 @@ int ex_pool_observed_as(enum ex_pool_kind kind);
 void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block), void *context);
 /* Is it the start of a live block of this kind?  Cheaper than to ask for all that is known. */
 BOOLEAN ex_pool_is_block(const volatile void *address, enum ex_pool_kind kind);
+/* Its record then, for ex_free_pool_found, which does not look for it a second time; else NULL. */
+struct pool_record *ex_pool_find(const volatile void *address, enum ex_pool_kind kind);
+void ex_free_pool_found(void *block, struct pool_record *record, enum ex_pool_kind kind, void *caller);
 /* Tells about the live block that contains `address`; FALSE when there is none. */
 BOOLEAN ex_pool_query(const volatile void *address, struct ex_pool_block *block);
 

@@ -7,7 +7,7 @@
  *   large_lock               freed large blocks that wait to be reused
  *   pool_chunk_lock          registry and list of all chunks (chunk.c)
  * No lock is held while the fill pattern is written or checked, or while observers run.  A thread at
- * DISPATCH_LEVEL takes none of them as a rule: see own_ring.
+ * DISPATCH_LEVEL takes none of them as a rule: see struct pool_processor.
  */
 #include "nt/ex/pool.h"
 #include "nt/ex/pool_pattern.h"
@@ -29,6 +29,7 @@ enum {
     CACHE_BATCH = 8,
     LARGE_CACHED = 16,
     LARGE_CACHED_BYTES = 8 << 20,
+    LARGE_OWN_BYTES = 2 << 20,
     CLASSES = 22
 };
 
@@ -43,15 +44,21 @@ struct pool_class {
 };
 
 struct pool_ring {
-    void *blocks[CACHE_BLOCKS]; /* first in, first out: reuse is put off as long as possible */
-    ULONG first;
-    ULONG count;
+    ULONG first, end;               /* both only grow: those from first to end, modulo the room, are in it */
+    pool_entry slots[CACHE_BLOCKS]; /* first in, first out: reuse is put off as long as possible */
 };
 
 struct pool_own_ring { /* as pool_ring */
-    void *blocks[OWN_BLOCKS];
-    ULONG first;
+    ULONG first, end;
+    ULONG room; /* how many it holds back, at most OWN_BLOCKS */
+    pool_entry slots[OWN_BLOCKS];
+};
+
+/* Freed large blocks, by their chunks: oldest first, linked by next. */
+struct pool_large {
+    struct pool_chunk *first, *last;
     ULONG count;
+    SIZE_T bytes;
 };
 
 struct pool_cache {
@@ -71,16 +78,20 @@ static struct pool_cache caches[CACHES];
  * entered again on the same thread, for no signal handler and no hook allocates.
  */
 struct pool_processor {
-    struct pool_own_ring rings[POOL_ARENAS][CLASSES];
+    struct pool_own_ring rings[POOL_ARENAS * CLASSES]; /* RING_OF */
+    struct pool_large large;
 };
-static struct pool_processor *own[KE_MAX_PROCESSORS]; /* made by its first owner who needs it */
+#define RING_OF(arena, index) ((arena)*CLASSES + (index))
+
+/* Of each processor; made by its first owner who needs it.  [-1] is of those who own none, and stays NULL. */
+static struct pool_processor *own_or_none[1 + KE_MAX_PROCESSORS];
+#define own (own_or_none + 1)
+C_ASSERT(KE_NO_PROCESSOR == -1);
 
 static BOOLEAN fill_everything = HOST_ASAN || HOST_TSAN;
 
 static struct ke_lock large_lock;
-static struct pool_chunk *large_first, *large_last; /* oldest first, linked by next */
-static ULONG large_count;
-static SIZE_T large_bytes;
+static struct pool_large large; /* under large_lock */
 
 /* ---- helpers ------------------------------------------------------------------------------------------ */
 
@@ -113,24 +124,25 @@ static struct pool_cache *my_cache(void)
 
 static __attribute__((noinline)) struct pool_processor *make_own(int processor)
 {
-    own[processor] =
-        host_pages_allocate((sizeof(struct pool_processor) + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1),
-                            PAGE_SIZE, HOST_PAGE_READ | HOST_PAGE_WRITE);
-    return own[processor];
+    struct pool_processor *mine;
+
+    if (processor == KE_NO_PROCESSOR)
+        return NULL;
+    mine = host_pages_allocate((sizeof(*mine) + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1), PAGE_SIZE,
+                               HOST_PAGE_READ | HOST_PAGE_WRITE);
+    for (ULONG i = 0; mine && i < RTL_NUMBER_OF(mine->rings); i++)
+        mine->rings[i].room = i % CLASSES < CLASSES - 3 ? OWN_BLOCKS : CACHE_BLOCKS;
+    own[processor] = mine;
+    return mine;
 }
 
-/* The rings that the calling thread has to itself, or NULL. */
-static inline struct pool_own_ring *own_ring(UCHAR arena, ULONG index)
+/* What the calling thread has to itself, or NULL. */
+static inline struct pool_processor *my_own(void)
 {
     const struct ke_thread *thread = ke_current_thread();
-    struct pool_processor *rings;
+    struct pool_processor *mine = own[thread->processor];
 
-    if (thread->processor == KE_NO_PROCESSOR)
-        return NULL;
-    rings = own[thread->processor];
-    if (__builtin_expect(!rings, 0) && (rings = make_own(thread->processor)) == NULL)
-        return NULL;
-    return &rings->rings[arena][index];
+    return __builtin_expect(mine != NULL, 1) ? mine : make_own(thread->processor);
 }
 
 void ex_pool_fill_all(BOOLEAN all)
@@ -138,7 +150,7 @@ void ex_pool_fill_all(BOOLEAN all)
     fill_everything = all;
 }
 
-static int fault_of(enum ex_pool_kind kind)
+static __attribute__((noinline)) int is_to_fail(enum ex_pool_kind kind)
 {
     static const UCHAR faults[EX_POOL_KIND_MAX] = {[EX_POOL_PLAIN] = HOST_FAULT_POOL,
                                                    [EX_POOL_IRP] = HOST_FAULT_IRP,
@@ -146,7 +158,7 @@ static int fault_of(enum ex_pool_kind kind)
                                                    [EX_POOL_WORK_ITEM] = HOST_FAULT_WORK_ITEM,
                                                    [EX_POOL_DEVICE] = HOST_FAULT_POOL};
 
-    return faults[kind];
+    return host_fault(faults[kind]);
 }
 
 int ex_pool_observed_as(enum ex_pool_kind kind)
@@ -190,6 +202,7 @@ static struct pool_chunk *new_class_chunk(UCHAR arena, ULONG index)
     if (!chunk)
         return NULL;
     chunk->class_index = (UCHAR)index;
+    chunk->ring = (UCHAR)RING_OF(arena, index);
     chunk->block_bytes = class_bytes[index];
     chunk->per_page = PAGE_SIZE / class_bytes[index];
     chunk->inverse = (ULONG)((0x100000000ull + class_bytes[index] - 1) / class_bytes[index]);
@@ -208,7 +221,7 @@ static struct pool_chunk *new_class_chunk(UCHAR arena, ULONG index)
 }
 
 /* Takes up to `count` free blocks; returns how many. */
-static ULONG take_from_class(UCHAR arena, ULONG index, void **out, ULONG count)
+static ULONG take_from_class(UCHAR arena, ULONG index, pool_entry *out, ULONG count)
 {
     struct pool_class *class = &classes[arena][index];
     struct pool_chunk *fresh = NULL;
@@ -232,24 +245,24 @@ static ULONG take_from_class(UCHAR arena, ULONG index, void **out, ULONG count)
         chunk->free_head = chunk->records[at].next;
         if (!chunk->free_head)
             unlink_partial(class, chunk);
-        out[taken++] = chunk->data + (SIZE_T)(at / chunk->per_page) * PAGE_SIZE +
-                       (SIZE_T)(at % chunk->per_page) * chunk->block_bytes;
+        out[taken++] = pool_entry_of(chunk->data + (SIZE_T)(at / chunk->per_page) * PAGE_SIZE +
+                                         (SIZE_T)(at % chunk->per_page) * chunk->block_bytes,
+                                     &chunk->records[at]);
     }
     ke_lock_release(&class->lock);
     return taken;
 }
 
 /* Gives blocks back; a class keeps two empty chunks and returns further ones to the host. */
-static void give_to_class(UCHAR arena, ULONG index, void **blocks, ULONG count)
+static void give_to_class(UCHAR arena, ULONG index, const pool_entry *entries, ULONG count)
 {
     struct pool_class *class = &classes[arena][index];
     struct pool_chunk *unused = NULL;
 
     ke_lock_acquire(&class->lock);
     for (ULONG i = 0; i < count; i++) {
-        struct pool_chunk *chunk = pool_chunk_of(blocks[i]);
-        UCHAR *start;
-        struct pool_record *record = pool_chunk_record(chunk, blocks[i], &start);
+        struct pool_record *record = pool_entry_record(entries[i]);
+        struct pool_chunk *chunk = pool_chunk_around(record);
 
         if (!chunk->free_head)
             link_partial(class, chunk);
@@ -276,82 +289,79 @@ static void give_to_class(UCHAR arena, ULONG index, void **blocks, ULONG count)
 
 /* ---- caches ------------------------------------------------------------------------------------------- */
 
-#define RING_POP(ring)                                                                                       \
-    ((ring)->count--, (ring)->first = ((ring)->first + 1) % RTL_NUMBER_OF((ring)->blocks),                   \
-     (ring)->blocks[((ring)->first + RTL_NUMBER_OF((ring)->blocks) - 1) % RTL_NUMBER_OF((ring)->blocks)])
-#define RING_PUSH(ring, block)                                                                               \
-    ((ring)->blocks[((ring)->first + (ring)->count++) % RTL_NUMBER_OF((ring)->blocks)] = (block))
+/* The compiler takes it as it is: it would work out the address anew for each member. */
+#define KEEP(pointer) __asm__("" : "+r"(pointer))
+
+#define RING_COUNT(ring)       ((ring)->end - (ring)->first)
+#define RING_POP(ring)         ((ring)->slots[(ring)->first++ % RTL_NUMBER_OF((ring)->slots)])
+#define RING_PUSH(ring, entry) ((void)((ring)->slots[(ring)->end++ % RTL_NUMBER_OF((ring)->slots)] = (entry)))
 
 static ULONG batch_of(ULONG index)
 {
     return index < CLASSES - 3 ? CACHE_BATCH : 1;
 }
 
-static ULONG own_blocks_of(ULONG index)
-{
-    return index < CLASSES - 3 ? OWN_BLOCKS : CACHE_BLOCKS;
-}
-
-/* From the rings of a cache, under its lock: below DISPATCH_LEVEL. */
-static __attribute__((noinline)) void *take_shared(UCHAR arena, ULONG index)
+/* From the rings of a cache, under its lock: below DISPATCH_LEVEL.  0: there is no memory. */
+static __attribute__((noinline)) pool_entry take_shared(UCHAR arena, ULONG index)
 {
     struct pool_cache *cache = my_cache();
     struct pool_ring *ring = &cache->rings[arena][index];
-    void *batch[CACHE_BATCH];
-    void *block = NULL;
+    pool_entry batch[CACHE_BATCH];
+    pool_entry entry = 0;
     ULONG count;
 
     ke_lock_acquire(&cache->lock);
-    if (ring->count)
-        block = RING_POP(ring);
+    if (RING_COUNT(ring))
+        entry = RING_POP(ring);
     ke_lock_release(&cache->lock);
-    if (block)
-        return block;
+    if (entry)
+        return entry;
     count = take_from_class(arena, index, batch, batch_of(index));
     if (!count)
-        return NULL;
-    block = batch[--count];
+        return 0;
+    entry = batch[--count];
     ke_lock_acquire(&cache->lock);
-    while (count && ring->count < CACHE_BLOCKS)
+    while (count && RING_COUNT(ring) < CACHE_BLOCKS)
         RING_PUSH(ring, batch[--count]);
     ke_lock_release(&cache->lock);
     if (count)
         give_to_class(arena, index, batch, count);
-    return block;
+    return entry;
 }
 
-static __attribute__((noinline)) void give_shared(UCHAR arena, ULONG index, void *block)
+static __attribute__((noinline)) void give_shared(UCHAR arena, ULONG index, pool_entry entry)
 {
     struct pool_cache *cache = my_cache();
     struct pool_ring *ring = &cache->rings[arena][index];
-    void *batch[CACHE_BATCH];
+    pool_entry batch[CACHE_BATCH];
     ULONG count = 0;
 
     ke_lock_acquire(&cache->lock);
-    if (ring->count == CACHE_BLOCKS)
+    if (RING_COUNT(ring) == CACHE_BLOCKS)
         while (count < CACHE_BATCH)
             batch[count++] = RING_POP(ring);
-    RING_PUSH(ring, block);
+    RING_PUSH(ring, entry);
     ke_lock_release(&cache->lock);
     if (count)
         give_to_class(arena, index, batch, count);
 }
 
 /* The ring is the caller's own and empty. */
-static __attribute__((noinline)) void *take_and_refill(struct pool_own_ring *ring, UCHAR arena, ULONG index)
+static __attribute__((noinline)) pool_entry take_and_refill(struct pool_own_ring *ring, UCHAR arena,
+                                                            ULONG index)
 {
-    void *batch[CACHE_BATCH];
+    pool_entry batch[CACHE_BATCH];
     ULONG count = take_from_class(arena, index, batch, batch_of(index));
 
     while (count > 1)
         RING_PUSH(ring, batch[--count]);
-    return count ? batch[0] : NULL;
+    return count ? batch[0] : 0;
 }
 
 /* The ring is the caller's own and full. */
 static __attribute__((noinline)) void make_room(struct pool_own_ring *ring, UCHAR arena, ULONG index)
 {
-    void *batch[CACHE_BATCH];
+    pool_entry batch[CACHE_BATCH];
     ULONG count = 0;
 
     while (count < CACHE_BATCH)
@@ -359,59 +369,100 @@ static __attribute__((noinline)) void make_room(struct pool_own_ring *ring, UCHA
     give_to_class(arena, index, batch, count);
 }
 
-static inline void *take_small(UCHAR arena, ULONG index)
+static inline pool_entry take_small(UCHAR arena, ULONG index)
 {
-    struct pool_own_ring *ring = own_ring(arena, index);
+    struct pool_processor *mine = my_own();
+    struct pool_own_ring *ring;
 
-    if (!ring)
+    if (!mine)
         return take_shared(arena, index);
-    return __builtin_expect(ring->count != 0, 1) ? RING_POP(ring) : take_and_refill(ring, arena, index);
+    ring = &mine->rings[RING_OF(arena, index)];
+    KEEP(ring);
+    return __builtin_expect(RING_COUNT(ring) != 0, 1) ? RING_POP(ring) : take_and_refill(ring, arena, index);
 }
 
-static inline void give_small(UCHAR arena, ULONG index, void *block)
+static inline void give_small(const struct pool_chunk *chunk, pool_entry entry)
 {
-    struct pool_own_ring *ring = own_ring(arena, index);
+    struct pool_processor *mine = my_own();
+    struct pool_own_ring *ring;
 
-    if (!ring) {
-        give_shared(arena, index, block);
+    if (!mine) {
+        give_shared(chunk->arena, chunk->class_index, entry);
         return;
     }
-    if (__builtin_expect(ring->count == own_blocks_of(index), 0))
-        make_room(ring, arena, index);
-    RING_PUSH(ring, block);
+    ring = &mine->rings[chunk->ring];
+    KEEP(ring);
+    if (__builtin_expect(RING_COUNT(ring) == ring->room, 0))
+        make_room(ring, chunk->arena, chunk->class_index);
+    RING_PUSH(ring, entry);
 }
 
 /* ---- large blocks ------------------------------------------------------------------------------------- */
 
-/* Takes the oldest cached chunk when the cache holds too much; called with the lock held. */
-static struct pool_chunk *large_surplus(void)
+static struct pool_chunk *large_take_first(struct pool_large *list)
 {
-    struct pool_chunk *chunk = large_first;
+    struct pool_chunk *chunk = list->first;
 
-    if (!chunk || (large_count <= LARGE_CACHED && large_bytes <= LARGE_CACHED_BYTES))
-        return NULL;
-    large_first = chunk->next;
-    if (!large_first)
-        large_last = NULL;
-    large_count--;
-    large_bytes -= chunk->mapped;
+    list->first = chunk->next;
+    if (!list->first)
+        list->last = NULL;
+    list->count--;
+    list->bytes -= chunk->mapped;
     return chunk;
 }
 
-static __attribute__((noinline)) void give_large(struct pool_chunk *chunk)
+/* The oldest one of this size. */
+static struct pool_chunk *large_take(struct pool_large *list, UCHAR arena, SIZE_T mapped)
 {
-    struct pool_chunk *surplus;
+    struct pool_chunk *chunk = list->first, *previous = NULL;
 
-    ke_lock_acquire(&large_lock);
+    if (__builtin_expect(chunk && chunk->mapped == mapped && chunk->arena == arena, 1))
+        return large_take_first(list);
+    for (; chunk; previous = chunk, chunk = chunk->next)
+        if (chunk->mapped == mapped && chunk->arena == arena)
+            break;
+    if (chunk) { /* not the first one */
+        previous->next = chunk->next;
+        if (list->last == chunk)
+            list->last = previous;
+        list->count--;
+        list->bytes -= mapped;
+    }
+    return chunk;
+}
+
+static void large_append(struct pool_large *list, struct pool_chunk *chunk)
+{
     chunk->next = NULL;
-    if (large_last)
-        large_last->next = chunk;
+    if (list->last)
+        list->last->next = chunk;
     else
-        large_first = chunk;
-    large_last = chunk;
-    large_count++;
-    large_bytes += chunk->mapped;
-    while ((surplus = large_surplus()) != NULL) {
+        list->first = chunk;
+    list->last = chunk;
+    list->count++;
+    list->bytes += chunk->mapped;
+}
+
+static BOOLEAN large_too_much(const struct pool_large *list, SIZE_T limit)
+{
+    return list->first && (list->count > LARGE_CACHED || list->bytes > limit);
+}
+
+/* The calling thread's own, as own[]; NULL also in the simulator, whose schedules go by the steps of the lock. */
+static struct pool_large *my_large(void)
+{
+    struct pool_processor *mine = host_watched & HOST_WATCH_POINTS ? NULL : my_own();
+
+    return mine ? &mine->large : NULL;
+}
+
+static __attribute__((noinline)) void give_large_shared(struct pool_chunk *chunk)
+{
+    ke_lock_acquire(&large_lock);
+    large_append(&large, chunk);
+    while (large_too_much(&large, LARGE_CACHED_BYTES)) {
+        struct pool_chunk *surplus = large_take_first(&large);
+
         ke_lock_release(&large_lock);
         pool_chunk_unmap(surplus);
         ke_lock_acquire(&large_lock);
@@ -419,49 +470,83 @@ static __attribute__((noinline)) void give_large(struct pool_chunk *chunk)
     ke_lock_release(&large_lock);
 }
 
-/* A chunk for one block of `bytes`; *used tells that it has been used before, so that it is not zeroed. */
-static __attribute__((noinline)) struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
+static void give_large(struct pool_chunk *chunk)
 {
-    SIZE_T mapped = PAGE_SIZE + ((bytes + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1));
-    struct pool_chunk *chunk, *previous = NULL;
+    struct pool_large *mine = chunk->mapped > LARGE_OWN_BYTES ? NULL : my_large();
 
-    ke_lock_acquire(&large_lock);
-    for (chunk = large_first; chunk; previous = chunk, chunk = chunk->next)
-        if (chunk->mapped == mapped && chunk->arena == arena)
-            break;
-    if (chunk) {
-        if (previous)
-            previous->next = chunk->next;
-        else
-            large_first = chunk->next;
-        if (large_last == chunk)
-            large_last = previous;
-        large_count--;
-        large_bytes -= mapped;
+    if (!mine) {
+        give_large_shared(chunk);
+        return;
     }
-    ke_lock_release(&large_lock);
-    *used = chunk != NULL;
-    if (!chunk) {
-        chunk = pool_chunk_map(mapped, arena);
-        if (!chunk)
-            return NULL;
+    large_append(mine, chunk);
+    while (large_too_much(mine, LARGE_OWN_BYTES))
+        give_large_shared(large_take_first(mine));
+}
+
+static __attribute__((noinline)) struct pool_chunk *new_large(UCHAR arena, SIZE_T mapped)
+{
+    struct pool_chunk *chunk = pool_chunk_map(mapped, arena);
+
+    if (chunk) {
         chunk->data = (UCHAR *)chunk + PAGE_SIZE;
         chunk->per_page = 1;
         chunk->block_bytes = PAGE_SIZE;
     }
+    return chunk;
+}
+
+/* A chunk for one block of `bytes`; *used tells that it has been used before, so that it is not zeroed. */
+static struct pool_chunk *take_large(UCHAR arena, SIZE_T bytes, BOOLEAN *used)
+{
+    SIZE_T mapped = PAGE_SIZE + ((bytes + PAGE_SIZE - 1) & ~(SIZE_T)(PAGE_SIZE - 1));
+    struct pool_large *mine = my_large();
+    struct pool_chunk *chunk = mine ? large_take(mine, arena, mapped) : NULL;
+
+    if (!chunk) {
+        ke_lock_acquire(&large_lock);
+        chunk = large_take(&large, arena, mapped);
+        ke_lock_release(&large_lock);
+    }
+    *used = chunk != NULL;
+    if (!chunk && (chunk = new_large(arena, mapped)) == NULL)
+        return NULL;
     __atomic_store_n(&chunk->large_bytes, bytes, __ATOMIC_RELEASE);
     /* Last, as in new_class_chunk: whoever looks a stray address up divides by the sizes above. */
     __atomic_store_n(&chunk->blocks, 1, __ATOMIC_RELEASE);
     return chunk;
 }
 
+/* ---- observers who are told of each block, instead of one who stamps those of drivers (observe.h) --------- */
+
+static __attribute__((noinline, cold)) void tell_born(const struct pool_record *record, const void *block,
+                                                      SIZE_T bytes)
+{
+    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
+
+    if (hooks && hooks->born && !hooks->block)
+        hooks->born(hooks->context, ex_pool_observed_as(pool_kind_of(record->kind)), block, record->tag,
+                    bytes, record->caller);
+}
+
+static __attribute__((noinline, cold)) void tell_dead(enum ex_pool_kind kind, const void *block)
+{
+    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
+
+    if (hooks && hooks->dead && !hooks->block)
+        hooks->dead(hooks->context, ex_pool_observed_as(kind), block);
+}
+
 /* ---- allocate ----------------------------------------------------------------------------------------- */
 
 /* A block that was free for a while has to look as it was left (K-POOL-13). */
-static void freed_block_changed(const struct pool_record *record, UCHAR *block)
+static __attribute__((noinline, cold)) void freed_block_changed(const struct pool_record *record,
+                                                                UCHAR *block, SIZE_T room)
 {
     UCHAR *changed = find_other(block, FILL_FREED);
 
+    /* In a larger block's middle anything may stand. */
+    if (changed >= block + EDGE && changed < block + room - EDGE)
+        changed = find_other(block + room - EDGE, FILL_FREED);
     ke_bug_check_ex(DRIVER_CAUGHT_MODIFYING_FREED_POOL, changed, 1, 0, record->tag);
 }
 
@@ -469,52 +554,35 @@ static inline void check_still_free(const struct pool_record *record, UCHAR *blo
 {
     if (POOL_GET(record->state) != POOL_FILLED)
         return; /* never used before, or the runtime's own */
-    if (room <= 2 * EDGE) {
-        if (__builtin_expect(!is_filled_16(block, FILL_FREED, room), 0))
-            freed_block_changed(record, block);
-        return;
-    }
-    if (__builtin_expect(!is_filled_16(block, FILL_FREED, EDGE), 0))
-        freed_block_changed(record, block);
-    if (__builtin_expect(!is_filled_16(block + room - EDGE, FILL_FREED, EDGE), 0))
-        freed_block_changed(record, block + room - EDGE);
-}
-
-/* The record of a block that is one for certain: without a look at the registry. */
-static inline struct pool_record *record_of(UCHAR *block)
-{
-    struct pool_chunk *chunk = (struct pool_chunk *)((ULONG_PTR)block & ~(ULONG_PTR)(POOL_CHUNK_BYTES - 1));
-    ULONG_PTR offset = (ULONG_PTR)(block - chunk->data);
-
-    return &chunk->records[(ULONG)(offset / PAGE_SIZE) * chunk->per_page +
-                           (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32)];
+    if (__builtin_expect(!is_filled(block, FILL_FREED, room), 0))
+        freed_block_changed(record, block, room);
 }
 
 void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_pool_kind kind, void *caller)
 {
     POOL_FLAGS pages = flags & (POOL_FLAG_NON_PAGED | POOL_FLAG_NON_PAGED_EXECUTE | POOL_FLAG_PAGED);
     UCHAR arena = arena_of(flags);
-    SIZE_T wanted = bytes ? bytes : 1; /* KA10: a request for nothing gets an address of its own */
     SIZE_T room;
     BOOLEAN used = TRUE;
-    const struct observe_hooks *hooks;
-    struct pool_chunk *chunk;
+    struct observe_stamp stamp = {0, 0};
     struct pool_record *record;
     UCHAR *block;
 
     host_point(HOST_POINT_POOL, NULL);
-    if (host_fault(fault_of(kind)))
+    if (__builtin_expect(host_any_fault(), 0) && is_to_fail(kind))
         return NULL;
-    if (wanted <= PAGE_SIZE) {
-        ULONG index = class_of(wanted, (flags & POOL_FLAG_CACHE_ALIGNED) != 0);
+    if (__builtin_expect(bytes <= PAGE_SIZE, 1)) { /* nothing, too: it gets an address of its own (KA10) */
+        ULONG index = class_of(bytes, (flags & POOL_FLAG_CACHE_ALIGNED) != 0);
+        pool_entry entry = take_small(arena, index);
 
-        room = class_bytes[index];
-        block = take_small(arena, index);
-        if (!block)
+        if (!entry)
             return NULL;
-        record = record_of(block);
+        room = class_bytes[index];
+        block = pool_entry_block(entry);
+        record = pool_entry_record(entry);
     } else {
-        chunk = wanted < ((SIZE_T)1 << 46) ? take_large(arena, wanted, &used) : NULL;
+        struct pool_chunk *chunk = bytes < ((SIZE_T)1 << 46) ? take_large(arena, bytes, &used) : NULL;
+
         if (!chunk)
             return NULL;
         room = chunk->mapped - PAGE_SIZE;
@@ -531,20 +599,23 @@ void *ex_allocate_pool_for(POOL_FLAGS flags, SIZE_T bytes, ULONG tag, enum ex_po
     POOL_SET(record->kind, pool_kind_byte(kind, pages));
     if (!(flags & (POOL_FLAG_UNINITIALIZED | EX_POOL_RAW))) {
         if (used)
-            memset(block, 0, wanted);
+            memset(block, 0, bytes);
     } else if (!(flags & EX_POOL_RAW) && (caller || fill_everything)) {
-        fill(block, FILL_NEW, wanted <= 2 * EDGE ? (wanted + 15) & ~(SIZE_T)15 : wanted, fill_everything);
+        fill(block, FILL_NEW, bytes <= 2 * EDGE ? (bytes + 15) & ~(SIZE_T)15 : bytes, fill_everything);
     }
     if (caller) { /* the runtime's own blocks are not watched */
+        const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
+
         fill_slack(block + bytes, slack_of(bytes, room));
         POOL_POISON(host_memory_poison(block + bytes, room - bytes));
+        if (hooks && hooks->block)
+            stamp = hooks->block(hooks->context, caller, __builtin_frame_address(0));
     }
-    hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
-    if (hooks && hooks->block && caller)
-        hooks->block(hooks->context, &record->stamp, caller);
+    POOL_SET(record->when, stamp.when);
+    POOL_SET(record->site, stamp.site);
     __atomic_store_n(&record->state, POOL_LIVE, __ATOMIC_RELEASE);
-    if (__builtin_expect(hooks && hooks->born && !hooks->block, 0))
-        hooks->born(hooks->context, ex_pool_observed_as(kind), block, tag, bytes, caller);
+    if (__builtin_expect(host_watched & HOST_WATCH_BLOCKS, 0))
+        tell_born(record, block, bytes);
     return block;
 }
 
@@ -561,40 +632,39 @@ static void no_block(void *address, void *caller)
     ke_bug_check_from(BAD_POOL_CALLER, 0x99, (ULONG_PTR)address, 0, 0, caller); /* K-POOL-11 */
 }
 
-/* The record of the block that starts exactly here, or NULL: pool_chunk_record with less to compute. */
+/* The record of the block that starts exactly here, or NULL: pool_chunk_record with less to compute.  A large block is
+ * the only one of its chunk.  Before the first block there is an offset that is beyond all of them. */
 static inline struct pool_record *record_at(struct pool_chunk *chunk, const volatile void *address)
 {
+    ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE); /* before the rest of the header */
     ULONG_PTR offset = (ULONG_PTR)address - (ULONG_PTR)chunk->data;
-    ULONG blocks = __atomic_load_n(&chunk->blocks, __ATOMIC_ACQUIRE), slot, at;
+    ULONG slot = (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32);
+    ULONG_PTR at = offset / PAGE_SIZE * chunk->per_page + slot;
 
-    if ((ULONG_PTR)address < (ULONG_PTR)chunk->data || !blocks)
-        return NULL;
-    if (__builtin_expect(chunk->large_bytes != 0, 0))
-        return offset == 0 ? &chunk->records[0] : NULL;
-    slot = (ULONG)((offset % PAGE_SIZE) * chunk->inverse >> 32);
-    at = (ULONG)(offset / PAGE_SIZE) * chunk->per_page + slot;
-    if (slot >= chunk->per_page || at >= blocks || slot * chunk->block_bytes != offset % PAGE_SIZE)
+    if (__builtin_expect(
+            at >= blocks || slot >= chunk->per_page || slot * chunk->block_bytes != offset % PAGE_SIZE, 0))
         return NULL;
     return &chunk->records[at];
 }
 
-BOOLEAN ex_pool_is_block(const volatile void *address, enum ex_pool_kind kind)
+/* The same of whatever is given. */
+static inline struct pool_record *find_record(const volatile void *address)
 {
-    struct pool_chunk *chunk = pool_chunk_of(address);
-    struct pool_record *record = chunk ? record_at(chunk, address) : NULL;
-
-    return record && POOL_GET(record->state) == POOL_LIVE && pool_kind_of(POOL_GET(record->kind)) == kind;
+    return pool_chunk_begins(address) ? record_at(pool_chunk_around(address), address) : NULL;
 }
 
-/* Finds the record of the block that starts exactly here, or does not return. */
-static inline struct pool_chunk *block_of(void *address, struct pool_record **record, void *caller)
+struct pool_record *ex_pool_find(const volatile void *address, enum ex_pool_kind kind)
 {
-    struct pool_chunk *chunk = pool_chunk_of(address);
+    struct pool_record *record = find_record(address);
 
-    *record = chunk ? record_at(chunk, address) : NULL;
-    if (__builtin_expect(!*record, 0))
-        no_block(address, caller);
-    return chunk;
+    if (!record || POOL_GET(record->state) != POOL_LIVE || pool_kind_of(POOL_GET(record->kind)) != kind)
+        return NULL;
+    return record;
+}
+
+BOOLEAN ex_pool_is_block(const volatile void *address, enum ex_pool_kind kind)
+{
+    return ex_pool_find(address, kind) != NULL;
 }
 
 /* Not a live block of this kind and tag. */
@@ -624,29 +694,25 @@ static inline void check_slack(UCHAR *block, SIZE_T bytes, SIZE_T room, void *ca
                           (ULONG_PTR)find_other(block + bytes, FILL_SLACK), bytes, caller);
 }
 
-void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *caller)
+/* A block of this kind, as far as is known: somebody else may be about to free it, too. */
+static inline __attribute__((always_inline)) void free_block(void *block, struct pool_record *record,
+                                                             enum ex_pool_kind kind, void *caller)
 {
-    struct pool_record *record;
-    struct pool_chunk *chunk = block_of(block, &record, caller);
-    UCHAR state = __atomic_load_n(&record->state, __ATOMIC_ACQUIRE);
-    BOOLEAN large = chunk->large_bytes != 0;
+    struct pool_chunk *chunk = pool_chunk_around(record);
+    BOOLEAN large = __builtin_expect(chunk->large_bytes != 0, 0);
     SIZE_T bytes = large ? chunk->large_bytes : POOL_GET(record->bytes);
     SIZE_T room = large ? chunk->mapped - PAGE_SIZE : chunk->block_bytes;
-    const struct observe_hooks *hooks = __atomic_load_n(&observe_hooks, __ATOMIC_RELAXED);
-    BOOLEAN filled;
+    BOOLEAN watched = POOL_GET(record->caller) != NULL; /* the runtime's own block carries no pattern */
+    BOOLEAN filled = watched || fill_everything;
+    UCHAR state = POOL_LIVE;
 
-    host_point(HOST_POINT_POOL, block);
-    if (__builtin_expect(
-            state != POOL_LIVE || pool_kind_of(record->kind) != kind || (tag && tag != record->tag), 0))
-        check_owner(record, state, block, tag, kind, caller);
-    filled = POOL_GET(record->caller) || fill_everything; /* the runtime's own block carries no pattern */
     if (!__atomic_compare_exchange_n(&record->state, &state, filled ? POOL_FILLED : POOL_FREE, FALSE,
                                      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         ke_bug_check_from(BAD_POOL_CALLER, 0x07, 0, record->tag, (ULONG_PTR)block, caller);
-    if (__builtin_expect(hooks && hooks->dead && !hooks->block, 0))
-        hooks->dead(hooks->context, ex_pool_observed_as(kind), block);
+    if (__builtin_expect(host_watched & HOST_WATCH_BLOCKS, 0))
+        tell_dead(kind, block);
     POOL_POISON(host_memory_unpoison(block, room));
-    if (POOL_GET(record->caller))
+    if (watched)
         check_slack(block, bytes, room, caller);
     if (filled)
         fill(block, FILL_FREED, room, fill_everything);
@@ -654,7 +720,28 @@ void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *cal
     if (large)
         give_large(chunk);
     else
-        give_small(chunk->arena, chunk->class_index, block);
+        give_small(chunk, pool_entry_of(block, record));
+}
+
+void ex_free_pool_from(void *block, ULONG tag, enum ex_pool_kind kind, void *caller)
+{
+    struct pool_record *record = find_record(block);
+    UCHAR state;
+
+    if (__builtin_expect(!record, 0))
+        no_block(block, caller);
+    state = POOL_GET(record->state);
+    host_point(HOST_POINT_POOL, block);
+    if (__builtin_expect(
+            state != POOL_LIVE || pool_kind_of(record->kind) != kind || (tag && tag != record->tag), 0))
+        check_owner(record, state, block, tag, kind, caller);
+    free_block(block, record, kind, caller);
+}
+
+void ex_free_pool_found(void *block, struct pool_record *record, enum ex_pool_kind kind, void *caller)
+{
+    host_point(HOST_POINT_POOL, block);
+    free_block(block, record, kind, caller);
 }
 
 void ex_free_pool_kind(void *block, ULONG tag, enum ex_pool_kind kind)

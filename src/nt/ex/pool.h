@@ -29,13 +29,15 @@ enum pool_state {
  * moves. */
 struct pool_record {
     void *caller;
-    struct observe_stamp stamp; /* the observer's, see observe.h */
+    uint64_t when; /* this and `site`: the observer's stamp, see observe.h */
+    uint32_t site;
     ULONG tag;
     ULONG bytes; /* as requested; unused in a large chunk */
     USHORT next; /* next free record of the chunk + 1 */
     UCHAR state; /* enum pool_state */
     UCHAR kind;  /* enum ex_pool_kind in the lower 3 bits, the page type above them (pool_kind_byte) */
 };
+C_ASSERT(sizeof(struct pool_record) == 32); /* none across two cache lines */
 
 #define POOL_SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 #define POOL_GET(field)        __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
@@ -57,23 +59,26 @@ static inline POOL_FLAGS pool_pages_of(UCHAR byte)
 }
 
 /* A run of pages that begins on a 64 KiB boundary: this header and the records first, then whole pages of
- * blocks of one class; or the header page and one large block. */
+ * blocks of one class; or the header page and one large block.  What each free asks is in the first cache line, what
+ * changes as blocks come and go in the second, with the record of a large block. */
 struct pool_chunk {
-    struct pool_chunk *all_next, *all_prev; /* every chunk, in order of creation: pool_chunk_lock */
-    struct pool_chunk *next, *prev;         /* chunks of the class with free blocks, or cached large chunks */
-    SIZE_T mapped;                          /* bytes of the whole run */
-    SIZE_T large_bytes;                     /* requested size of the large block; 0 in a chunk of a class */
-    UCHAR *data;                            /* first block */
+    UCHAR *data;        /* first block */
+    SIZE_T mapped;      /* bytes of the whole run */
+    SIZE_T large_bytes; /* requested size of the large block; 0 in a chunk of a class */
     ULONG block_bytes;
     ULONG blocks;
     ULONG per_page;
-    ULONG inverse; /* 2^32 / block_bytes, rounded up: a division less at each look-up */
-    ULONG used;    /* blocks that are not on the free list */
-    USHORT free_head;
+    ULONG inverse; /* 2^32 / block_bytes, rounded up: a division less at each look-up; 0 in a large chunk */
     UCHAR arena;
     UCHAR class_index;
-    struct pool_record records[];
+    UCHAR ring;                             /* of a processor's own, pool.c */
+    struct pool_chunk *all_next, *all_prev; /* every chunk, in order of creation: pool_chunk_lock */
+    struct pool_chunk *next, *prev;         /* chunks of the class with free blocks, or cached large chunks */
+    ULONG used;                             /* blocks that are not on the free list */
+    USHORT free_head;
+    struct pool_record records[] __attribute__((aligned(32)));
 };
+C_ASSERT(FIELD_OFFSET(struct pool_chunk, next) == 64 && FIELD_OFFSET(struct pool_chunk, records) == 96);
 
 extern struct ke_lock pool_chunk_lock;
 extern struct pool_chunk *pool_chunks; /* first of all_next */
@@ -106,19 +111,43 @@ static inline BOOLEAN pool_test_bit(const ULONGLONG *words, ULONG_PTR slot)
     return __atomic_load_n(&words[slot / POOL_WORD_BITS], __ATOMIC_ACQUIRE) >> (slot % POOL_WORD_BITS) & 1;
 }
 
-/* The chunk whose first 64 KiB contain address, or NULL; no memory outside the registry is touched to find
- * out. */
-static inline struct pool_chunk *pool_chunk_of(const volatile void *address)
+/* A block on its way through the rings: its address, and in the bits above any address where in the chunk its record is, so
+ * that who takes it out needs neither the chunk's header nor a division. */
+typedef ULONGLONG pool_entry;
+#define POOL_ENTRY_BITS 16
+
+static inline pool_entry pool_entry_of(const void *block, const struct pool_record *record)
+{
+    return (ULONG_PTR)block | (pool_entry)(ULONG_PTR)record << (64 - POOL_ENTRY_BITS);
+}
+
+static inline UCHAR *pool_entry_block(pool_entry entry)
+{
+    return (UCHAR *)(entry << POOL_ENTRY_BITS >> POOL_ENTRY_BITS);
+}
+
+/* The chunk in whose first 64 KiB this is: of a block of a class, of a record. */
+static inline struct pool_chunk *pool_chunk_around(const volatile void *address)
+{
+    return (struct pool_chunk *)((ULONG_PTR)address & ~(ULONG_PTR)(POOL_CHUNK_BYTES - 1));
+}
+
+static inline struct pool_record *pool_entry_record(pool_entry entry)
+{
+    return (struct pool_record *)((ULONG_PTR)pool_chunk_around(pool_entry_block(entry)) +
+                                  (entry >> (64 - POOL_ENTRY_BITS)));
+}
+
+/* Is there a chunk whose first 64 KiB contain address?  No memory outside the registry is touched to find out. */
+static inline BOOLEAN pool_chunk_begins(const volatile void *address)
 {
     ULONG_PTR unit = (ULONG_PTR)address / POOL_CHUNK_BYTES;
     struct pool_leaf *leaf = pool_leaf_of(unit);
 
-    if (!leaf || !pool_test_bit(leaf->head, unit % POOL_LEAF_SLOTS))
-        return NULL;
-    return (struct pool_chunk *)(unit * POOL_CHUNK_BYTES);
+    return __builtin_expect(leaf && pool_test_bit(leaf->head, unit % POOL_LEAF_SLOTS), 1);
 }
 
-/* The same for any address inside a large chunk, too.  *in_part: it covers only a part of the 64 KiB around
+/* The chunk that covers any address, or NULL.  *in_part: it covers only a part of the 64 KiB around
  * address, which may be somebody else's: ask again and look into the chunk under pool_chunk_lock. */
 struct pool_chunk *pool_chunk_covering(const volatile void *address, BOOLEAN *in_part);
 /* The record of the block that contains address; *block gets its start.  NULL for the header and unused

@@ -14,8 +14,8 @@ static void describe(const struct pool_chunk *chunk, const struct pool_record *r
     block->kind = pool_kind_of(POOL_GET(record->kind));
     block->flags = pool_pages_of(POOL_GET(record->kind));
     block->caller = POOL_GET(record->caller);
-    block->when = POOL_GET(record->stamp.when);
-    block->site = POOL_GET(record->stamp.site);
+    block->when = POOL_GET(record->when);
+    block->site = POOL_GET(record->site);
 }
 
 static BOOLEAN query_in(struct pool_chunk *chunk, const volatile void *address, struct ex_pool_block *block)
@@ -53,7 +53,7 @@ void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block
         for (ULONG i = 0; i < blocks && more; i++) {
             struct pool_record *record = &chunk->records[i];
             struct ex_pool_block block;
-            uint64_t when = POOL_GET(record->stamp.when);
+            uint64_t when = POOL_GET(record->when);
 
             if (POOL_GET(record->state) != POOL_LIVE)
                 continue;
@@ -63,7 +63,7 @@ void ex_pool_walk(BOOLEAN (*fn)(void *context, const struct ex_pool_block *block
                      &block);
             /* Has it changed hands?  Its state leaves "live" before, and is "live" again after, any field
              * changes. */
-            if (POOL_GET(record->state) == POOL_LIVE && POOL_GET(record->stamp.when) == when)
+            if (POOL_GET(record->state) == POOL_LIVE && POOL_GET(record->when) == when)
                 more = fn(context, &block);
         }
     }

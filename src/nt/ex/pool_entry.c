@@ -11,6 +11,7 @@
 #define POOL_KNOWN                                                                                           \
     (POOL_PAGES | POOL_FLAG_USE_QUOTA | POOL_FLAG_UNINITIALIZED | POOL_FLAG_SESSION |                        \
      POOL_FLAG_CACHE_ALIGNED | POOL_FLAG_RAISE_ON_FAILURE)
+C_ASSERT((EX_POOL_RAW & POOL_KNOWN) == 0); /* so a driver cannot ask for it */
 #define POOL_REQUIRED_MASK 0xFFFFFFFFull
 
 /* Bits of a POOL_TYPE next to its page type. */

@@ -18,35 +18,51 @@ enum {
     FILL_LIMIT = 0x10000
 };
 
-typedef ULONGLONG fill_words __attribute__((vector_size(16), aligned(1), may_alias));
+typedef ULONGLONG fill_words __attribute__((vector_size(16), may_alias));
+typedef ULONGLONG fill_words_anywhere __attribute__((vector_size(16), aligned(1), may_alias));
 typedef ULONGLONG fill_word __attribute__((aligned(1), may_alias));
 
-#define WORD_OF(byte) ((byte)*0x0101010101010101ull)
+#define WORD_OF(byte)  ((byte)*0x0101010101010101ull)
+#define WORDS_OF(byte) ((fill_words){WORD_OF(byte), WORD_OF(byte)})
 
 static inline void fill_16(UCHAR *at, UCHAR byte, SIZE_T bytes)
 {
-    fill_words words = {WORD_OF(byte), WORD_OF(byte)};
+    fill_words words = WORDS_OF(byte);
 
 #pragma GCC unroll 8
     for (SIZE_T i = 0; i < bytes; i += 16)
-        *(fill_words *)(at + i) = words;
+        *(fill_words_anywhere *)(at + i) = words;
 }
 
-static inline BOOLEAN is_filled_16(const UCHAR *at, UCHAR byte, SIZE_T bytes)
-{
-    fill_words words = {WORD_OF(byte), WORD_OF(byte)}, other = {0, 0};
+/* All bytes are `byte` when that is both what they have in common and all that is in any of them: two instructions for
+ * 16 of them.  `at` is aligned to 16. */
+struct fill_seen {
+    fill_words common, any;
+};
 
+static inline void look_16(struct fill_seen *seen, const UCHAR *at, SIZE_T bytes)
+{
 #pragma GCC unroll 8
-    for (SIZE_T i = 0; i < bytes; i += 16)
-        other |= *(const fill_words *)(at + i) ^ words;
+    for (SIZE_T i = 0; i < bytes; i += 16) {
+        seen->common &= *(const fill_words *)(at + i);
+        seen->any |= *(const fill_words *)(at + i);
+        __asm__(""
+                : "+x"(seen->common), "+x"(seen->any)); /* no more chains than two: each begins with a copy */
+    }
+}
+
+static inline BOOLEAN seen_only(const struct fill_seen *seen, UCHAR byte)
+{
+    fill_words other = (seen->common ^ WORDS_OF(byte)) | (seen->any ^ WORDS_OF(byte));
+
     return (other[0] | other[1]) == 0;
 }
 
 /* Both ends of a block, or all of it when it is small or everything is wanted.  `bytes` is a multiple of 16 or
- * above twice the edge. */
+ * above twice the edge; where both ends meet they are written twice instead of counted. */
 static inline void fill(UCHAR *block, UCHAR byte, SIZE_T bytes, BOOLEAN everything)
 {
-    if (bytes <= 2 * EDGE) {
+    if (__builtin_expect(bytes < EDGE, 0)) {
         fill_16(block, byte, bytes);
         return;
     }
@@ -54,6 +70,20 @@ static inline void fill(UCHAR *block, UCHAR byte, SIZE_T bytes, BOOLEAN everythi
         memset(block, byte, bytes < FILL_LIMIT ? bytes : FILL_LIMIT);
     fill_16(block, byte, EDGE);
     fill_16(block + bytes - EDGE, byte, EDGE);
+}
+
+/* Is all of it as fill left it, as far as that is looked at: the ends?  `bytes` is the room of a block. */
+static inline BOOLEAN is_filled(const UCHAR *block, UCHAR byte, SIZE_T bytes)
+{
+    struct fill_seen seen = {WORDS_OF(byte), WORDS_OF(byte)};
+
+    if (__builtin_expect(bytes < EDGE, 0)) {
+        look_16(&seen, block, bytes);
+    } else {
+        look_16(&seen, block, EDGE);
+        look_16(&seen, block + bytes - EDGE, EDGE);
+    }
+    return seen_only(&seen, byte);
 }
 
 /* The first byte in [bytes, bytes+length) that is not `byte`; there is one. */
@@ -72,32 +102,51 @@ static inline SIZE_T slack_of(SIZE_T bytes, SIZE_T room)
     return room - bytes < SLACK_CHECKED ? room - bytes : SLACK_CHECKED;
 }
 
-/* Word by word; the last word overlaps the one before, or, when there is none, what was asked for, which stays
- * as it is: a block has at least 16 bytes. */
+/* In pieces of 16 or 8 bytes from either end, which may overlap.  Of less than 8 bytes the word overlaps what was
+ * asked for, which stays as it is: a block has at least 16 bytes. */
 static inline ULONGLONG slack_mask(SIZE_T slack)
 {
-    return slack < 8 ? ~0ull << 8 * (8 - slack) : ~0ull;
+    return ~0ull << 8 * (8 - slack);
 }
 
 static inline void fill_slack(UCHAR *at, SIZE_T slack)
 {
-    fill_word *last = (fill_word *)(at + slack - 8);
+    UCHAR *end = at + slack;
 
-    for (SIZE_T i = 8; i <= slack; i += 8)
-        *(fill_word *)(at + i - 8) = WORD_OF(FILL_SLACK);
-    if (slack % 8)
+    if (slack >= 16) {
+        *(fill_words_anywhere *)at = WORDS_OF(FILL_SLACK);
+        *(fill_words_anywhere *)(end - 16) = WORDS_OF(FILL_SLACK);
+        if (slack > 32) {
+            *(fill_words_anywhere *)(at + 16) = WORDS_OF(FILL_SLACK);
+            *(fill_words_anywhere *)(end - 32) = WORDS_OF(FILL_SLACK);
+        }
+    } else if (slack >= 8) {
+        *(fill_word *)at = WORD_OF(FILL_SLACK);
+        *(fill_word *)(end - 8) = WORD_OF(FILL_SLACK);
+    } else if (slack) {
+        fill_word *last = (fill_word *)(end - 8);
+
         *last = (*last & ~slack_mask(slack)) | (WORD_OF(FILL_SLACK) & slack_mask(slack));
+    }
 }
 
 static inline BOOLEAN is_slack(const UCHAR *at, SIZE_T slack)
 {
-    ULONGLONG other = 0;
+    const UCHAR *end = at + slack;
 
-    for (SIZE_T i = 8; i <= slack; i += 8)
-        other |= *(const fill_word *)(at + i - 8) ^ WORD_OF(FILL_SLACK);
-    if (slack % 8)
-        other |= (*(const fill_word *)(at + slack - 8) ^ WORD_OF(FILL_SLACK)) & slack_mask(slack);
-    return other == 0;
+    if (slack >= 16) {
+        fill_words other = (*(const fill_words_anywhere *)at ^ WORDS_OF(FILL_SLACK)) |
+                           (*(const fill_words_anywhere *)(end - 16) ^ WORDS_OF(FILL_SLACK));
+
+        if (slack > 32)
+            other |= (*(const fill_words_anywhere *)(at + 16) ^ WORDS_OF(FILL_SLACK)) |
+                     (*(const fill_words_anywhere *)(end - 32) ^ WORDS_OF(FILL_SLACK));
+        return (other[0] | other[1]) == 0;
+    }
+    if (slack >= 8)
+        return (*(const fill_word *)at & *(const fill_word *)(end - 8)) == WORD_OF(FILL_SLACK) &&
+               (*(const fill_word *)at | *(const fill_word *)(end - 8)) == WORD_OF(FILL_SLACK);
+    return !slack || ((*(const fill_word *)(end - 8) ^ WORD_OF(FILL_SLACK)) & slack_mask(slack)) == 0;
 }
 
 #endif

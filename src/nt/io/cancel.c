@@ -53,7 +53,8 @@ BOOLEAN io_cancel_irp(PIRP irp)
         device = irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
     irp->CancelIrql = irql;
     rtl_frame_enter(&frame, OBSERVE_CANCEL_ROUTINE, irp, "cancel routine", (void *)routine);
-    frame.irql = irql; /* the routine drops the lock, and with it the level */
+    frame.irql = irql; /* the routine drops the lock, and with it the level (K-CANCEL-11) */
+    frame.locks--;
     routine(device, irp);
     rtl_frame_leave(&frame);
     return TRUE;

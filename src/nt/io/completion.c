@@ -38,8 +38,11 @@ static BOOLEAN wants_routine(const IO_STACK_LOCATION *location, const IRP *irp)
     return wants_outcome(location->Control, irp);
 }
 
+/* `own`: the routine of the IRP's maker, above which there is nobody: on Windows the end of a request of the I/O
+ * manager would follow, of an IRP without a thread, which it crashes in (C-IRP-07, C-CLOSE-32). The routine may have
+ * freed the IRP: it is not looked at. */
 static inline __attribute__((always_inline)) NTSTATUS
-call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PVOID context)
+call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PVOID context, BOOLEAN own)
 {
     struct rtl_frame frame;
     NTSTATUS status;
@@ -48,9 +51,14 @@ call_routine(PIO_COMPLETION_ROUTINE routine, PDEVICE_OBJECT device, PIRP irp, PV
     rtl_frame_enter(&frame, OBSERVE_ROUTINE, irp, "completion routine", (void *)routine);
     status = routine(device, irp, context);
     frame.status = status;
+    if (__builtin_expect(own && status != STATUS_MORE_PROCESSING_REQUIRED, 0))
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IO_BAD_OWN_IRP_GOES_ON, (ULONG_PTR)irp,
+                          (ULONG_PTR)status, (ULONG_PTR)routine, __builtin_return_address(0));
     rtl_frame_leave(&frame);
     return status;
 }
+
+static NTSTATUS NTAPI held_completion_routine(PDEVICE_OBJECT device, PIRP irp, PVOID context);
 
 /* From the current location to the top; TRUE when a routine has stopped it on the way. */
 static BOOLEAN climb(PIRP irp, CHAR own, BOOLEAN managed)
@@ -69,7 +77,9 @@ static BOOLEAN climb(PIRP irp, CHAR own, BOOLEAN managed)
         if (call) {
             PDEVICE_OBJECT device = top ? NULL : irp->Tail.Overlay.CurrentStackLocation->DeviceObject;
 
-            if (call_routine(routine, device, irp, context) == STATUS_MORE_PROCESSING_REQUIRED)
+            if (call_routine(routine, device, irp, context,
+                             top && !managed && routine != held_completion_routine) ==
+                STATUS_MORE_PROCESSING_REQUIRED)
                 return TRUE; /* K-COMPL-09, 10, 12 */
             if (top && managed)
                 irp->CurrentLocation++;
@@ -78,8 +88,7 @@ static BOOLEAN climb(PIRP irp, CHAR own, BOOLEAN managed)
         } else if (irp->PendingReturned) {
             irp->Tail.Overlay.CurrentStackLocation->Control |= SL_PENDING_RETURNED; /* K-COMPL-08 */
         }
-        if (top) /* not a look at an own IRP: its owner's routine may have freed it, whatever it answered
-                    (K-COMPL-25) */
+        if (top)
             return FALSE;
     }
 }
@@ -187,9 +196,10 @@ static NTSTATUS NTAPI held_completion_routine(PDEVICE_OBJECT device, PIRP irp, P
 {
     struct held_completion *completion = context, ending;
     NTSTATUS status = STATUS_CONTINUE_COMPLETION;
+    BOOLEAN own = irp->CurrentLocation > irp->StackCount && !(irp->AllocationFlags & IO_IRP_OF_MANAGER);
 
     if (wants_outcome(completion->control, irp))
-        status = call_routine(completion->routine, device, irp, completion->context);
+        status = call_routine(completion->routine, device, irp, completion->context, own);
     else if (irp->PendingReturned && irp->CurrentLocation <= irp->StackCount)
         io_mark_irp_pending(irp); /* K-COMPL-08: as if no routine stood here */
     /* Who finds none outstanding may draw up the account and unload: by then block and device must be gone.
@@ -231,8 +241,21 @@ void io_wait_completions(PDRIVER_OBJECT driver)
  */
 VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR PriorityBoost)
 {
+    void *caller = __builtin_return_address(0);
+
     UNREFERENCED_PARAMETER(PriorityBoost);
-    unwind(Irp, __builtin_return_address(0));
+    if (__builtin_expect(Irp->Type == IO_TYPE_IRP, 1)) { /* else unwind tells */
+        NTSTATUS status = Irp->IoStatus.Status;
+
+        if (status == STATUS_PENDING || status == -1) /* K-COMPL-16 */
+            ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x06, (ULONG_PTR)status, (ULONG_PTR)Irp, 0,
+                              caller);
+        if (io_is_cancelable(
+                Irp)) /* its own, or it has passed the IRP on and does not have it (K-COMPL-23) */
+            ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x07, (ULONG_PTR)Irp->CancelRoutine,
+                              (ULONG_PTR)Irp, 0, caller);
+    }
+    unwind(Irp, caller);
 }
 
 /*

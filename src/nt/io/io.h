@@ -9,6 +9,8 @@
 
 #include <wdm.h>
 
+#include "host/host.h"
+
 #include <stdint.h>
 
 /* ---- IRPs --------------------------------------------------------------------------------------------- */
@@ -46,6 +48,18 @@ void io_unwind_request(PIRP irp);
 
 void io_set_completion_routine(PIRP irp, PIO_COMPLETION_ROUTINE routine, PVOID context, BOOLEAN on_success,
                                BOOLEAN on_error, BOOLEAN on_cancel);
+
+/* Somebody holds the IRP and waits for its end: his cancel routine is set.  Not for each that is held: close and bind,
+ * say, have none.  The simulator knows of all of them, and by name: there nobody is asked. */
+static inline BOOLEAN io_is_cancelable(const IRP *irp)
+{
+    return __atomic_load_n(&irp->CancelRoutine, __ATOMIC_RELAXED) != NULL &&
+           !(host_watched & HOST_WATCH_STEPS); /* IoCancelIrp may be at it */
+}
+
+/* Parameter 1 of bug check 0xC9 DRIVER_VERIFIER_IOMANAGER_VIOLATION, a number of our own: the completion routine of an
+ * own IRP returned something else than STATUS_MORE_PROCESSING_REQUIRED; 2 = IRP, 3 = what, 4 = routine. */
+#define IO_BAD_OWN_IRP_GOES_ON 0x10000
 
 /* ---- cancellation ------------------------------------------------------------------------------------- */
 

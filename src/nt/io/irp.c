@@ -36,15 +36,21 @@ static USHORT size_of_irp(CCHAR stack_size)
     return (USHORT)(sizeof(IRP) + (SIZE_T)(UCHAR)stack_size * sizeof(IO_STACK_LOCATION));
 }
 
-void io_initialize_irp(PIRP irp, USHORT packet_size, CCHAR stack_size)
+/* `bytes` are zeroed: the packet, and what belongs to it behind that. */
+static inline void initialize_irp(PIRP irp, SIZE_T bytes, USHORT packet_size, CCHAR stack_size)
 {
-    memset(irp, 0, packet_size);
+    memset(irp, 0, bytes);
     irp->Type = IO_TYPE_IRP;
     irp->Size = packet_size;
     irp->StackCount = (CHAR)stack_size;
     irp->CurrentLocation = (CHAR)(stack_size + 1); /* K-IRP-03 */
     irp->ThreadListEntry.Flink = irp->ThreadListEntry.Blink = &irp->ThreadListEntry;
     irp->Tail.Overlay.CurrentStackLocation = (PIO_STACK_LOCATION)(irp + 1) + stack_size;
+}
+
+void io_initialize_irp(PIRP irp, USHORT packet_size, CCHAR stack_size)
+{
+    initialize_irp(irp, packet_size, packet_size, stack_size);
 }
 
 PIRP io_allocate_irp(CCHAR stack_size, BOOLEAN charge_quota, void *caller)
@@ -62,8 +68,7 @@ PIRP io_allocate_irp(CCHAR stack_size, BOOLEAN charge_quota, void *caller)
                                EX_POOL_IRP, caller);
     if (!irp)
         return NULL;
-    io_initialize_irp(irp, size, stack_size);
-    memset(spare_of(irp), 0, sizeof(IO_STACK_LOCATION));
+    initialize_irp(irp, size + sizeof(IO_STACK_LOCATION), size, stack_size); /* the spare location, too */
     irp->AllocationFlags = IRP_FROM_RUNTIME;
     return irp;
 }
@@ -76,6 +81,8 @@ static void reuse_irp(PIRP irp, NTSTATUS status, void *caller)
     if (__builtin_expect((origin & IO_IRP_OF_MANAGER) && ex_pool_is_block(irp, EX_POOL_IRP),
                          0)) /* K-REUSE-02 */
         ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x311, (ULONG_PTR)irp, 0, 0, caller);
+    if (__builtin_expect(io_is_cancelable(irp), 0)) /* K-REUSE-03 */
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x310, (ULONG_PTR)irp, 0, 0, caller);
     OBSERVE(irp, OBSERVE_IRP_REUSED, irp, status);
     io_initialize_irp(irp, size, irp->StackCount);
     irp->AllocationFlags = origin;
@@ -89,19 +96,37 @@ void io_reuse_irp(PIRP irp, NTSTATUS status)
     reuse_irp(irp, status, __builtin_return_address(0));
 }
 
-static void free_irp(PIRP irp, void *caller)
+/* K-FREE-03, C-IRP-12: it is tied to a thread. */
+static inline void check_not_managers(PIRP irp, void *caller)
+{
+    if (__builtin_expect(irp->AllocationFlags & IO_IRP_OF_MANAGER, 0))
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, (ULONG_PTR)irp, 0, 0, caller);
+}
+
+static __attribute__((noinline, cold)) void free_what_is_no_irp(PIRP irp, void *caller)
 {
     struct ex_pool_block block;
-    BOOLEAN live = ex_pool_is_block(irp, EX_POOL_IRP);
 
-    if (__builtin_expect(!live, 0) && ex_pool_query(irp, &block)) {
+    if (ex_pool_query(irp, &block)) {
         if (block.kind != EX_POOL_IRP) /* K-FREE-03: never an IRP of IoAllocateIrp */
             ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x01, (ULONG_PTR)irp, 0, 0, caller);
-        live = TRUE; /* an address inside one */
+        check_not_managers(irp, caller); /* an address inside one */
     }
-    if (live && irp->AllocationFlags & IO_IRP_OF_MANAGER) /* K-FREE-03, C-IRP-12: it is tied to a thread */
-        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x02, (ULONG_PTR)irp, 0, 0, caller);
     ex_free_pool_from(irp, 0, EX_POOL_IRP, caller);
+}
+
+static void free_irp(PIRP irp, void *caller)
+{
+    struct pool_record *record = ex_pool_find(irp, EX_POOL_IRP);
+
+    if (__builtin_expect(!record, 0)) {
+        free_what_is_no_irp(irp, caller);
+        return;
+    }
+    check_not_managers(irp, caller);
+    if (__builtin_expect(io_is_cancelable(irp), 0)) /* K-FREE-03: somebody else has it */
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x20B, (ULONG_PTR)irp, 0, 0, caller);
+    ex_free_pool_found(irp, record, EX_POOL_IRP, caller);
 }
 
 void io_free_irp(PIRP irp)

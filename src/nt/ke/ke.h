@@ -85,7 +85,7 @@ struct ke_thread {
 
     PKSTART_ROUTINE start_routine; /* system threads */
     PVOID start_context;
-    void *room[4]; /* [0] wsk, [1] io, [2] verifier, [3] free: whatever they hang there */
+    void *room[4]; /* [0] wsk, [1] io, [2] verifier, [3] wsk: whatever they hang there */
 };
 
 /* Makes the thread object of a thread that the executive has not seen before.  Never NULL. */

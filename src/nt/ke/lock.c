@@ -3,13 +3,10 @@
  */
 #include "nt/ke/internal.h"
 
-void ke_raw_acquire(struct ke_lock *lock)
+static __attribute__((noinline)) void acquire_held(struct ke_lock *lock)
 {
-    uint32_t expected = 0;
+    uint32_t expected;
 
-    host_point(HOST_POINT_LOCK, lock);
-    if (__atomic_compare_exchange_n(&lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-        return;
     for (int i = 0; i < KE_SPINS; i++) {
         host_cpu_relax();
         expected = 0;
@@ -22,19 +19,40 @@ void ke_raw_acquire(struct ke_lock *lock)
         host_park(&lock->word, 2, HOST_FOREVER);
 }
 
-void ke_raw_release(struct ke_lock *lock)
+static inline void acquire(struct ke_lock *lock)
+{
+    uint32_t expected = 0;
+
+    host_point(HOST_POINT_LOCK, lock);
+    if (__builtin_expect(
+            !__atomic_compare_exchange_n(&lock->word, &expected, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
+            0))
+        acquire_held(lock);
+}
+
+static inline void release(struct ke_lock *lock)
 {
     /* The exchange is the last touch; unparking only names the address. */
     uint32_t word = __atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE);
 
-    if (word == 2)
+    if (__builtin_expect(word == 2, 0))
         host_unpark(&lock->word, 1);
     host_point(HOST_POINT_UNLOCK, lock);
 }
 
+void ke_raw_acquire(struct ke_lock *lock)
+{
+    acquire(lock);
+}
+
+void ke_raw_release(struct ke_lock *lock)
+{
+    release(lock);
+}
+
 void ke_lock_acquire(struct ke_lock *lock)
 {
-    ke_raw_acquire(lock);
+    acquire(lock);
     ke_current_thread()->internal_locks++;
 }
 
@@ -55,5 +73,5 @@ void ke_lock_release(struct ke_lock *lock)
 
     KE_ASSERT(thread->internal_locks > 0);
     thread->internal_locks--;
-    ke_raw_release(lock);
+    release(lock);
 }

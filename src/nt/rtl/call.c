@@ -1,5 +1,5 @@
 /*
- * call.c - what the gate does with a driver routine that came back at another IRQL.
+ * call.c - what the gate does with a driver routine that came back at another IRQL, or with a spin lock.
  */
 #include "nt/rtl/call.h"
 #include "nt/ke/internal.h"
@@ -25,4 +25,13 @@ void rtl_frame_bad_irql(const struct rtl_frame *frame)
         ke_bug_check_from(IRQL_UNEXPECTED_VALUE, three_in_one, (ULONG_PTR)frame->function,
                           (ULONG_PTR)frame->subject, 0, frame->function);
     }
+}
+
+void rtl_frame_holds_lock(const struct rtl_frame *frame)
+{
+    unsigned last = frame->thread->locks_held - 1;
+    const volatile void *lock = last < KE_THREAD_LOCKS ? frame->thread->locks[last] : NULL;
+
+    ke_bug_check_from(DRIVER_VERIFIER_DETECTED_VIOLATION, 0x40009, (ULONG_PTR)lock,
+                      (ULONG_PTR)frame->function, 0, frame->function);
 }

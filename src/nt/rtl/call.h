@@ -4,7 +4,7 @@
  * Every call of a driver's routine - callback, completion routine, DPC, work routine, cancel routine,
  * DriverEntry, Unload - stands between rtl_frame_enter and rtl_frame_leave.  The gate tells the observers,
  * keeps the list of running routines for reports, and checks that the routine came back at the IRQL it was
- * called at (K-IRQL-06, K-IRQL-08).
+ * called at (K-IRQL-06, K-IRQL-08), and holds no spin lock more than its caller did.
  */
 #ifndef UWSK_NT_RTL_CALL_H
 #define UWSK_NT_RTL_CALL_H
@@ -17,13 +17,16 @@ struct rtl_frame {
     const void *subject; /* the IRP, socket, DPC, work item, driver object ... it is about */
     const char *name;    /* for reports: "WskReceiveEvent" */
     void *function;      /* the driver's routine */
-    KIRQL irql;     /* where it must come back; enter sets it to the current level.  A cancel routine, which
-                       drops the cancel lock, has it changed to Irp->CancelIrql after enter. */
+    /* With what it must come back; enter takes both from the thread.  A cancel routine, which drops the cancel lock, has
+     * them changed after that. */
+    KIRQL irql;
+    unsigned locks; /* spin locks held: at DISPATCH_LEVEL the level does not tell of one more */
     int32_t status; /* set before leave when the routine has one: only the observers see it */
     struct ke_thread *thread;
 };
 
 void rtl_frame_bad_irql(const struct rtl_frame *frame) __attribute__((noreturn));
+void rtl_frame_holds_lock(const struct rtl_frame *frame) __attribute__((noreturn));
 
 /* What other threads see of it; the order of the stores is explained at struct ke_routine. */
 static inline void rtl_routine_begins(struct ke_thread *thread, int call, const void *subject,
@@ -61,6 +64,7 @@ static inline void rtl_frame_enter(struct rtl_frame *frame, int call, const void
     frame->name = name;
     frame->function = function;
     frame->irql = thread->irql;
+    frame->locks = thread->locks_held;
     frame->status = 0;
     frame->thread = thread;
     thread->frames = frame;
@@ -75,6 +79,8 @@ static inline void rtl_frame_leave(struct rtl_frame *frame)
     OBSERVE(leave, frame->call, frame->subject, frame->status);
     if (__builtin_expect(frame->thread->irql != frame->irql, 0))
         rtl_frame_bad_irql(frame);
+    if (__builtin_expect(frame->thread->locks_held > frame->locks, 0))
+        rtl_frame_holds_lock(frame);
     frame->thread->frames = frame->previous;
     rtl_routine_ends(frame->thread);
     host_point(HOST_POINT_CALL, frame->subject);

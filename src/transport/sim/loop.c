@@ -176,6 +176,7 @@ void *stack_buffer_get(struct transport *transport)
     buffer->next = NULL;
     buffer->out = true;
     host_memory_unpoison(buffer + 1, STACK_PROVIDED_SIZE);
+    sim_memory_lend(buffer + 1, STACK_PROVIDED_SIZE, 1);
     transport->buffers_out++;
     return buffer + 1;
 }
@@ -185,7 +186,8 @@ void stack_buffer_unget(struct transport *transport, void *provided)
     struct stack_buffer *buffer = buffer_of(provided);
     buffer->out = false;
     transport->buffers_out--;
-    host_memory_poison(buffer + 1, STACK_PROVIDED_SIZE); /* a late reader is a bug of the owner */
+    sim_memory_lend(buffer + 1, STACK_PROVIDED_SIZE, 0); /* a late reader is a bug of the owner */
+    host_memory_poison(buffer + 1, STACK_PROVIDED_SIZE);
     buffer->next = transport->buffers;
     transport->buffers = buffer;
 }
