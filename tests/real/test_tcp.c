@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -301,7 +302,7 @@ TEST(fact_10_simultaneous_fins_end_in_an_event, "")
 
     peer_shutdown(pair.peer);
     EXPECT(next_events(watch(pair.ours, EPOLLRDHUP), 5000) & EPOLLRDHUP);
-    epoll = watch(pair.ours, EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    epoll = watch(pair.ours, EPOLLRDHUP | EPOLLET);
     next_events(epoll, 0);
     EXPECT_EQ(shutdown(pair.ours, SHUT_WR), 0);
     for (int edges = 0; tcp_state(pair.ours) == TCP_LAST_ACK; edges++) {
@@ -353,6 +354,68 @@ TEST(fact_39_registering_tells_of_the_reset_that_came_before, "")
     peer_reset(pair.peer);
     EXPECT(next_events(watch(pair.ours, 0), 5000) & EPOLLERR);
     EXPECT(next_events(watch(pair.ours, EPOLLRDHUP | EPOLLET), 0) & EPOLLERR);
+}
+
+/* ---- fact 46: what an epoll set knows after close() --------------------------------------------------- */
+
+TEST(fact_46_close_of_the_last_descriptor_takes_it_off_an_epoll_set, "")
+{
+    struct pair pair = connected();
+    int epoll = watch(pair.ours, EPOLLIN | EPOLLRDHUP | EPOLLET);
+
+    peer_send(pair.peer, "unread", 6);
+    peer_shutdown(pair.peer);
+    EXPECT_EQ(close(pair.ours), 0);
+    EXPECT_EQ(next_events(epoll, 0), 0);
+}
+
+TEST(fact_46_a_file_that_is_open_elsewhere_stays_in_an_epoll_set, "")
+{
+    struct pair pair = connected();
+    int epoll = watch(pair.ours, EPOLLIN | EPOLLRDHUP | EPOLLET);
+    int other = dup(pair.ours);
+
+    EXPECT_EQ(close(pair.ours), 0);
+    peer_send(pair.peer, "unread", 6);
+    EXPECT(next_events(epoll, 5000) & EPOLLIN);
+    EXPECT_EQ(close(other), 0);
+    EXPECT_EQ(next_events(epoll, 0), 0);
+}
+
+static _Atomic int asking;
+
+static void ask_for_events(void *argument)
+{
+    struct epoll_event events[8];
+
+    while (atomic_load(&asking))
+        epoll_wait(*(int *)argument, events, 8, 0);
+}
+
+/* Without EPOLL_CTL_DEL 8 of 1,000 addresses are still taken: epoll_wait holds the file while it asks it. */
+TEST(fact_46_taken_off_first_it_is_closed_whoever_waits, "")
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLOUT}; /* always there, and told again and again */
+    struct test_thread *thread;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f2e2e2e)};
+    socklen_t length = sizeof address;
+
+    atomic_store(&asking, 1);
+    thread = test_thread_start(ask_for_events, &epoll);
+    for (int i = 0; i < 5000; i++) {
+        int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+        EXPECT_EQ(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+        EXPECT_EQ(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+        EXPECT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
+        for (volatile int delay = i % 200; delay > 0; delay--)
+            ;
+        EXPECT_EQ(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL), 0);
+        EXPECT_EQ(close(fd), 0);
+    }
+    atomic_store(&asking, 0);
+    test_thread_join(thread);
 }
 
 /* ---- fact 43: SIOCOUTQ counts our FIN, and a reset leaves the count ----------------------------------- */

@@ -1,5 +1,11 @@
 /* Addresses, dual mode, and who may have a port (D-18, W-06). */
+#include "datagrams.h"
 #include "net.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 TEST_FIXTURE(net_up, net_down);
 TEST_MATRIX(NET_EACH("pumped/natural"));
@@ -203,4 +209,93 @@ TEST(who_shares_is_bound_beside_others, "")
     EXPECT_STATUS(try_bind(PEER_INET, port, 0, 0, NULL), STATUS_ADDRESS_ALREADY_EXISTS);
     net->close(second);
     peer_close(foreign);
+}
+
+/* A foreign datagram socket that says it shares, at an address of 127.0.0.0/24; port 0 for any; -1 when it is refused. */
+static int foreign_sharer(int host, int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)*port),
+                                  .sin_addr = {htonl((INADDR_LOOPBACK & ~255u) | (unsigned)host)}};
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+
+    EXPECT(fd >= 0);
+    EXPECT_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    if (bind(fd, (struct sockaddr *)&address, length) != 0) {
+        EXPECT_EQ(errno, EADDRINUSE);
+        close(fd);
+        return -1;
+    }
+    EXPECT_EQ(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* One that does not share. */
+static int foreign_owner(int host, int *port)
+{
+    int fd = foreign_sharer(host, port), on = 0;
+
+    EXPECT(fd >= 0);
+    EXPECT_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    return fd;
+}
+
+static int port_of_socket(struct transport_socket *socket)
+{
+    struct transport_address address;
+
+    EXPECT_STATUS(net->address(socket, 0, &address), STATUS_SUCCESS);
+    return address.bytes[2] << 8 | address.bytes[3];
+}
+
+/* What a refused bind has said to the kernel is taken back: a later one that does not share is alone. */
+TEST(refused_share_is_taken_back, "", TEST_MODES(NET_LINUX("pumped/natural")))
+{
+    struct transport_socket *socket = net_open_udp(PEER_INET);
+    struct transport_address address;
+    int taken = 0, port;
+    int foreign = foreign_owner(1, &taken);
+
+    address = net_loopback(PEER_INET, taken);
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_SHARE, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(net->bind(socket, &address), STATUS_ADDRESS_ALREADY_EXISTS);
+    EXPECT_STATUS(net->set_option(socket, TRANSPORT_OPTION_SHARE, 0), STATUS_SUCCESS);
+    address = net_loopback(PEER_INET, 0);
+    EXPECT_STATUS(net->bind(socket, &address), STATUS_SUCCESS);
+    port = port_of_socket(socket);
+    EXPECT_EQ(foreign_sharer(1, &port), -1);
+    net->close(socket);
+    close(foreign);
+}
+
+/* So is what it has said in the name of those that had the address: unless they share with another. */
+TEST(refused_share_leaves_the_others_alone, "", TEST_MODES(NET_LINUX("pumped/natural")))
+{
+    struct transport_socket *first = net_open_udp(PEER_INET), *second = net_open_udp(PEER_INET),
+                            *third = net_open_udp(PEER_INET);
+    struct transport_address address = net_loopback(PEER_INET, 0), any;
+    int port, sharer;
+
+    EXPECT_STATUS(net->bind(first, &address), STATUS_SUCCESS);
+    port = port_of_socket(first);
+    int foreign = foreign_owner(2, &port);
+    any = net_loopback(PEER_INET, port);
+    memset(any.bytes + 4, 0, 4);
+    EXPECT_STATUS(net->set_option(second, TRANSPORT_OPTION_SHARE, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(net->bind(second, &any), STATUS_ADDRESS_ALREADY_EXISTS);
+    EXPECT_EQ(foreign_sharer(1, &port), -1);
+
+    address = net_loopback(PEER_INET, port);
+    EXPECT_STATUS(net->bind(second, &address), STATUS_SUCCESS);
+    EXPECT_STATUS(net->set_option(third, TRANSPORT_OPTION_SHARE, 1), STATUS_SUCCESS);
+    EXPECT_STATUS(net->bind(third, &any), STATUS_ADDRESS_ALREADY_EXISTS);
+    sharer = foreign_sharer(1, &port);
+    EXPECT(sharer >= 0); /* first and second go on sharing */
+    close(sharer);
+    net->close(first);
+    net->close(second);
+    net->close(third);
+    close(foreign);
 }

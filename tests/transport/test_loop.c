@@ -1,9 +1,12 @@
-/* The loops: waiting, waking, deadlines, signals, bounded work. */
+/* The loops: waiting, waking, deadlines, signals, bounded work, whom an event is for. */
 #include "net.h"
+#include "transport/common/internal.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 TEST_FIXTURE(net_up, net_down);
 TEST_MATRIX(NET_EACH("pumped/natural"));
@@ -147,4 +150,86 @@ TEST(long_sends_come_in_slices, "")
     net->close(socket);
     peer_close(peer);
     free(memory);
+}
+
+/* An open file that somebody else has, too (a child that was forked), stays in the epoll set when its socket is closed.
+ * What it tells is not of the next socket, which has the number and the memory. */
+TEST(events_of_a_file_that_outlives_its_socket, "", TEST_MODES(NET_LINUX("pumped/natural")))
+{
+    enum { LOWER = 64 };
+    int port = 0, listener = peer_listen(PEER_INET, &port), peer, next_peer, lower[LOWER], count = 0;
+    struct io fin, connect;
+    transport->loops[0].last_name = UINT32_MAX - 1; /* the next name but one comes again */
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &fin), STATUS_PENDING);
+    net_pump(0);
+    int number = socket->fd, elsewhere;
+    do
+        elsewhere = lower[count++] = dup(number);
+    while (elsewhere < number && count < LOWER);
+    EXPECT(elsewhere > number);
+    EXPECT_EQ(net->cancel(socket, &fin.op), 1);
+    net->close(socket);
+    net_pump(0); /* its memory is the next one's */
+    socket = net_open(PEER_INET);
+    EXPECT_EQ(socket->fd, number);
+    io_init(&connect, TRANSPORT_CONNECT, NULL, 0);
+    connect.connection.address = net_loopback(PEER_INET, port);
+    EXPECT_STATUS(io_run(socket, &connect), STATUS_SUCCESS);
+    next_peer = peer_accept(listener);
+    io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &fin), STATUS_PENDING);
+    net_pump(0);
+    peer_send(peer, "x", 1);
+    peer_shutdown(peer);
+    io_expect_pending(&fin, 20);
+    peer_shutdown(next_peer);
+    EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+    net->close(socket);
+    while (count > 0)
+        close(lower[--count]);
+    peer_close(peer);
+    peer_close(next_peer);
+    peer_close(listener);
+}
+
+/* Is the number in the epoll set of a loop? */
+static int is_watched(int number)
+{
+    char name[64], line[128];
+    unsigned found;
+
+    for (unsigned i = 0; i < transport->loop_count; i++) {
+        snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", transport->loops[i].epoll_fd);
+        FILE *set = fopen(name, "re");
+        EXPECT(set != NULL);
+        while (fgets(line, sizeof(line), set)) {
+            if (sscanf(line, "tfd: %u", &found) == 1 && (int)found == number) {
+                fclose(set);
+                return 1;
+            }
+        }
+        fclose(set);
+    }
+    return 0;
+}
+
+/* Another thread than the loop's takes the descriptor off the set itself: the loop may just then hold the file, and so
+ * the port beyond the end of the close (C-CLOSE-45, linux-facts 46). */
+TEST(close_on_another_thread_leaves_the_set_first, "", TEST_MODES(NET_LINUX("threads/natural")))
+{
+    int peer;
+    struct transport_socket *socket = net_connected(PEER_INET, &peer);
+    struct io fin;
+
+    io_init(&fin, TRANSPORT_WATCH_PEER_FIN, NULL, 0);
+    EXPECT_STATUS(io_start(socket, &fin), STATUS_PENDING);
+    int number = socket->fd, elsewhere = dup(number); /* close() alone leaves it in the set */
+    EXPECT(is_watched(number));
+    EXPECT_EQ(net->cancel(socket, &fin.op), 1);
+    net->close(socket);
+    EXPECT(!is_watched(number));
+    close(elsewhere);
+    peer_close(peer);
 }

@@ -1,5 +1,6 @@
 /* Watches: what happens to a connection, told without reading or writing it. */
 #include "net.h"
+#include "transport/common/internal.h"
 
 #include <stdlib.h>
 
@@ -340,6 +341,27 @@ TEST(fin_acked_waits_for_the_window, "")
     net->close(socket);
     peer_close(peer);
     free(memory);
+}
+
+/* The peer's FIN is there, and the ACK of ours is the connection's end: told without EPOLLOUT. */
+TEST(fin_acked_late_after_the_peers, "", TEST_MODES("epoll/pumped/natural uring/pumped/natural"))
+{
+    int peer, off = 0;
+    struct transport_socket *socket = net_accepted(PEER_INET, &peer);
+    struct io fin, acked;
+    start(socket, &fin, TRANSPORT_WATCH_PEER_FIN);
+    peer_shutdown(peer);
+    EXPECT_STATUS(io_wait(&fin), STATUS_SUCCESS);
+    peer_drop_incoming(peer);
+    EXPECT_STATUS(net->shutdown(socket), STATUS_SUCCESS);
+    EXPECT_STATUS(start(socket, &acked, TRANSPORT_WATCH_FIN_ACKED), STATUS_PENDING);
+    io_expect_pending(&acked, 20);
+    EXPECT(!(socket->interest & EPOLLOUT));
+    EXPECT_EQ(setsockopt(peer, SOL_SOCKET, SO_DETACH_FILTER, &off, sizeof(off)),
+              0); /* until it is repeated */
+    EXPECT_STATUS(io_wait(&acked), STATUS_SUCCESS);
+    net->close(socket);
+    peer_close(peer);
 }
 
 TEST(fin_not_acked_by_a_silent_peer, "")

@@ -150,17 +150,24 @@ static bool holds(const struct transport_socket *holder, const struct transport_
            overlap(wanted, &held);
 }
 
-static bool port_is_held(const struct transport_socket *socket, const struct transport_address *local)
+/* transport->bind is held.  Who has the address already, after this one (NULL: the first of them), or NULL. */
+static struct transport_socket *next_holder(const struct transport_socket *socket,
+                                            const struct transport_address *local,
+                                            const struct transport_socket *after)
 {
-    struct transport *transport = socket->transport;
-    struct link *bucket = &transport->ports[port_of(local) % PORT_BUCKETS];
+    struct link *bucket = &socket->transport->ports[port_of(local) % PORT_BUCKETS];
     struct coverage wanted = coverage_of(local, socket->v6only);
-    for (struct link *link = bucket->next; link != bucket; link = link->next) {
+    for (struct link *link = after ? after->port.next : bucket->next; link != bucket; link = link->next) {
         struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
         if (holds(holder, socket, local, &wanted))
-            return true;
+            return holder;
     }
-    return false;
+    return NULL;
+}
+
+static bool port_is_held(const struct transport_socket *socket, const struct transport_address *local)
+{
+    return next_holder(socket, local, NULL) != NULL;
 }
 
 void address_release_port(struct transport_socket *socket)
@@ -178,24 +185,30 @@ static void set_reuse(struct transport_socket *socket, int on)
 }
 
 /* The kernel lets sockets share that all say so: of TCP with SO_REUSEPORT, which holds for listeners, too. */
-static void let_share(struct transport_socket *socket)
+static void let_share(struct transport_socket *socket, int on)
 {
-    int on = 1;
     setsockopt(socket->fd, SOL_SOCKET, socket->type == TRANSPORT_STREAM ? SO_REUSEPORT : SO_REUSEADDR, &on,
                sizeof(on));
 }
 
-/* transport->bind is held: who has the address already lets this one in.  That stays: the kernel looks again when a
- * socket listens. */
-static void let_holders_share(const struct transport_socket *socket, const struct transport_address *local)
+/* Who has the address already lets this one in, for the kernel asks all; on = 0: not any more, for it has not come in. */
+static void let_holders_share(const struct transport_socket *socket, const struct transport_address *local,
+                              int on)
 {
-    struct link *bucket = &socket->transport->ports[port_of(local) % PORT_BUCKETS];
-    struct coverage wanted = coverage_of(local, socket->v6only);
-    for (struct link *link = bucket->next; link != bucket; link = link->next) {
-        struct transport_socket *holder = LINK_OWNER(link, struct transport_socket, port);
-        if (holds(holder, socket, local, &wanted))
-            let_share(holder);
+    struct transport_socket *holder = NULL;
+    while ((holder = next_holder(socket, local, holder)) != NULL) {
+        if (!holder->shared)
+            let_share(holder, on);
     }
+}
+
+/* It has come in: with each of them that stays, for the kernel looks again when a socket listens. */
+static void now_shared(struct transport_socket *socket, const struct transport_address *local)
+{
+    struct transport_socket *holder = NULL;
+    while ((holder = next_holder(socket, local, holder)) != NULL)
+        holder->shared = true;
+    socket->shared = true;
 }
 
 void address_set_port(struct sockaddr_storage *address, unsigned port)
@@ -292,18 +305,26 @@ static int32_t bind_locked(struct transport_socket *socket, const struct transpo
     if (socket->type == TRANSPORT_RAW)
         return bind_raw(socket, &address, length);
     if (port_of(local) && socket->share) {
-        let_holders_share(socket, local);
-        let_share(socket);
+        let_holders_share(socket, local, 1);
+        let_share(socket, 1);
     } else if (port_of(local) && port_is_held(socket, local))
         return STATUS_ADDRESS_ALREADY_EXISTS;
     if ((socket->type == TRANSPORT_STREAM ? bind_stream(socket, &address, length, local)
-                                          : bind(socket->fd, (struct sockaddr *)&address, length)) < 0)
-        return transport_errno_status(errno);
+                                          : bind(socket->fd, (struct sockaddr *)&address, length)) < 0) {
+        status = transport_errno_status(errno);
+        if (socket->share) { /* it may yet be bound alone, and so are those */
+            let_holders_share(socket, local, 0);
+            let_share(socket, 0);
+        }
+        return status;
+    }
     status = current_local(socket, &socket->local);
     if (status)
         return status;
-    if (socket->share)
-        let_share(socket); /* a port that the kernel has picked: from now on */
+    if (socket->share) {
+        let_share(socket, 1); /* a port that the kernel has picked: from now on */
+        now_shared(socket, &socket->local);
+    }
     socket->bound = true;
     socket->port_claim = socket->local;
     socket->port_v6only = socket->v6only;

@@ -36,12 +36,20 @@
  * (or with another op) it answers 0, because the loop has called or will call complete().  An op that the
  * kernel carries out (socket->in_ring) cannot be taken back: cancel() asks for its end and answers 0.
  *
- * Close against the loop.  A loop learns of a socket in two ways: epoll_wait (pointer in the event) and its
- * run list.  close() takes the socket off the epoll set and the run list, but epoll_wait may just then have
- * copied the pointer out, or dispatch may just have taken it off the run list.  So a socket that the loop has
- * ever known is not freed by close() but goes to the loop's graveyard; the loop's own thread empties it at
- * the start of wait(): then no dispatch is running, the last batch of events has been moved to the run list
- * (closed sockets left out), and the next epoll_wait cannot return them any more.
+ * Close against the loop.  A loop learns of a socket in two ways: events and its run list.  An event has no pointer:
+ * it has the descriptor's number and a name, which loop->watched turns into the socket under loop->lock, until the
+ * socket is buried.  So it does no harm what the epoll set tells of a closed one: what it had told before, and what it
+ * goes on telling where the open file has another descriptor (a child that was forked, another process that has taken
+ * it) and stays in the set after close().  The name tells a socket from the next ones that get this number; it comes
+ * again after 2^32 sockets of the loop.
+ * Off the run list, too, dispatch may just have taken the socket.  So one that the loop has ever known is not freed by
+ * close() but goes to the loop's graveyard; the loop's own thread empties it at the start of wait(): then no dispatch is
+ * running, and wait() finds no buried socket any more.
+ *
+ * Off the epoll set the descriptor is taken by close(2), when it is the last of its file.  On the loop's own thread it
+ * is, but for those others.  On another thread it need not be: the loop's, inside epoll_wait, may hold the file while it
+ * asks it for events, and so address and port beyond the end of close().  There EPOLL_CTL_DEL comes first, which waits
+ * for that (both are under the epoll set's mutex).
  */
 #ifndef UWSK_TRANSPORT_COMMON_INTERNAL_H
 #define UWSK_TRANSPORT_COMMON_INTERNAL_H
@@ -73,6 +81,7 @@ enum {
     PROVIDED_SMALL_CACHE = 64, /* unused buffers kept by a loop, and as many again for other threads */
     PROVIDED_LARGE_CACHE = 16,
     GRAVEYARD_LIMIT = 256,
+    WATCHED_LEAST = 64,
     SPARE_SOCKETS = 64, /* freed ones that a loop keeps */
     CACHE_LINE = 64,
     TIMER_LEVELS = 11, /* 100 us << level: 0.1 ms to 102 ms */
@@ -91,6 +100,13 @@ struct datagrams;
 struct ifaddrs;
 struct loop;
 struct resolver;
+
+enum { LOOP_WAKE, LOOP_ADDRESSES }; /* events of no socket: the name is 0 */
+
+struct watched { /* the descriptor of this number */
+    struct transport_socket *socket;
+    uint32_t name; /* 0 = of no socket in the epoll set */
+};
 
 struct buffers { /* unused ones of one size */
     struct buffer *first;
@@ -119,6 +135,9 @@ struct loop {
     _Atomic bool resolved; /* resolver->jobs may have one that is over for this loop */
     struct transport_socket *graveyard;
     unsigned graveyard_count;
+    struct watched *watched; /* by descriptor: any number of the process, so 16 bytes for each in each loop */
+    unsigned watched_count;
+    uint32_t last_name;
 
     struct lock buffer_lock;
     struct buffers buffers[2]; /* small, large: given back by other threads than its own */
@@ -199,8 +218,7 @@ struct transport_socket {
     uint8_t phase;    /* enum phase */
     uint8_t type;     /* TRANSPORT_STREAM ...; the phase of others than streams is PHASE_NEW */
 
-    bool closed; /* loop->lock */
-    bool bulk;   /* the last provided buffer was filled: a large one next */
+    bool bulk; /* the last provided buffer was filled: a large one next */
     bool peer_fin;
     bool urgent : 1; /* there was an urgent byte: a short read means nothing any more */
     bool
@@ -226,6 +244,7 @@ struct transport_socket {
     /* The rest is for what happens seldom. */
     bool errors;         /* of datagrams: TRANSPORT_OPTION_RECEIVE_ERRORS */
     bool known;          /* the loop may hold a pointer to it */
+    uint32_t name;       /* in loop->watched, with its descriptor; 0 = the epoll set has never known it */
     bool reason_awaited; /* socket_reason_is_coming() has said so */
     bool bound;
     bool v6only;
@@ -242,7 +261,8 @@ struct transport_socket {
     struct link port;                    /* transport->bind: its place in transport->ports */
     struct transport_address port_claim; /* what it holds there */
     bool port_v6only;
-    bool share; /* OPTION_SHARE */
+    bool share;  /* OPTION_SHARE */
+    bool shared; /* transport->bind: bound with it, or beside one that is */
 
     /* loop->lock */
     struct link timer;
@@ -250,7 +270,7 @@ struct transport_socket {
     uint64_t timer_deadline;
     struct transport_socket *grave_next;
 };
-_Static_assert(offsetof(struct transport_socket, closed) == CACHE_LINE &&
+_Static_assert(offsetof(struct transport_socket, bulk) == CACHE_LINE &&
                    offsetof(struct transport_socket, ops[TRANSPORT_RECEIVE + 1]) == 2 * CACHE_LINE,
                "two cache lines");
 
@@ -288,8 +308,8 @@ void loop_repoll(struct transport_socket *socket);
 void loop_arm_timer(struct transport_socket *socket, unsigned level);
 /* The same after a timer that came too early: twice the interval. */
 void loop_rearm_timer(struct transport_socket *socket);
-/* The loop forgets the socket; it is freed as soon as nobody can hold it.  Closed, off the epoll set. */
-void loop_bury(struct transport_socket *socket);
+/* The loop forgets the socket, which is closed and had this descriptor; it is freed as soon as nobody can hold it. */
+void loop_bury(struct transport_socket *socket, int fd);
 
 /* ---- socket.c ----------------------------------------------------------------------------------------- */
 

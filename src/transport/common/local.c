@@ -80,7 +80,7 @@ static int open_netlink(struct loop *loop)
 {
     struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
                                  .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_LINK};
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = loop->transport};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = LOOP_ADDRESSES};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0)
         return -errno;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 
 static void close_loop(struct loop *loop)
 {
+    free(loop->watched);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->event_fd >= 0)
@@ -37,7 +39,7 @@ static int open_loop(struct loop *loop, struct transport *transport)
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     /* Edge-triggered: every write is one event, and the counter never needs to be read. */
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = LOOP_WAKE};
     if (loop->epoll_fd < 0 || loop->event_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->event_fd, &event) < 0)
         return errno;
@@ -169,8 +171,6 @@ static void nudge(struct loop *loop)
 
 void loop_queue_locked(struct loop *loop, struct transport_socket *socket, uint32_t events)
 {
-    if (socket->closed)
-        return; /* a stale event */
     if (socket->pending == 0)
         link_append(&loop->run, &socket->run);
     socket->pending |= events;
@@ -200,9 +200,38 @@ static const uint32_t events_of[OP_KINDS] = {
     [TRANSPORT_RECEIVE_FROM] = EPOLLIN,
 };
 
+/* loop->lock is held.  False: there is no memory. */
+static bool give_name(struct loop *loop, struct transport_socket *socket)
+{
+    unsigned fd = (unsigned)socket->fd, count = loop->watched_count;
+    if (fd >= count) {
+        count = 2 * fd < WATCHED_LEAST ? WATCHED_LEAST : 2 * fd;
+        struct watched *more = realloc(loop->watched, count * sizeof(*more));
+        if (!more)
+            return false;
+        memset(more + loop->watched_count, 0, (count - loop->watched_count) * sizeof(*more));
+        loop->watched = more;
+        loop->watched_count = count;
+    }
+    if (++loop->last_name == 0)
+        loop->last_name = 1;
+    socket->name = loop->last_name;
+    loop->watched[fd].socket = socket;
+    loop->watched[fd].name = socket->name;
+    return true;
+}
+
+/* loop->lock is held.  NULL: a socket that is buried, or none. */
+static struct transport_socket *whose(const struct loop *loop, uint64_t data)
+{
+    const struct watched *watched = &loop->watched[(uint32_t)data];
+    return watched->name == data >> 32 ? watched->socket : NULL;
+}
+
 static int32_t change_interest(struct transport_socket *socket, uint32_t interest)
 {
-    struct epoll_event event = {.events = interest, .data.ptr = socket};
+    struct epoll_event event = {.events = interest,
+                                .data.u64 = (uint64_t)socket->name << 32 | (uint32_t)socket->fd};
     int how = socket->interest ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
     /* Both report what is ready at this moment, so nothing before it is missed. */
     if (epoll_ctl(socket->loop->epoll_fd, how, socket->fd, &event) < 0)
@@ -215,14 +244,21 @@ static int32_t change_interest(struct transport_socket *socket, uint32_t interes
 
 int32_t loop_register(struct transport_socket *socket, struct transport_op *op)
 {
-    uint32_t interest = socket->interest | EPOLLRDHUP | EPOLLET | socket->always | events_of[op->kind];
+    uint32_t needed = events_of[op->kind];
+    /* Of our FIN's ACK after the peer's FIN: that is the connection's end. */
+    if (op->kind == TRANSPORT_WATCH_FIN_ACKED && socket->peer_fin)
+        needed = 0;
+    uint32_t interest = socket->interest | EPOLLRDHUP | EPOLLET | socket->always | needed;
     if (socket->interest == interest)
         return STATUS_SUCCESS;
-    /* The kernel hands the pointer to the loop's thread; what it points to is handed over by the lock that
-     * thread takes before it looks. */
-    lock_take(&socket->loop->lock);
-    socket->known = true;
-    lock_release(&socket->loop->lock);
+    if (!socket->name) {
+        lock_take(&socket->loop->lock);
+        bool named = give_name(socket->loop, socket);
+        lock_release(&socket->loop->lock);
+        if (!named)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        socket->known = true;
+    }
     return change_interest(socket, interest);
 }
 
@@ -240,7 +276,7 @@ void loop_repoll(struct transport_socket *socket)
     (void)status;
 }
 
-void loop_bury(struct transport_socket *socket)
+void loop_bury(struct transport_socket *socket, int fd)
 {
     struct loop *loop = socket->loop;
     if (!socket->known) {
@@ -248,7 +284,9 @@ void loop_bury(struct transport_socket *socket)
         return;
     }
     lock_take(&loop->lock);
-    socket->closed = true;
+    /* Another socket may have the number by now. */
+    if (socket->name && loop->watched[fd].name == socket->name)
+        loop->watched[fd].name = 0;
     socket->pending = 0;
     link_remove(&socket->run);
     if (!link_empty(&socket->timer)) {
@@ -396,10 +434,18 @@ void loop_wait(struct transport *transport, unsigned index, uint64_t deadline_ns
     loop->sleep_until = 0;
     transport->engine->collect(loop);
     for (int i = 0; i < loop->event_count; i++) {
-        if (loop->events[i].data.ptr == transport)
+        uint64_t data = loop->events[i].data.u64;
+        if (data == LOOP_WAKE)
+            continue;
+        if (data == LOOP_ADDRESSES) {
             loop->addresses = true;
-        else if (loop->events[i].data.ptr)
-            loop_queue_locked(loop, loop->events[i].data.ptr, loop->events[i].events);
+            continue;
+        }
+        struct transport_socket *socket = whose(loop, data);
+        if (!socket)
+            continue;
+        __builtin_prefetch(&socket->bulk, 1); /* the step needs the other line, too */
+        loop_queue_locked(loop, socket, loop->events[i].events);
     }
     expire_timers(loop);
     lock_release(&loop->lock);

@@ -108,14 +108,15 @@ void common_close(struct transport_socket *socket)
     address_release_port(socket); /* before the descriptor: who binds may mark it as sharing */
     lock_take(&socket->lock);
     assert(!socket->held && "close: no operation is inside");
-    /* Not left to close(): a child forked at this moment may hold the descriptor open a little longer. */
-    if (socket->interest)
-        epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
+    int fd = socket->fd;
+    /* Left to close() where the loop's thread cannot be asking the file for events ("Close against the loop"). */
+    if (socket->interest && !loop_is_mine(socket->loop))
+        epoll_ctl(socket->loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     silence_ends(socket);
-    system_close(socket->fd);
+    system_close(fd);
     socket->fd = -1;
     lock_release(&socket->lock);
-    loop_bury(socket);
+    loop_bury(socket, fd);
     atomic_fetch_sub(&transport->sockets, 1);
 }
 

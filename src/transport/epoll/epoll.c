@@ -43,7 +43,7 @@ static void epoll_recall(struct transport_socket *socket, int kind)
 
 static const struct engine engine = {
     .socket_size = sizeof(struct transport_socket),
-    .events = EPOLLIN | EPOLLPRI | EPOLLOUT,
+    .events = EPOLLIN | EPOLLPRI, /* EPOLLOUT is there at once: it would be an event of each new connection */
     .loop_open = epoll_loop_open,
     .loop_close = epoll_loop_close,
     .sleep = loop_sleep,

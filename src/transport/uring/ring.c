@@ -159,6 +159,10 @@ struct io_uring_sqe *ring_entry(struct ring *ring)
         if (io_uring_submit(&ring->uring) < 0) { /* no room for results, or no memory for now */
             io_uring_get_events(&ring->uring);
             reap(ring);
+            /* Not left to the next wait(): until then a socket may be closed, and is looked for on the run list. */
+            lock_take(&ring->loop->lock);
+            ring_collect(ring->loop);
+            lock_release(&ring->loop->lock);
         }
     }
     return entry;
@@ -210,7 +214,7 @@ void ring_sleep(struct loop *loop, uint64_t until)
         submit_all(ring);
     loop_sleep(loop, ring->told || ring->done ? 0 : until);
     for (int i = 0; i < loop->event_count && !ring->told; i++)
-        ring->told = loop->events[i].data.ptr == NULL;
+        ring->told = loop->events[i].data.u64 == LOOP_WAKE;
     /* A ring that is not DEFERRED has a result already when the call ends that told of the event: such a transfer may
      * have taken the reason of an end that the event tells. */
     if (ring->told)
