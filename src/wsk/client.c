@@ -41,23 +41,23 @@ void wsk_client_leave(struct wsk_client *client)
 
 void wsk_client_socket_opened(struct wsk_client *client, struct wsk_socket *socket)
 {
-    KIRQL irql = ke_acquire_spin_lock(&client->lock);
+    KIRQL irql = ke_quick_acquire(&client->lock);
 
     client->open++;
     client->sockets_created++;
     InsertTailList(&client->sockets, &socket->client_link);
-    ke_release_spin_lock(&client->lock, irql);
+    ke_quick_release(&client->lock, irql);
 }
 
 void wsk_client_socket_closed(struct wsk_client *client, struct wsk_socket *socket)
 {
-    KIRQL irql = ke_acquire_spin_lock(&client->lock);
+    KIRQL irql = ke_quick_acquire(&client->lock);
 
     client->open--;
     RemoveEntryList(&socket->client_link);
     OBSERVE(dead, OBSERVE_SOCKET, socket);
     wsk_client_quiet_locked(client); /* the client may be gone once the lock is released */
-    ke_release_spin_lock(&client->lock, irql);
+    ke_quick_release(&client->lock, irql);
 }
 
 void wsk_client_report_orphans(struct wsk_client *client)

@@ -39,10 +39,10 @@ BOOLEAN wsk_gate_enter(struct wsk_socket *socket)
     return TRUE;
 }
 
-void wsk_gate_hold(struct wsk_socket *socket)
+void wsk_gate_hold(struct wsk_socket *socket, ULONG holds)
 {
     host_point(HOST_POINT_ATOMIC, &socket->gate);
-    __atomic_add_fetch(&socket->gate, 1, __ATOMIC_ACQ_REL);
+    __atomic_add_fetch(&socket->gate, holds, __ATOMIC_ACQ_REL);
 }
 
 /* Applies `change` (a subtraction) and claims the end of the close when that leaves nothing.  TRUE: the
@@ -117,18 +117,21 @@ static void close_orphan_indications(struct wsk_socket *socket)
     ke_release_spin_lock(&client->lock, irql);
 }
 
-/* Nothing is pending, nothing runs, the transport holds nothing: gives back what the socket has. */
-static void close_release(struct wsk_socket *socket)
+/* Nothing is pending, nothing runs, the transport holds nothing: gives back what the socket has.  Returns the close IRP, which
+ * is the caller's from here on. */
+static PIRP close_release(struct wsk_socket *socket)
 {
     KIRQL irql = wsk_lock(socket);
     struct transport_socket *transport = socket->transport;
+    PIRP irp = socket->close_irp;
 
     KE_ASSERT(wsk_running(socket) == 0);
     socket->transport = NULL;
+    socket->close_irp = NULL;
     wsk_move(socket, WSK_EV_CLOSED);
     wsk_data_close(socket);
     wsk_inspect_forget(socket);
-    ke_release_spin_lock(&socket->lock, irql);
+    ke_quick_release(&socket->lock, irql);
     close_orphan_indications(socket);
     if (transport != NULL) {
         WSK_TRANSPORT_OPS->close(transport); /* C-CLOSE-45: before the close IRP completes */
@@ -137,23 +140,25 @@ static void close_release(struct wsk_socket *socket)
     }
     wsk_security_unuse(socket->descriptor); /* the client's pointers stay (R-CLOSE-10) */
     socket->descriptor = NULL;
+    return irp;
 }
 
 static void close_finish(struct wsk_socket *socket)
 {
-    PIRP irp;
+    PIRP irp = close_release(socket);
     KIRQL irql;
 
-    close_release(socket);
-    irql = wsk_lock(socket);
-    irp = socket->close_irp;
     if (irp == NULL) { /* wsk_socket_discard: the client never saw this socket */
-        ke_release_spin_lock(&socket->lock, irql);
         wsk_client_socket_closed(socket->client, socket);
         wsk_socket_dereference(socket);
         return;
     }
-    socket->close_irp = NULL;
+    if (wsk_delivers_here()) { /* every IRP of the socket has been delivered, so there is nothing to wait for on a lane
+                                  (D-06), nor anybody who could cancel this one */
+        wsk_close_complete(socket, irp);
+        return;
+    }
+    irql = wsk_lock(socket);
     wsk_op_done(socket, irp, STATUS_SUCCESS, 0);
     wsk_socket_reference(socket);
     wsk_unlock_deliver(socket, irql);
@@ -177,12 +182,19 @@ void wsk_gate_leave(struct wsk_socket *socket)
         close_finish(socket);
 }
 
-void wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
+void wsk_gate_leave_some(struct wsk_socket *socket, ULONG holds)
+{
+    BOOLEAN last = holds != 0 && gate_leave(socket, holds);
+
+    KE_ASSERT(!last); /* the caller is inside the gate */
+}
+
+ULONG wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed)
 {
     if (!*armed || !WSK_TRANSPORT_OPS->cancel(socket->transport, op))
-        return;
+        return 0;
     *armed = FALSE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
+    return 1;
 }
 
 /* lock held.  The word may be the last thing that a close waits for: then nobody else finishes it, so it makes
@@ -218,14 +230,19 @@ void wsk_gate_end_callback(struct wsk_socket *socket, enum wsk_callback kind, PK
 
 /* ---- steps 1 to 3 ------------------------------------------------------------------------------------- */
 
-/* Ends everything that is under way.  The gate is CLOSING and held by the caller.  O(pending operations). */
-static void close_cancel(struct wsk_socket *socket)
+/* Ends everything that is under way.  The gate is CLOSING and held by the caller, who leaves it so many times as this
+ * returns: once for himself, and for all that was taken out of the transport, in one step.  O(pending operations). */
+static ULONG close_cancel(struct wsk_socket *socket, PIRP Irp)
 {
+    ULONG holds = 1;
     LIST_ENTRY dropped;
     KIRQL irql;
 
     InitializeListHead(&dropped);
     irql = wsk_lock(socket);
+    socket->close_irp = Irp;
+    if (Irp != NULL)
+        io_mark_irp_pending(Irp);
     while (!IsListEmpty(
         &socket->disables)) { /* a pended event disable: the callback may run on, its IRP ends now */
         PIRP irp = wsk_irp_of_link(RemoveHeadList(&socket->disables));
@@ -241,8 +258,8 @@ static void close_cancel(struct wsk_socket *socket)
         wsk_datagram_close(socket);
     } else if (socket->category == WSK_CONNECTION) {
         wsk_connection_close(socket);
-        wsk_receive_close(socket);
-        wsk_send_close(socket);
+        holds += wsk_receive_close(socket);
+        holds += wsk_send_close(socket);
         if (socket->transport != NULL && !wsk_fully_disconnected(socket)) {
             socket->latches |= WSK_LATCH_ABORTED;
             WSK_TRANSPORT_OPS->abort(socket->transport); /* C-CLOSE-38, 39, 41, 42; not C-CLOSE-40 */
@@ -251,12 +268,20 @@ static void close_cancel(struct wsk_socket *socket)
     wsk_unlock(socket, irql);
     while (!IsListEmpty(&dropped)) /* accepted for the client, which never got to see them */
         wsk_socket_discard(CONTAINING_RECORD(RemoveHeadList(&dropped), struct wsk_socket, accept_link));
+    return holds;
+}
+
+/* Close's own hold, and those of what it has taken back: the socket may be gone then. */
+static void leave_close(struct wsk_socket *socket, ULONG holds)
+{
+    if (gate_leave(socket, holds))
+        close_finish(socket);
 }
 
 NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp)
 {
     struct wsk_socket *socket = Socket != NULL ? wsk_socket_of(Socket) : NULL;
-    KIRQL irql;
+    ULONG holds;
 
     if (Irp == NULL)
         return STATUS_INVALID_PARAMETER; /* W-04 */
@@ -269,22 +294,16 @@ NTSTATUS WSKAPI wsk_close_socket(PWSK_SOCKET Socket, PIRP Irp)
         OBSERVE(socket, OBSERVE_SOCKET_REFUSED, socket, Irp, "WskCloseSocket");
         return wsk_op_refuse(Irp, STATUS_FILE_FORCED_CLOSED);
     }
-    irql = wsk_lock(socket);
-    socket->close_irp = Irp;
-    io_mark_irp_pending(Irp);
-    ke_release_spin_lock(&socket->lock, irql);
-
-    close_cancel(socket);
+    holds = close_cancel(socket, Irp);
 
     if (wsk_settings.completion != WSK_COMPLETE_INLINE || !wsk_may_nest()) {
-        wsk_gate_leave(socket); /* W-01: pends; the deliveries run elsewhere */
+        leave_close(socket, holds); /* W-01: pends; the deliveries run elsewhere */
         return STATUS_PENDING;
     }
     wsk_lane_drain(socket); /* C-CLOSE-15: cancelled IRPs complete on the closing thread */
-    if (!gate_leave(socket, 1))
+    if (!gate_leave(socket, holds))
         return STATUS_PENDING; /* C-CLOSE-19; the IRP may be gone already */
     close_release(socket);
-    socket->close_irp = NULL;
     IoGetCurrentIrpStackLocation(Irp)->Control &=
         (UCHAR)~SL_PENDING_RETURNED; /* D-03: nobody else has seen it */
     wsk_close_complete(socket, Irp);
@@ -295,6 +314,5 @@ void wsk_socket_discard(struct wsk_socket *socket)
 {
     if (!gate_close(socket, NULL))
         return; /* a driver that misuses a socket of ours closes it itself */
-    close_cancel(socket);
-    wsk_gate_leave(socket);
+    leave_close(socket, close_cancel(socket, NULL));
 }

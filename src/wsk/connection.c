@@ -174,7 +174,7 @@ NTSTATUS wsk_connect_start(struct wsk_socket *socket, const struct transport_add
     wsk_socket_become(socket, WSK_CONNECTION);
     socket->connect.op.address = *remote;
     socket->peer = *remote;
-    wsk_gate_hold(socket);
+    wsk_gate_hold(socket, 1);
     status = WSK_TRANSPORT_OPS->connect(socket->transport, &socket->connect.op);
     if (status == STATUS_PENDING) {
         wsk_op_of(Irp)->stage = WSK_STAGE_HELD;

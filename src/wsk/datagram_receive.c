@@ -123,7 +123,7 @@ static enum receive_step receive_step(struct wsk_socket *socket, PIRP irp, NTSTA
         *status = WSK_TRANSPORT_OPS->receive_from(socket->transport, &datagram->receive.op);
         if (*status == STATUS_PENDING) {
             datagram->receive.held = DATAGRAM_HELD_IRP;
-            wsk_gate_hold(socket);
+            wsk_gate_hold(socket, 1);
             wsk_op_of(irp)->stage = WSK_STAGE_HELD;
             return STEP_HELD;
         }
@@ -159,7 +159,7 @@ static void event_arm(struct wsk_socket *socket)
         status = WSK_TRANSPORT_OPS->receive_from(socket->transport, &datagram->receive.op);
         if (status == STATUS_PENDING) {
             datagram->receive.held = DATAGRAM_HELD_EVENT;
-            wsk_gate_hold(socket);
+            wsk_gate_hold(socket, 1);
         } else {
             wsk_starve(socket); /* never ends inline but for a lack of memory */
         }

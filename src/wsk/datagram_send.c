@@ -72,7 +72,7 @@ static NTSTATUS hand_over(struct wsk_socket *socket, PIRP irp, const struct tran
     status = WSK_TRANSPORT_OPS->send_to(socket->transport, &datagram->send.op);
     if (status == STATUS_PENDING) {
         datagram->send.held = TRUE;
-        wsk_gate_hold(socket);
+        wsk_gate_hold(socket, 1);
         wsk_op_of(irp)->stage = WSK_STAGE_HELD;
     }
     return status;

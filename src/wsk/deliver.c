@@ -18,12 +18,16 @@
  * them and with one step on the gate for all of it.  Whatever is not exactly that goes the ways above, and a turn
  * ends by looking whether there is something.
  *
+ * What WskAcceptEvent begins on the connection that it is shown would need a DPC for each lane, since a routine of the
+ * driver runs.  A loop that delivers accepts owns these lanes instead (wsk_lanes_keep), and runs them when it has shown
+ * all connections that there are: later than it could, for then the first have got an answer to what they have sent.
+ *
  * No lost wake-up: `wanted` is set and looked at only under socket->lock.  Who unlocks the socket schedules a
  * wanted lane unless it has an owner or is scheduled already; the owner looks again, under the lock, before
  * it lets go. A scheduled or running lane references the socket's memory, not its gate: it never delays a
  * close.
  */
-#include "wsk/wskp.h"
+#include "wsk/turn.h"
 
 #define WSK_LANE_BUDGET 32 /* deliveries before others get their turn */
 #define WSK_NEST_LIMIT  4
@@ -193,6 +197,8 @@ void wsk_lanes_schedule(struct wsk_socket *socket)
 {
     unsigned i;
 
+    if (socket->lanes[WSK_LANE_RECEIVE].owner != NULL && socket->lanes[WSK_LANE_SEND].owner != NULL)
+        return;
     for (i = 0; i < WSK_LANES; i++) {
         struct wsk_lane *lane = &socket->lanes[i];
 
@@ -220,7 +226,7 @@ static BOOLEAN inside_driver(void)
     return FALSE;
 }
 
-/* lock held, and the gate, so that no reference is needed. */
+/* lock held, and the gate or a reference. */
 static void lanes_run(struct wsk_socket *socket, PKIRQL irql)
 {
     unsigned i;
@@ -233,27 +239,86 @@ static void lanes_run(struct wsk_socket *socket, PKIRQL irql)
     }
 }
 
+BOOLEAN wsk_delivers_here(void)
+{
+    return wsk_settings.delivery == WSK_DELIVER_DISPATCH && ke_on_processor_thread() && !inside_driver();
+}
+
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql)
 {
-    if (socket->wanted != 0 && wsk_settings.delivery == WSK_DELIVER_DISPATCH && ke_on_processor_thread() &&
-        !inside_driver())
+    if (socket->wanted != 0 && wsk_delivers_here())
         lanes_run(socket, &irql);
     wsk_unlock(socket, irql);
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------- */
+/* ---- lanes of a socket that was just accepted ----------------------------------------------------------- */
 
 static BOOLEAN lane_is_free(const struct wsk_lane *lane)
 {
     return lane->owner == NULL && !lane->scheduled && IsListEmpty(&lane->ready);
 }
 
+/* The list of a thread that is delivering a listener's accepts. */
+static PLIST_ENTRY kept_of(const struct ke_thread *thread)
+{
+    return thread->room[WSK_ROOM_KEPT];
+}
+
+BOOLEAN wsk_lanes_keep(struct wsk_socket *socket)
+{
+    struct ke_thread *thread = ke_current_thread();
+
+    if (kept_of(thread) == NULL || wsk_settings.completion == WSK_COMPLETE_INLINE ||
+        socket->processor != (unsigned)thread->processor /* its own shall have the work */ ||
+        !lane_is_free(&socket->lanes[WSK_LANE_RECEIVE]) || !lane_is_free(&socket->lanes[WSK_LANE_SEND]))
+        return FALSE;
+    socket->lanes[WSK_LANE_RECEIVE].owner = socket->lanes[WSK_LANE_SEND].owner = thread;
+    return TRUE;
+}
+
+static void let_go(struct wsk_socket *socket)
+{
+    socket->lanes[WSK_LANE_RECEIVE].owner = socket->lanes[WSK_LANE_SEND].owner = NULL;
+}
+
+BOOLEAN wsk_lanes_let_go(struct wsk_socket *socket)
+{
+    if (socket->wanted != 0) {
+        InsertTailList(kept_of(ke_current_thread()), &socket->accept_link);
+        return FALSE;
+    }
+    let_go(socket);
+    return TRUE;
+}
+
+void wsk_unlock_deliver_accepts(struct wsk_socket *listener, KIRQL irql)
+{
+    struct ke_thread *thread = ke_current_thread();
+    LIST_ENTRY kept;
+
+    InitializeListHead(&kept);
+    thread->room[WSK_ROOM_KEPT] = &kept;
+    wsk_unlock_deliver(listener, irql);
+    thread->room[WSK_ROOM_KEPT] = NULL;
+    while (!IsListEmpty(&kept)) {
+        struct wsk_socket *socket = CONTAINING_RECORD(RemoveHeadList(&kept), struct wsk_socket, accept_link);
+
+        irql = wsk_lock(socket);
+        let_go(socket);
+        lanes_run(socket, &irql);
+        wsk_unlock(socket, irql);
+        wsk_socket_dereference(socket);
+    }
+}
+
+/* ---- turns -------------------------------------------------------------------------------------------- */
+
 BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
 {
     struct ke_thread *thread = ke_current_thread();
 
     if (wsk_settings.delivery != WSK_DELIVER_DISPATCH || !thread->is_processor || thread->frames != NULL ||
-        thread->room[0] != NULL || !lane_is_free(&socket->lanes[WSK_LANE_RECEIVE]))
+        thread->room[WSK_ROOM_TURN] != NULL || !lane_is_free(&socket->lanes[WSK_LANE_RECEIVE]))
         return FALSE;
     turn->socket = socket;
     turn->thread = thread;
@@ -266,13 +331,13 @@ BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
     socket->lanes[WSK_LANE_RECEIVE].owner = thread;
     if (turn->sends)
         socket->lanes[WSK_LANE_SEND].owner = thread;
-    thread->room[0] = turn;
+    thread->room[WSK_ROOM_TURN] = turn;
     return TRUE;
 }
 
 BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp)
 {
-    struct wsk_turn *turn = ke_current_thread()->room[0];
+    struct wsk_turn *turn = ke_current_thread()->room[WSK_ROOM_TURN];
 
     if (turn == NULL || turn->socket != socket || !turn->sends || turn->posted != NULL ||
         wsk_op_of(Irp)->kind != WSK_OP_SEND || !IsListEmpty(&socket->lanes[WSK_LANE_SEND].ready))
@@ -311,7 +376,7 @@ void wsk_turn_end(struct wsk_turn *turn, KIRQL irql)
         InsertHeadList(&socket->lanes[WSK_LANE_SEND].ready, &turn->posted->Tail.Overlay.ListEntry);
         wsk_lane_kick(socket, WSK_LANE_SEND);
     }
-    turn->thread->room[0] = NULL;
+    turn->thread->room[WSK_ROOM_TURN] = NULL;
     socket->lanes[WSK_LANE_RECEIVE].owner = NULL;
     if (turn->sends)
         socket->lanes[WSK_LANE_SEND].owner = NULL;
@@ -319,7 +384,7 @@ void wsk_turn_end(struct wsk_turn *turn, KIRQL irql)
         enum wsk_callback kind = (enum wsk_callback)(turn->leave >> WSK_GATE_RUNNING_SHIFT);
 
         if (kind != 0 && (turn->leave & WSK_GATE_HOLDS) == 0) { /* all given away */
-            wsk_gate_hold(socket);
+            wsk_gate_hold(socket, 1);
             turn->leave++;
         }
         if (kind != 0) /* over for those that are due now; the turn's holds go after them */

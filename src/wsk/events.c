@@ -133,9 +133,6 @@ void wsk_event_disables_end(struct wsk_socket *socket)
 {
     /* Callbacks are serial: the one that has just returned is the one that every pended disable waited for.
      */
-    if (!socket->send.disabling)
-        return;
-    socket->send.disabling = FALSE;
     while (!IsListEmpty(&socket->disables))
         wsk_op_done(socket, wsk_irp_of_link(RemoveHeadList(&socket->disables)), STATUS_SUCCESS, 0);
 }
@@ -167,9 +164,7 @@ void wsk_event_run(struct wsk_socket *socket, enum wsk_callback kind, PKIRQL irq
         wsk_statistics_indicate(socket, irql);
         break;
     case WSK_CALLBACK_ACCEPT:
-        wsk_unlock(socket, *irql);
-        wsk_listen_indicate(socket);
-        *irql = wsk_lock(socket);
+        wsk_listen_indicate(socket, irql);
         break;
     default:
         break;
@@ -305,7 +300,6 @@ NTSTATUS wsk_event_control(struct wsk_socket *socket, const WSK_EVENT_CALLBACK_C
 
     if (status == STATUS_PENDING && Irp != NULL) { /* C-EVT-09 */
         wsk_op_of(Irp)->kind = WSK_OP_EVENT_DISABLE;
-        socket->send.disabling = TRUE;
         wsk_op_pend(socket, Irp, &socket->disables);
         /* The callback cannot have returned in between: it ends under our lock (wsk_event_disables_end). */
         wsk_unlock(socket, irql);

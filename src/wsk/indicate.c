@@ -6,7 +6,7 @@
  * receive.c decides when bytes come here and who gets them; each buffer is one WSK_DATA_INDICATION with its
  * MDL, made when the bytes arrive and freed when they have been accepted.
  */
-#include "wsk/wskp.h"
+#include "wsk/turn.h"
 #include "host/sanitizer.h"
 
 /* What a retained list counts at least: it pins a whole buffer of the transport, however few bytes are in it. */
@@ -38,7 +38,8 @@ static struct DECLSPEC_CACHEALIGN {
     struct wsk_indication *spare[WSK_SPARE_INDICATIONS];
 } spares[KE_MAX_PROCESSORS];
 
-/* A sanitizer is to see who looks at one that he has given back: the pool marks it and puts off its reuse. */
+/* A sanitizer is to see who looks at one that he has given back: the pool marks it and puts off its reuse.  So is the
+ * simulator, which takes what two owners did to one that lives on for a race of theirs. */
 static const BOOLEAN spares_are_kept = !HOST_ASAN && !HOST_TSAN;
 
 /* lock held, or socket NULL.  Whoever looks at one that waits for the next bytes finds no MDL in it. */
@@ -48,8 +49,8 @@ static void indication_free(struct wsk_socket *socket, struct wsk_indication *in
 
     WSK_TRANSPORT_OPS->recycle(wsk_settings.transport, indication->provided);
     indication->public.Buffer.Mdl = NULL;
-    if (spares_are_kept && socket != NULL && processor != KE_NO_PROCESSOR &&
-        spares[processor].count < WSK_SPARE_INDICATIONS)
+    if (spares_are_kept && !(host_watched & HOST_WATCH_POINTS) && socket != NULL &&
+        processor != KE_NO_PROCESSOR && spares[processor].count < WSK_SPARE_INDICATIONS)
         spares[processor].spare[spares[processor].count++] = indication;
     else
         ex_free_pool(indication);
@@ -226,7 +227,6 @@ static void indicate_end(struct wsk_socket *socket, struct wsk_indication *head,
     if (status == STATUS_PENDING) { /* R-RECVEV-14: kept until WskRelease */
         head->total = max(bytes, WSK_RECEIVE_LIST_CHARGE);
         socket->receive.retained_bytes += head->total;
-        wsk_receive_limited(socket);
         InsertTailList(&socket->receive.retained, &head->link);
         OBSERVE(born, OBSERVE_INDICATION, head, WSK_TAG_INDICATION, bytes, socket->client->caller);
         return;
@@ -309,7 +309,6 @@ NTSTATUS WSKAPI wsk_release(PWSK_SOCKET Socket, PWSK_DATA_INDICATION DataIndicat
             continue;
         RemoveEntryList(&head->link);
         socket->receive.retained_bytes -= head->total;
-        wsk_receive_limited(socket);
         OBSERVE(dead, OBSERVE_INDICATION, head);
         indication_list_free(socket, head);
         wsk_receive_pump(socket); /* the window may open again */

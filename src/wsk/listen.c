@@ -39,25 +39,27 @@ static NTSTATUS accepted_socket(struct wsk_socket *listener, struct transport_co
     return STATUS_SUCCESS;
 }
 
-/* No lock of the listener needed: the client has (or gets) the socket, its callbacks may come. */
-static void handed_over(struct wsk_socket *socket, PVOID context,
-                        const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, ULONG inherit)
+/* The connection's lock is held, none of the listener is needed: the client has (or gets) the socket, its callbacks may
+ * come. */
+static void hand_over(struct wsk_socket *socket, PVOID context,
+                      const WSK_CLIENT_CONNECTION_DISPATCH *dispatch)
 {
-    KIRQL irql = wsk_lock(socket);
+    ULONG kinds = socket->static_events | socket->inherit;
 
-    if (!wsk_closing(socket)) { /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
-        ULONG kinds = inherit | socket->static_events | socket->inherit;
-
-        socket->context = context;
-        wsk_ahead(socket, WSK_AHEAD_CONTEXT, context);
-        socket->client_dispatch = dispatch;
-        socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
-        if (socket->inspect == NULL) /* else it has been started when it arrived */
-            wsk_receive_start(socket);
-        wsk_inspect_forget(socket);
-        wsk_event_enable(socket, wsk_event_with_function(WSK_CONNECTION, dispatch, kinds));
-    }
-    wsk_unlock(socket, irql);
+    if (wsk_closing(socket))
+        return; /* closed inside the callback: hands off (D-08, C-CLOSE-31) */
+    socket->context = context;
+    wsk_ahead(socket, WSK_AHEAD_CONTEXT, context);
+    socket->client_dispatch = dispatch;
+    socket->latches &= ~(ULONG)WSK_LATCH_HANDING_OVER;
+    kinds = wsk_event_with_function(WSK_CONNECTION, dispatch, kinds);
+    if (socket->inspect == NULL)
+        wsk_receive_start(socket);
+    else /* it has been started when it arrived: what has come up since is due now */
+        wsk_receive_pump(socket);
+    wsk_inspect_forget(socket);
+    if (kinds != 0)
+        wsk_event_enable(socket, kinds);
 }
 
 /* lock held: the first waiting connection becomes the client's, as a WskAccept asked for it. */
@@ -65,6 +67,7 @@ static struct wsk_socket *accept_first(struct wsk_socket *socket, const union ws
 {
     struct wsk_socket *accepted =
         CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
+    KIRQL irql;
 
     socket->listen.waiting_count--;
     wsk_inspect_taken(socket, accepted);
@@ -72,8 +75,10 @@ static struct wsk_socket *accept_first(struct wsk_socket *socket, const union ws
         wsk_address_out(&accepted->local, arguments->accept.local); /* R-ACC-06 */
     if (arguments->accept.remote != NULL)
         wsk_address_out(&accepted->peer, arguments->accept.remote);
-    handed_over(accepted, arguments->accept.context, arguments->accept.dispatch,
-                0); /* C-EVT-16: nothing inherited */
+    irql = wsk_lock(accepted);
+    hand_over(accepted, arguments->accept.context,
+              arguments->accept.dispatch); /* C-EVT-16: nothing inherited */
+    wsk_unlock(accepted, irql);
     return accepted;
 }
 
@@ -157,7 +162,7 @@ void wsk_listen_pump(struct wsk_socket *socket)
         socket->latches &= ~(ULONG)WSK_LATCH_ONCE_MORE;
         status = WSK_TRANSPORT_OPS->accept(socket->transport, &socket->listen.op);
         if (status == STATUS_PENDING) {
-            wsk_gate_hold(socket);
+            wsk_gate_hold(socket, 1);
             socket->listen.armed = TRUE;
             break;
         }
@@ -184,7 +189,7 @@ static void accept_complete(struct transport_op *op, int32_t status, size_t byte
         WSK_TRANSPORT_OPS->close(socket->listen.op.accepted);
         freed = TRUE;
     }
-    wsk_unlock_deliver(socket, irql);
+    wsk_unlock_deliver_accepts(socket, irql);
     if (freed)
         wsk_starved_retry();
     wsk_gate_leave(socket); /* the operation inside the transport */
@@ -208,7 +213,7 @@ NTSTATUS wsk_listen_start(struct wsk_socket *socket)
 
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped)
 {
-    wsk_unwatch(socket, &socket->listen.op.op, &socket->listen.armed);
+    wsk_gate_leave_some(socket, wsk_unwatch(socket, &socket->listen.op.op, &socket->listen.armed));
     while (!IsListEmpty(&socket->listen.irps))
         wsk_op_done_by_close(socket, wsk_irp_of_link(RemoveHeadList(&socket->listen.irps))); /* W-02 */
     while (!IsListEmpty(&socket->listen.waiting)) {
@@ -231,7 +236,7 @@ static NTSTATUS accept_now(struct wsk_socket *socket, PIRP Irp, KIRQL irql)
 
             socket->listen.armed = status == STATUS_PENDING;
             if (status == STATUS_PENDING) {
-                wsk_gate_hold(socket);
+                wsk_gate_hold(socket, 1);
             } else {
                 if (status == STATUS_INSUFFICIENT_RESOURCES)
                     return wsk_op_finish(socket, Irp, status, 0, TRUE, irql);
@@ -292,54 +297,80 @@ NTSTATUS WSKAPI wsk_accept(PWSK_SOCKET ListenSocket, ULONG Flags, PVOID AcceptSo
 
 /* ---- WskAcceptEvent ----------------------------------------------------------------------------------- */
 
-void wsk_listen_indicate(struct wsk_socket *socket)
+/* lock held: the connection that is shown next; NULL: the listener is dead, which is shown. */
+static struct wsk_socket *indicate_begin(struct wsk_socket *socket)
 {
-    const WSK_CLIENT_LISTEN_DISPATCH *table;
-    const WSK_CLIENT_CONNECTION_DISPATCH *dispatch = NULL;
-    struct wsk_socket *accepted = NULL;
-    SOCKADDR_STORAGE local, remote;
-    PVOID context, accepted_context = NULL;
-    ULONG flags, inherit;
-    NTSTATUS status;
-    KIRQL irql;
+    struct wsk_socket *accepted;
 
-    irql = wsk_lock(socket);
-    table = socket->client_dispatch;
-    context = socket->context;
-    inherit = socket->inherit;
     if (socket->latches & WSK_LATCH_RESET) {
         socket->latches |= WSK_LATCH_TOLD_DEATH;
-    } else if (IsListEmpty(&socket->listen.waiting) || !IsListEmpty(&socket->listen.irps)) {
-        wsk_listen_pump(socket);
-        wsk_unlock(socket, irql);
-        return; /* a WskAccept took it in the meantime */
-    } else {
-        accepted = CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
-        socket->listen.waiting_count--;
-        wsk_inspect_taken(socket, accepted);
-        wsk_socket_reference(accepted); /* memory only: it may be closed inside the callback (C-CLOSE-22) */
+        return NULL;
     }
-    ke_release_spin_lock(&socket->lock, irql);
+    /* Due since the lock was taken: no WskAccept came in between. */
+    KE_ASSERT(IsListEmpty(&socket->listen.irps) && !IsListEmpty(&socket->listen.waiting));
+    accepted = CONTAINING_RECORD(RemoveHeadList(&socket->listen.waiting), struct wsk_socket, accept_link);
+    socket->listen.waiting_count--;
+    wsk_inspect_taken(socket, accepted);
+    wsk_socket_reference(accepted); /* memory only: it may be closed inside the callback (C-CLOSE-22) */
+    accepted->inherit = socket->inherit;
+    return accepted;
+}
 
-    RtlZeroMemory(&local, sizeof local);
-    RtlZeroMemory(&remote, sizeof remote);
+/* The room of a SOCKADDR_STORAGE, of which every byte that an address of ours can have is zero. */
+static PSOCKADDR address_room(SOCKADDR_STORAGE *room)
+{
+    RtlZeroMemory(room, sizeof(SOCKADDR_IN6));
+    return (PSOCKADDR)room;
+}
+
+/* No lock held, WskAcceptEvent has returned: the connection becomes the client's, or nobody's.  Its reference goes with
+ * `lanes` (wsk_lanes_keep), when they have been let go. */
+static void indicate_end(struct wsk_socket *accepted, BOOLEAN taken, PVOID context,
+                         const WSK_CLIENT_CONNECTION_DISPATCH *dispatch, BOOLEAN lanes)
+{
+    BOOLEAN done = TRUE;
+    KIRQL irql;
+
+    if (!taken)
+        wsk_socket_discard(accepted); /* C-LISTEN-07; unknown statuses mean: rejected (D-13) */
+    irql = wsk_lock(accepted);
+    if (taken)
+        hand_over(accepted, context, dispatch);
+    if (lanes)
+        done = wsk_lanes_let_go(accepted);
+    wsk_unlock(accepted, irql);
+    if (done)
+        wsk_socket_dereference(accepted);
+}
+
+void wsk_listen_indicate(struct wsk_socket *socket, PKIRQL irql)
+{
+    const WSK_CLIENT_LISTEN_DISPATCH *table = socket->client_dispatch;
+    struct wsk_socket *accepted = indicate_begin(socket);
+    SOCKADDR_STORAGE local_room, remote_room;
+    PSOCKADDR local = address_room(&local_room), remote = address_room(&remote_room);
+    const WSK_CLIENT_CONNECTION_DISPATCH *dispatch = NULL;
+    PVOID context = socket->context, accepted_context = NULL;
+    ULONG flags;
+    BOOLEAN lanes = FALSE;
+    NTSTATUS status;
+
+    wsk_unlock(socket, *irql);
+
     if (accepted != NULL) {
-        wsk_address_out(&accepted->local, (PSOCKADDR)&local);
-        wsk_address_out(&accepted->peer, (PSOCKADDR)&remote);
+        wsk_address_out(&accepted->local, local);
+        wsk_address_out(&accepted->peer, remote);
+        lanes = accepted->inspect == NULL && wsk_lanes_keep(accepted);
     }
     flags = ke_current_irql() == DISPATCH_LEVEL ? WSK_FLAG_AT_DISPATCH_LEVEL : 0;
     RTL_CALL(OBSERVE_CALLBACK, socket, "WskAcceptEvent", table->WskAcceptEvent,
              rtl_call_frame.status = status = table->WskAcceptEvent(
-                 context, flags, (PSOCKADDR)&local, (PSOCKADDR)&remote,
-                 accepted != NULL ? &accepted->public : NULL, &accepted_context, &dispatch));
-    if (accepted != NULL) {
-        if (status == STATUS_SUCCESS)
-            handed_over(accepted, accepted_context, dispatch, inherit);
-        else
-            wsk_socket_discard(accepted); /* C-LISTEN-07; unknown statuses mean: rejected (D-13) */
-        wsk_socket_dereference(accepted);
-    }
-    irql = wsk_lock(socket);
+                 context, flags, local, remote, accepted != NULL ? &accepted->public : NULL,
+                 &accepted_context, &dispatch));
+    /* The callback still counts as running: a close of the listener ends after this (C-CLOSE-43). */
+    if (accepted != NULL)
+        indicate_end(accepted, status == STATUS_SUCCESS, accepted_context, dispatch, lanes);
+
+    *irql = wsk_lock(socket);
     wsk_listen_pump(socket);
-    wsk_unlock(socket, irql);
 }

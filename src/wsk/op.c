@@ -12,7 +12,7 @@
  * an operation that won the race keeps its own result (C-CLOSE-13, K-CANCEL-06). The IRP holds the socket's gate until
  * its completion routine has returned, so the cancel routine always finds a live socket.
  */
-#include "wsk/wskp.h"
+#include "wsk/turn.h"
 
 static const char *const wsk_op_names[WSK_OP_MAX] = {
     [WSK_OP_SOCKET] = "WskSocket",
@@ -238,30 +238,38 @@ void wsk_op_done_by_close(struct wsk_socket *socket, PIRP Irp)
     op_post(socket, Irp, STATUS_CANCELLED, 0, io_mark_irp_cancelled(Irp));
 }
 
-void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
+/* Lock held, and again after: completes an IRP in stage DONE, which is no close.  The gate is left for it only when its
+ * routine has returned: not before then does it count as completed (C-CLOSE-14).  Its hold outlasts the pump, which needs
+ * the transport. */
+static inline __attribute__((always_inline)) void op_complete(struct wsk_socket *socket, PIRP Irp,
+                                                              PKIRQL irql)
 {
     struct wsk_op *op = wsk_op_of(Irp);
     UCHAR kind = op->kind;
     NTSTATUS status = op->status;
     ULONG_PTR information = op->information;
 
-    KE_ASSERT(op->stage == WSK_STAGE_DONE);
     wsk_unlock(socket,
                *irql); /* not a bare release: the routine may wait for what stands on the other lane */
-    if (kind == WSK_OP_CLOSE) {
-        wsk_close_complete(socket, Irp);
-        *irql = wsk_lock(socket); /* the close has left the gate long ago */
-        return;
-    }
     wsk_count_end(socket, Irp, status, information);
     io_complete_request(Irp, status, information);
     if (kind == WSK_OP_SOCKET_CONNECT && status != STATUS_SUCCESS)
         wsk_socket_discard(socket); /* R-SCON-05: no socket is handed out, ours to throw away */
-    /* The routine has returned: only now does the IRP count as completed (C-CLOSE-14).  Its hold outlasts the
-     * pump, which needs the transport. */
     *irql = wsk_lock(socket);
     if (kind == WSK_OP_RECEIVE)
         wsk_receive_completed(socket);
+}
+
+void wsk_op_deliver(struct wsk_socket *socket, PIRP Irp, PKIRQL irql)
+{
+    KE_ASSERT(wsk_op_of(Irp)->stage == WSK_STAGE_DONE);
+    if (wsk_op_of(Irp)->kind == WSK_OP_CLOSE) {
+        wsk_unlock(socket, *irql);
+        wsk_close_complete(socket, Irp);
+        *irql = wsk_lock(socket); /* the close has left the gate long ago */
+        return;
+    }
+    op_complete(socket, Irp, irql);
     wsk_gate_leave_locked(socket, irql);
 }
 
@@ -287,12 +295,12 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
         return STATUS_PENDING;
     }
     outermost = lane->owner == NULL;
-    wsk_socket_reference(socket);
     lane->owner = thread;
-    wsk_op_deliver(socket, Irp, &irql);
+    op_complete(socket, Irp, &irql);
     if (outermost)
         lane->owner = NULL;
-    wsk_unlock(socket, irql); /* whatever came meanwhile saw an owner and left `wanted` set for us */
-    wsk_socket_dereference(socket);
+    /* Whatever came meanwhile saw an owner and left `wanted` set for us.  The hold of the IRP has kept the socket: it
+     * goes last. */
+    wsk_gate_leave_unlock(socket, 1, irql);
     return status;
 }

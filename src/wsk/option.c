@@ -426,10 +426,8 @@ static NTSTATUS option_set(struct wsk_socket *socket, const struct option_row *r
                      : STATUS_NOT_SUPPORTED;
     if (status == STATUS_SUCCESS && shadow != NULL)
         *shadow = value;
-    if (status == STATUS_SUCCESS && row->transport == TRANSPORT_OPTION_RECEIVE_BUFFER) {
+    if (status == STATUS_SUCCESS && row->transport == TRANSPORT_OPTION_RECEIVE_BUFFER)
         socket->receive.buffer_limit = value;
-        wsk_receive_limited(socket);
-    }
     return status;
 }
 

@@ -8,7 +8,7 @@
  * WskReceive goes before the event (R-RECV-12): when an IRP comes while the event's receive is inside, that
  * is taken back; if it cannot be, its bytes land in `data` and the IRP is served from there.
  */
-#include "wsk/wskp.h"
+#include "wsk/turn.h"
 
 enum wsk_receive_held { HELD_NONE, HELD_IRP, HELD_EVENT };
 
@@ -71,23 +71,29 @@ static BOOLEAN receive_satisfied(PIRP irp)
                                                         : progress != 0;
 }
 
+/* lock held: takes what `held` says out of the transport.  Returns the holds that it had: none if it was not there, or its
+ * completion is on its way. */
+static ULONG receive_unhold(struct wsk_socket *socket, enum wsk_receive_held held)
+{
+    if (socket->receive.held != held || !WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op))
+        return 0;
+    socket->receive.held = HELD_NONE;
+    return 1;
+}
+
 /* lock held: takes the event's receive out of the transport.  FALSE: its completion is on its way. */
 static BOOLEAN receive_take_back(struct wsk_socket *socket)
 {
-    if (socket->receive.held != HELD_EVENT)
-        return socket->receive.held == HELD_NONE;
-    if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op))
-        return FALSE;
-    socket->receive.held = HELD_NONE;
-    wsk_gate_leave(socket); /* not the last: the caller is inside the gate */
-    return TRUE;
+    if (socket->receive.held == HELD_EVENT)
+        wsk_gate_leave_some(socket, receive_unhold(socket, HELD_EVENT)); /* the caller is inside the gate */
+    return socket->receive.held == HELD_NONE;
 }
 
 /* lock held: of the transport's receive. */
 static void receive_hold(struct wsk_socket *socket)
 {
     if (!wsk_turn_gives(socket))
-        wsk_gate_hold(socket);
+        wsk_gate_hold(socket, 1);
 }
 
 /* lock held: a receive of no bytes ends as soon as data or the FIN is there (H-05). */
@@ -169,11 +175,6 @@ static SIZE_T receive_limit(const struct wsk_socket *socket)
     return socket->receive.buffer_limit != 0 ? socket->receive.buffer_limit : WSK_RECEIVE_DEFAULT_LIMIT;
 }
 
-void wsk_receive_limited(struct wsk_socket *socket)
-{
-    socket->receive.full = socket->receive.retained_bytes >= receive_limit(socket);
-}
-
 /* lock held: may the transport fetch more for the event callback? */
 static BOOLEAN receive_event_wants(struct wsk_socket *socket)
 {
@@ -181,7 +182,7 @@ static BOOLEAN receive_event_wants(struct wsk_socket *socket)
            IsListEmpty(&socket->receive.data) &&
            !(socket->latches &
              (WSK_LATCH_EOF | WSK_LATCH_RESET | WSK_LATCH_SUSPENDED | WSK_LATCH_HANDING_OVER)) &&
-           !socket->receive.full; /* at the limit the peer's window closes */
+           socket->receive.retained_bytes < receive_limit(socket); /* at the limit the peer's window closes */
 }
 
 static void receive_event_got(struct wsk_socket *socket, NTSTATUS status, SIZE_T bytes)
@@ -405,17 +406,24 @@ void wsk_receive_initialize(struct wsk_socket *socket)
 void wsk_receive_start(struct wsk_socket *socket)
 {
     NTSTATUS status;
+    ULONG holds = 0;
 
-    status = wsk_watch(socket, &socket->watches.peer_fin, TRANSPORT_WATCH_PEER_FIN, peer_fin_complete,
-                       &socket->receive.peer_fin_armed);
-    if (status == STATUS_SUCCESS)
+    status = wsk_watch_begin(socket, &socket->watches.peer_fin, TRANSPORT_WATCH_PEER_FIN, peer_fin_complete,
+                             &socket->receive.peer_fin_armed);
+    if (status == STATUS_PENDING)
+        holds++;
+    else if (status == STATUS_SUCCESS)
         socket->latches |= WSK_LATCH_PEER_FIN;
-    else if (status != STATUS_PENDING) /* nobody would ever hear of its end */
+    else /* nobody would ever hear of its end */
         wsk_connection_died(socket, status);
-    status = wsk_watch(socket, &socket->watches.reset, TRANSPORT_WATCH_RESET, reset_complete,
-                       &socket->receive.reset_armed);
-    if (status != STATUS_PENDING)
+    status = wsk_watch_begin(socket, &socket->watches.reset, TRANSPORT_WATCH_RESET, reset_complete,
+                             &socket->receive.reset_armed);
+    if (status == STATUS_PENDING)
+        holds++;
+    else
         wsk_connection_died(socket, status);
+    if (holds != 0)
+        wsk_gate_hold(socket, holds); /* one step for both: their ends wait for the lock */
     wsk_receive_pump(socket);
 }
 
@@ -432,40 +440,40 @@ BOOLEAN wsk_receive_drained(struct wsk_socket *socket)
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp)
 {
     struct wsk_op *op = wsk_op_of(Irp);
+    ULONG holds = 0; /* not the last: the IRP holds the gate */
 
     if (op->stage == WSK_STAGE_HELD && socket->receive.held == HELD_IRP && socket->receive.current == Irp) {
-        if (!WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op))
+        holds = receive_unhold(socket, HELD_IRP);
+        if (holds == 0)
             return; /* receive_complete ends it */
-        socket->receive.held = HELD_NONE;
-        wsk_gate_leave(socket); /* not the last: the IRP holds the gate */
     } else if (socket->receive.irps.Flink == &Irp->Tail.Overlay.ListEntry) {
         /* One that cannot be taken back finds another IRP, or none: then it changes nothing. */
-        wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
+        holds = wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
     }
+    wsk_gate_leave_some(socket, holds);
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
     wsk_op_done(socket, Irp, STATUS_CANCELLED, op->progress);
     wsk_receive_pump(socket);
 }
 
-void wsk_receive_close(struct wsk_socket *socket)
+ULONG wsk_receive_close(struct wsk_socket *socket)
 {
-    BOOLEAN held = socket->receive.held == HELD_IRP;
+    ULONG holds;
 
     if (socket->transport == NULL)
-        return;
-    if (held && WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->receive.op)) {
-        socket->receive.held = HELD_NONE;
-        held = FALSE;
-        wsk_gate_leave(socket); /* not the last */
-    }
-    receive_take_back(socket);
-    wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
-    wsk_unwatch(socket, &socket->watches.peer_fin, &socket->receive.peer_fin_armed);
-    wsk_unwatch(socket, &socket->watches.reset, &socket->receive.reset_armed);
-    if (held) /* receive_complete is on its way: it ends this one, then those behind it (D-06) */
+        return 0;
+    holds = receive_unhold(socket, HELD_IRP);
+    holds += receive_unhold(socket, HELD_EVENT);
+    holds += wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
+    holds += wsk_unwatch(socket, &socket->watches.peer_fin, &socket->receive.peer_fin_armed);
+    holds += wsk_unwatch(socket, &socket->watches.reset, &socket->receive.reset_armed);
+    if (socket->receive.held ==
+        HELD_IRP) /* receive_complete is on its way: it ends this one, then those behind
+                                             it (D-06) */
         wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
     else
         receive_end_by_close(socket);
+    return holds;
 }
 
 /* ---- WskReceive --------------------------------------------------------------------------------------- */

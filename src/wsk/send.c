@@ -104,7 +104,7 @@ static NTSTATUS send_hand_over(struct wsk_socket *socket, PIRP irp)
     status = WSK_TRANSPORT_OPS->send(socket->transport, &socket->send.op);
     if (status == STATUS_PENDING) {
         socket->send.held = TRUE;
-        wsk_gate_hold(socket);
+        wsk_gate_hold(socket, 1);
         wsk_op_of(irp)->stage = WSK_STAGE_HELD;
     } else if (status == STATUS_SUCCESS) {
         socket->send.handed += arguments->buffer.length;
@@ -261,22 +261,23 @@ void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconne
     }
 }
 
-void wsk_send_close(struct wsk_socket *socket)
+ULONG wsk_send_close(struct wsk_socket *socket)
 {
     PIRP disconnect = socket->send.disconnect;
+    ULONG holds = 0;
 
     if (socket->transport == NULL)
-        return;
+        return 0;
     if (socket->send.held) {
         if (WSK_TRANSPORT_OPS->cancel(socket->transport, &socket->send.op)) {
             socket->send.held = FALSE;
-            wsk_gate_leave(socket); /* not the last */
+            holds++;
         } else {
             wsk_op_of(socket->send.current)->flags |= WSK_OP_BY_CLOSE;
         }
     }
-    wsk_unwatch(socket, &socket->watches.sent, &socket->send.sent_armed);
-    wsk_unwatch(socket, &socket->watches.fin_acked, &socket->send.fin_armed);
+    holds += wsk_unwatch(socket, &socket->watches.sent, &socket->send.sent_armed);
+    holds += wsk_unwatch(socket, &socket->watches.fin_acked, &socket->send.fin_armed);
     send_end_list(socket, &socket->send.wait, TRUE, 0, 0);
     if (!socket->send
              .held) /* else send_complete is on its way: it ends that one, then those behind it (D-06) */
@@ -285,6 +286,7 @@ void wsk_send_close(struct wsk_socket *socket)
         socket->send.disconnect = NULL;
         wsk_op_done_by_close(socket, disconnect);
     }
+    return holds;
 }
 
 /* ---- WskSend ------------------------------------------------------------------------------------------ */

@@ -6,13 +6,23 @@
  * memory that belongs to somebody else.
  */
 #include "wsk/wskp.h"
+#include "host/sanitizer.h"
 
-#define WSK_QUARANTINE 1024 /* closed sockets kept */
+#define WSK_QUARANTINE                                                                                       \
+    1024              /* so many that were closed later are kept before a socket's memory is used again */
+#define WSK_SPARE 128 /* those before them wait for the next sockets */
 
-static KSPIN_LOCK quarantine_lock;
-static struct wsk_socket *quarantine[WSK_QUARANTINE];
-static unsigned quarantine_next;
+/* The closed sockets, in the order of their closes, in a ring.  A new socket takes the first if there are enough behind
+ * it: that saves a way into the pool and one out of it. */
+static struct {
+    KSPIN_LOCK lock;
+    unsigned first, count;
+    struct wsk_socket *sockets[WSK_QUARANTINE + WSK_SPARE];
+} quarantine;
 static volatile LONG64 socket_numbers;
+
+/* A sanitizer is to see who looks at one that is freed: the pool marks it and puts off its reuse.  So is the simulator. */
+static const BOOLEAN memory_is_reused = !HOST_ASAN && !HOST_TSAN;
 
 /* ---- states ------------------------------------------------------------------------------------------- */
 
@@ -69,7 +79,8 @@ void wsk_socket_reference(struct wsk_socket *socket)
     __atomic_add_fetch(&socket->references, 1, __ATOMIC_RELAXED);
 }
 
-static void socket_free(struct wsk_socket *socket)
+/* What hangs on a socket; it is none any more. */
+static void socket_empty(struct wsk_socket *socket)
 {
     socket->magic = 0;
     if (socket->datagram != NULL)
@@ -78,46 +89,74 @@ static void socket_free(struct wsk_socket *socket)
         ex_free_pool(socket->inspect);
     if (socket->statistics != NULL)
         ex_free_pool(socket->statistics);
+}
+
+static void socket_free(struct wsk_socket *socket)
+{
+    socket_empty(socket);
     ex_free_pool(socket);
+}
+
+/* The lock is held: takes the first out. */
+static struct wsk_socket *quarantine_take(void)
+{
+    struct wsk_socket *socket = quarantine.sockets[quarantine.first];
+
+    quarantine.first = (quarantine.first + 1) % RTL_NUMBER_OF(quarantine.sockets);
+    __atomic_store_n(&quarantine.count, quarantine.count - 1, __ATOMIC_RELAXED);
+    return socket;
 }
 
 void wsk_socket_dereference(struct wsk_socket *socket)
 {
-    struct wsk_socket *oldest, *next;
+    struct wsk_socket *oldest = NULL, *next;
     KIRQL irql;
 
     if (__atomic_sub_fetch(&socket->references, 1, __ATOMIC_ACQ_REL) != 0)
         return;
-    irql = ke_acquire_spin_lock(&quarantine_lock);
-    oldest = quarantine[quarantine_next];
-    quarantine[quarantine_next] = socket;
-    quarantine_next = (quarantine_next + 1) % WSK_QUARANTINE;
-    next = quarantine[quarantine_next];
-    ke_release_spin_lock(&quarantine_lock, irql);
+    irql = ke_quick_acquire(&quarantine.lock);
+    if (quarantine.count == RTL_NUMBER_OF(quarantine.sockets))
+        oldest = quarantine_take();
+    quarantine.sockets[(quarantine.first + quarantine.count) % RTL_NUMBER_OF(quarantine.sockets)] = socket;
+    __atomic_store_n(&quarantine.count, quarantine.count + 1, __ATOMIC_RELAXED);
+    next = quarantine.sockets[quarantine.first];
+    ke_quick_release(&quarantine.lock, irql);
     if (oldest != NULL)
         socket_free(oldest);
-    if (next != NULL) { /* it has left the cache long ago: what socket_free() looks at, for the next time */
-        __builtin_prefetch(&next->magic, 1);
-        __builtin_prefetch(&next->datagram);
-    }
+    __builtin_prefetch(&next->magic, 1); /* it has left the cache long ago: what socket_empty() looks at */
+    __builtin_prefetch(&next->datagram);
+}
+
+/* Memory of a socket that was closed long enough ago, or NULL. */
+static struct wsk_socket *quarantine_reuse(void)
+{
+    struct wsk_socket *socket = NULL;
+    KIRQL irql;
+
+    if (!memory_is_reused || (host_watched & HOST_WATCH_POINTS) ||
+        __atomic_load_n(&quarantine.count, __ATOMIC_RELAXED) <= WSK_QUARANTINE)
+        return NULL;
+    irql = ke_quick_acquire(&quarantine.lock);
+    if (quarantine.count > WSK_QUARANTINE)
+        socket = quarantine_take();
+    ke_quick_release(&quarantine.lock, irql);
+    if (socket != NULL)
+        socket_empty(socket);
+    return socket;
 }
 
 void wsk_quarantine_flush(void)
 {
-    unsigned i;
+    for (;;) {
+        struct wsk_socket *socket = NULL;
+        KIRQL irql = ke_acquire_spin_lock(&quarantine.lock);
 
-    for (i = 0; i < WSK_QUARANTINE; i++) {
-        struct wsk_socket *socket;
-        KIRQL irql;
-
-        if (__atomic_load_n(&quarantine[i], __ATOMIC_RELAXED) == NULL) /* most of them, after a short life */
-            continue;
-        irql = ke_acquire_spin_lock(&quarantine_lock);
-        socket = quarantine[i];
-        quarantine[i] = NULL;
-        ke_release_spin_lock(&quarantine_lock, irql);
-        if (socket != NULL)
-            socket_free(socket);
+        if (quarantine.count != 0)
+            socket = quarantine_take();
+        ke_release_spin_lock(&quarantine.lock, irql);
+        if (socket == NULL)
+            return;
+        socket_free(socket);
     }
 }
 
@@ -219,10 +258,12 @@ static NTSTATUS open_parts(struct wsk_socket *socket)
 /* Memory for a socket; NULL: there is none. */
 static struct wsk_socket *socket_allocate(BOOLEAN accepted)
 {
-    struct wsk_socket *socket = ex_allocate_pool(POOL_FLAG_NON_PAGED | POOL_FLAG_CACHE_ALIGNED | EX_POOL_RAW,
-                                                 sizeof *socket, WSK_TAG_SOCKET);
+    struct wsk_socket *socket = quarantine_reuse();
     SIZE_T rest = sizeof *socket - FIELD_OFFSET(struct wsk_socket, listen);
 
+    if (socket == NULL)
+        socket = ex_allocate_pool(POOL_FLAG_NON_PAGED | POOL_FLAG_CACHE_ALIGNED | EX_POOL_RAW, sizeof *socket,
+                                  WSK_TAG_SOCKET);
     if (socket == NULL)
         return NULL;
     RtlZeroMemory(socket, FIELD_OFFSET(struct wsk_socket, watches));
@@ -389,7 +430,7 @@ static NTSTATUS WSKAPI wsk_socket(PWSK_CLIENT Client, ADDRESS_FAMILY AddressFami
         KIRQL irql;
 
         wsk_op_of(Irp)->socket = socket;
-        wsk_gate_hold(socket);
+        wsk_gate_hold(socket, 1);
         irql = wsk_lock(socket);
         socket->descriptor = descriptor;
         status = wsk_op_finish(socket, Irp, STATUS_SUCCESS, (ULONG_PTR)&socket->public, FALSE,
@@ -441,7 +482,7 @@ static NTSTATUS WSKAPI wsk_socket_connect(PWSK_CLIENT Client, USHORT SocketType,
         return status;
     }
     wsk_op_of(Irp)->socket = socket;
-    wsk_gate_hold(socket);
+    wsk_gate_hold(socket, 1);
     irql = wsk_lock(socket);
     socket->descriptor = descriptor;
     wsk_address_in(socket, LocalAddress, &local); /* their family was checked */

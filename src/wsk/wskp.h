@@ -388,10 +388,9 @@ struct wsk_socket {
         LIST_ENTRY wait;         /* handed over, waiting to be sent */
         ULONG64 handed;          /* bytes handed over since the connection began */
         UCHAR held, sent_armed, fin_armed;
-        /* The next three are the whole socket's: they stand here because an echo touches this line anyway. */
+        /* The next two are the whole socket's: they stand here because an echo touches this line anyway. */
         UCHAR accepted;     /* the socket came from a listener */
         UCHAR counted;      /* `statistics` is there; set once, under the lock, and read anywhere */
-        UCHAR disabling;    /* `disables` may have some */
         const void **ahead; /* the transport's: what it fetches before the next receive ends (wsk_ahead) */
         struct transport_op op;
         PIRP disconnect; /* graceful disconnect waiting for the ACK of our FIN */
@@ -407,7 +406,6 @@ struct wsk_socket {
         UCHAR readable_armed, peer_fin_armed, reset_armed;
         UCHAR indicating; /* WskReceiveEvent runs with a list: nobody takes what comes after it */
         BOOLEAN released; /* WskRelease has been called for that list already */
-        UCHAR full;       /* retained_bytes has reached the limit (wsk_receive_limited) */
         struct transport_op op;
         SIZE_T retained_bytes;
         ULONG buffer_limit;  /* SO_RCVBUF */
@@ -429,8 +427,10 @@ struct wsk_socket {
     void *created_by[8];
     ULONG created_frames;
 
-    ULONG inherit;           /* connection callbacks for sockets handed over by WskAcceptEvent (C-EVT-16) */
-    LIST_ENTRY accept_link;  /* in the parent's waiting list */
+    /* Connection callbacks that WskAcceptEvent's sockets get (C-EVT-16), of such a socket those that it gets when that
+     * has returned: its own by then, to add to and to take from (D-15). */
+    ULONG inherit;
+    LIST_ENTRY accept_link; /* in the parent's waiting list; once shown, of the thread that keeps its lanes */
     LIST_ENTRY starved_link; /* starved.c */
 
     struct transport_address peer;            /* once connecting or accepted */
@@ -522,11 +522,13 @@ void wsk_each_socket(void (*fn)(void *context, struct wsk_client *client, struct
 
 /* gate (close.c) */
 BOOLEAN wsk_gate_enter(struct wsk_socket *socket); /* a call or an operation begins; FALSE once closing */
-/* One more hold, by someone who already has one.  For an operation inside the transport it is there by the time the
+/* So many more holds, by someone who already has one.  For an operation inside the transport it is there by the time the
  * lock is dropped: the end's report waits for that. */
-void wsk_gate_hold(struct wsk_socket *socket);
+void wsk_gate_hold(struct wsk_socket *socket, ULONG holds);
 void wsk_gate_leave(
     struct wsk_socket *socket); /* the last hold out finishes a close; socket may be gone then */
+/* Lock held or not, of holds that are not the last. */
+void wsk_gate_leave_some(struct wsk_socket *socket, ULONG holds);
 BOOLEAN wsk_gate_begin_callback(struct wsk_socket *socket, enum wsk_callback kind);
 /* Lock held, socket referenced: leaves like wsk_gate_leave (an IRP's routine or a callback has returned), in
  * the same lock section as what follows from it.  Finishes a close outside the lock, which it then retakes. */
@@ -611,41 +613,17 @@ static inline void wsk_unlock(struct wsk_socket *socket, KIRQL irql)
 /* The same at the end of a transport completion, which holds the gate: delivers here and now when this run
  * delivers at DISPATCH_LEVEL. */
 void wsk_unlock_deliver(struct wsk_socket *socket, KIRQL irql);
-/* A turn: a loop delivers what the end of one receive brings, the WskReceive or its event, and then at once the sends
- * that were begun and done inside that routine.  It owns the lanes meanwhile, so nothing overtakes anything (D-06),
- * and pays with one step on the gate for all that has ended.  thread->room[0] is the one that runs on this thread;
- * docs/closing.md says why its order is safe. */
-struct wsk_turn {
-    struct wsk_socket *socket;
-    struct ke_thread *thread;
-    BOOLEAN sends; /* the send lane is owned, too */
-    PIRP posted;   /* a send that is done, before everything on its lane; this thread's only */
-    ULONG64 leave; /* what goes off the gate word at the end: holds, the callback's bit */
-    ULONG64 keeps; /* so many of these stay the turn's: 0 while a callback's bit holds the gate, else 1 */
-};
-/* socket->lock held, by an operation that the transport has ended: its hold goes with the turn.  FALSE: this
- * thread does not deliver here and now, or others deliver already. */
-BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket);
-/* No lock held: the routine of an IRP in stage DONE that is in no queue; its hold goes with the turn. */
-void wsk_turn_deliver(struct wsk_turn *turn, PIRP Irp);
-/* No lock held, after a routine or a callback: delivers what it has posted. */
-void wsk_turn_posted(struct wsk_turn *turn);
-/* lock held: lets go of the lanes, delivers what else has come up, leaves the gate and drops the lock.  The socket may
- * be gone then. */
-void wsk_turn_end(struct wsk_turn *turn, KIRQL irql);
-/* The turn of this thread has a hold to spare, of something that has ended: what begins now takes it over, instead of one
- * step on the gate for each (docs/closing.md).  The gate is left once for it, by whoever ends it. */
-static inline BOOLEAN wsk_turn_gives(const struct wsk_socket *socket)
-{
-    struct wsk_turn *turn = ke_current_thread()->room[0];
-
-    if (turn == NULL || turn->socket != socket || turn->leave <= turn->keeps)
-        return FALSE;
-    turn->leave--;
-    return TRUE;
-}
-/* lock held: a send is done that was never in a queue.  TRUE: this thread's turn delivers it. */
-BOOLEAN wsk_turn_takes(struct wsk_socket *socket, PIRP Irp);
+/* Would that deliver: is this a loop that delivers at DISPATCH_LEVEL, without a routine of the driver that runs on it? */
+BOOLEAN wsk_delivers_here(void);
+/* wsk_unlock_deliver for the accepts of a listener, and after it for what was begun on the connections meanwhile. */
+void wsk_unlock_deliver_accepts(struct wsk_socket *listener, KIRQL irql);
+/* A connection, referenced, that WskAcceptEvent is about to be shown: inside the above this thread owns its lanes from here
+ * on, else FALSE.  No lock is needed: nobody has its address before the callback has, it stands only in the client's list,
+ * whose readers do not look at owners.  Where operations complete inline on any thread, the lanes are left to them. */
+BOOLEAN wsk_lanes_keep(struct wsk_socket *socket);
+/* lock held, after that: the thread owns them no more.  FALSE: something has come up, which it delivers later, as the owner
+ * until then; the reference is its own from here on. */
+BOOLEAN wsk_lanes_let_go(struct wsk_socket *socket);
 /* No lock held: delivers everything ready on both lanes on this thread (close in mode inline). */
 void wsk_lane_drain(struct wsk_socket *socket);
 /* May this thread run one more driver routine inside a call (bounded recursion)? */
@@ -695,15 +673,15 @@ static inline void wsk_ahead_request(struct wsk_socket *socket, PIRP Irp, const 
     if (mdl != NULL) /* else a drain */
         wsk_ahead(socket, WSK_AHEAD_BYTES, (const void *)((ULONG_PTR)mdl->MappedSystemVa + offset));
 }
-void wsk_receive_configure(struct transport_config *config); /* fills config->ahead */
-/* lock held: retained_bytes or the limit has changed. */
-void wsk_receive_limited(struct wsk_socket *socket);
+void wsk_receive_configure(struct transport_config *config);  /* fills config->ahead */
 void wsk_receive_cancel(struct wsk_socket *socket, PIRP Irp); /* lock held: IoCancelIrp */
 void wsk_receive_completed(
     struct wsk_socket *socket);                    /* lock held: a WskReceive's routine has returned (H-05) */
 void wsk_receive_start(struct wsk_socket *socket); /* lock held: the connection exists now */
 void wsk_receive_pump(struct wsk_socket *socket);  /* lock held: serve, arm, or take back what is armed */
-void wsk_receive_close(struct wsk_socket *socket); /* lock held: steps 2 and 3 of close for this direction */
+/* lock held: steps 2 and 3 of close for this direction; returns the holds of what was taken back, for the caller to
+ * leave. */
+ULONG wsk_receive_close(struct wsk_socket *socket);
 BOOLEAN wsk_receive_drained(struct wsk_socket *socket); /* lock held: nothing before the peer's FIN is left */
 
 /* indicate.c */
@@ -729,7 +707,7 @@ NTSTATUS WSKAPI wsk_disconnect(PWSK_SOCKET Socket, PWSK_BUF Buffer, ULONG Flags,
 void wsk_send_initialize(struct wsk_socket *socket);
 void wsk_send_cancel(struct wsk_socket *socket, PIRP Irp);
 void wsk_send_pump(struct wsk_socket *socket);
-void wsk_send_close(struct wsk_socket *socket);
+ULONG wsk_send_close(struct wsk_socket *socket); /* like wsk_receive_close */
 void wsk_send_ended(struct wsk_socket *socket, NTSTATUS sends, NTSTATUS disconnects);
 /* lock held, by someone inside the gate: sent_complete will come, if not for this kind then for an earlier one
  * (STATUS_PENDING), or what is watched for has happened, or why not. */
@@ -772,7 +750,8 @@ void wsk_listen_initialize(struct wsk_socket *socket);
 NTSTATUS wsk_listen_start(struct wsk_socket *socket); /* lock held, bound */
 void wsk_listen_pump(struct wsk_socket *socket);
 void wsk_listen_close(struct wsk_socket *socket, PLIST_ENTRY dropped);
-void wsk_listen_indicate(struct wsk_socket *socket); /* inside the gate: runs WskAcceptEvent */
+/* like wsk_receive_indicate */
+void wsk_listen_indicate(struct wsk_socket *socket, PKIRQL irql);
 
 /* starved.c */
 void wsk_starved_start(void);
@@ -949,9 +928,10 @@ void wsk_npi_client_quiet_locked(struct wsk_client *client);
 
 #define WSK_TRANSPORT_OPS (wsk_settings.ops)
 
-/* lock held: begins a watch, with a hold while it is inside (STATUS_PENDING); its end clears `armed`. */
-static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op *op, int kind,
-                                 void (*complete)(struct transport_op *, int32_t, size_t), UCHAR *armed)
+/* lock held: begins a watch; its end clears `armed`.  STATUS_PENDING: it is inside, and needs a hold before the lock is
+ * dropped, which its end waits for. */
+static inline NTSTATUS wsk_watch_begin(struct wsk_socket *socket, struct transport_op *op, int kind,
+                                       void (*complete)(struct transport_op *, int32_t, size_t), UCHAR *armed)
 {
     NTSTATUS status;
 
@@ -959,13 +939,22 @@ static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op 
     op->complete = complete;
     op->flags = 0;
     status = WSK_TRANSPORT_OPS->watch(socket->transport, op);
-    if (status == STATUS_PENDING) {
-        wsk_gate_hold(socket); /* its end waits for the lock */
+    if (status == STATUS_PENDING)
         *armed = TRUE;
-    }
     return status;
 }
-/* close.c.  Lock held, inside the gate: takes a watch or an accept out of the transport, unless its end is on its way. */
-void wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed);
+/* The same with the hold. */
+static inline NTSTATUS wsk_watch(struct wsk_socket *socket, struct transport_op *op, int kind,
+                                 void (*complete)(struct transport_op *, int32_t, size_t), UCHAR *armed)
+{
+    NTSTATUS status = wsk_watch_begin(socket, op, kind, complete, armed);
+
+    if (status == STATUS_PENDING)
+        wsk_gate_hold(socket, 1);
+    return status;
+}
+/* close.c.  Lock held, inside the gate: takes a watch or an accept out of the transport, unless its end is on its way.
+ * Returns the holds that it had, for the caller to leave: none or one. */
+ULONG wsk_unwatch(struct wsk_socket *socket, struct transport_op *op, UCHAR *armed);
 
 #endif

@@ -3,6 +3,8 @@
  */
 #include "line.h"
 
+#include "wsk/wskp.h"
+
 WT_FIXTURE;
 
 struct door {
@@ -326,6 +328,39 @@ TEST(inherited_events_without_a_function_stay_off, "R-SOCK-14 R-ACCEV-13")
     line_free(&door.line);
 }
 
+static void disable_what_is_inherited(struct door *door, PWSK_SOCKET socket)
+{
+    UNREFERENCED_PARAMETER(door);
+    EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE | WSK_EVENT_DISABLE, NULL), STATUS_SUCCESS);
+}
+
+TEST(inherited_events_are_disabled_inside_the_callback, "D-15 C-EVT-08 C-EVT-11 C-EVT-16")
+{
+    struct door door;
+    char text[4];
+
+    door_open(&door, AF_INET, WSK_EVENT_ACCEPT | WSK_EVENT_RECEIVE | WSK_EVENT_DISCONNECT);
+    door.inside = disable_what_is_inherited;
+    door_knock(&door);
+    peer_send(door.line.peer, "data", 4);
+    EXPECT_EQ(wt_receive_now(door.line.socket, text, 4, WSK_FLAG_WAITALL), 4);
+    peer_shutdown(door.line.peer);
+    EXPECT_SOON(line_read(&door.line.gracefuls) == 1); /* this one it has kept */
+    EXPECT_EQ(door.line.receives, 0);
+    wt_close_now(door.line.socket);
+    peer_close(door.line.peer);
+    door.line.gracefuls = 0;
+
+    door.inside = NULL; /* the next connection inherits all of them */
+    door_knock(&door);
+    peer_send(door.line.peer, "more", 4);
+    EXPECT_SOON(line_read(&door.line.bytes) == 4);
+    wt_close_now(door.line.socket);
+    peer_close(door.line.peer);
+    wt_close_now(door.listener);
+    line_free(&door.line);
+}
+
 /* ---- switched off ------------------------------------------------------------------------------------- */
 
 TEST(a_disabled_accept_event_leaves_connections_to_accept, "C-EVT-08 C-EVT-11 R-ACCEV-02")
@@ -371,5 +406,40 @@ TEST(closing_accepted_socket_and_listener_inside_the_callback, "D-08 C-CLOSE-20 
     door_slammed(&door);
     wt_op_free(&door.op);
     wt_op_free(&door.other);
+    line_free(&door.line);
+}
+
+static struct wsk_client *client_of_door;
+
+/* In the routine of the listener's close: it is the client's last socket. */
+static void nothing_else_is_open(struct wt_op *op)
+{
+    UNREFERENCED_PARAMETER(op);
+    EXPECT_EQ(line_read(&client_of_door->open), 1);
+}
+
+static void close_the_listener(struct door *door, PWSK_SOCKET socket)
+{
+    UNREFERENCED_PARAMETER(socket);
+    client_of_door = wsk_socket_of(door->listener)->client;
+    wt_op_init(&door->op);
+    door->op.hook = nothing_else_is_open;
+    EXPECT_STATUS(wt_close(door->listener, &door->op), STATUS_PENDING);
+}
+
+TEST(a_connection_is_rejected_before_the_close_of_its_listener_ends, "C-CLOSE-17 C-CLOSE-43 C-LISTEN-07")
+{
+    struct door door;
+
+    door_open(&door, AF_INET, 0);
+    door.inside = close_the_listener;
+    door.answer = STATUS_REQUEST_NOT_ACCEPTED;
+    door.line.peer = peer_connect(PEER_INET, door.port, 5000);
+    EXPECT_STATUS(wt_events(door.listener, WSK_EVENT_ACCEPT, NULL),
+                  STATUS_SUCCESS); /* no accept in the transport */
+    EXPECT_SOON(line_read(&door.calls) == 1);
+    EXPECT_STATUS(wt_wait(&door.op), STATUS_SUCCESS);
+    door_slammed(&door);
+    wt_op_free(&door.op);
     line_free(&door.line);
 }

@@ -1,6 +1,8 @@
 /*
  * test_inspect.c - conditional accept: every decision, at once and later, requests that are dropped, closing.
  */
+#include <uwsk/statistics.h>
+
 #include "line.h"
 
 #include "wsk/wskp.h"
@@ -17,7 +19,8 @@ static struct {
     WSK_INSPECT_ID ids[MOST], aborted[MOST];
     PWSK_SOCKET accepted[MOST];
     ADDRESS_FAMILY family;
-    void (*inside)(void); /* runs in the callback */
+    void (*inside)(void);              /* runs in the callback */
+    void (*shown)(PWSK_SOCKET socket); /* runs in WskAcceptEvent */
 } gate;
 
 static WSK_INSPECT_ACTION WSKAPI inspect_event(PVOID context, PSOCKADDR local, PSOCKADDR remote,
@@ -62,6 +65,8 @@ static NTSTATUS WSKAPI accept_event(PVOID context, ULONG flags, PSOCKADDR local,
     *socket_context = NULL;
     *dispatch = NULL;
     gate.accepted[gate.accepts] = socket;
+    if (gate.shown != NULL)
+        gate.shown(socket);
     InterlockedIncrement(&gate.accepts);
     InterlockedDecrement(&gate.running);
     return STATUS_SUCCESS;
@@ -423,6 +428,63 @@ TEST(dropped_while_it_is_asked, "R-INSP-07 R-ABRT-02")
     EXPECT_SOON(line_read(&gate.aborts) == 1);
     EXPECT_EQ(line_read(&gate.inspects), 1);
     gate_close();
+}
+
+static volatile LONG ends;
+
+static VOID WSKAPI on_end(PVOID context, ULONG flags, NTSTATUS status)
+{
+    UNREFERENCED_PARAMETER(context);
+    UNREFERENCED_PARAMETER(flags);
+    EXPECT_STATUS(status, STATUS_CONNECTION_RESET);
+    InterlockedIncrement(&ends);
+}
+
+static void extend_and_wait(PWSK_SOCKET socket)
+{
+    static const UWSK_STATISTICS_CLIENT_DISPATCH client = {on_end};
+    WSK_EXTENSION_CONTROL_IN in = {&NPI_UWSK_STATISTICS_ID, NULL, &client};
+    WSK_EXTENSION_CONTROL_OUT out;
+
+    EXPECT_STATUS(
+        wt_control(socket, NULL, WskIoctl, SIO_WSK_REGISTER_EXTENSION, 0, sizeof in, &in, sizeof out, &out),
+        STATUS_SUCCESS);
+    wait_inside();
+}
+
+/* It is dead, and its lane has found nothing to do about it. */
+static BOOLEAN has_died_unseen(PWSK_SOCKET handle)
+{
+    struct wsk_socket *socket = wsk_socket_of(handle);
+    KIRQL irql = wsk_lock(socket);
+    BOOLEAN answer = (socket->latches & WSK_LATCH_RESET) && socket->wanted == 0 &&
+                     !socket->lanes[WSK_LANE_RECEIVE].scheduled &&
+                     socket->lanes[WSK_LANE_RECEIVE].owner == NULL;
+
+    ke_release_spin_lock(&socket->lock, irql);
+    return answer;
+}
+
+TEST(reset_while_it_is_handed_over, "D-15 R-CTLS-21")
+{
+    int peer;
+
+    if (!test_mode_has("passive")) /* else the callback may not wait */
+        return;
+    KeInitializeEvent(&go_on, NotificationEvent, FALSE);
+    asked = ends = 0;
+    gate_open(AF_INET, WskInspectAccept, WSK_EVENT_ACCEPT);
+    gate.shown = extend_and_wait;
+    peer = knock();
+    EXPECT_SOON(line_read(&asked) == 1);
+    peer_reset(peer);
+    EXPECT_SOON(has_died_unseen(gate.accepted[0]));
+    KeSetEvent(&go_on, 0, FALSE);
+    EXPECT_SOON(line_read(&ends) == 1);
+    EXPECT_SOON(line_read(&gate.accepts) == 1);
+    wt_close_now(gate.accepted[0]);
+    gate_close();
+    EXPECT_EQ(line_read(&ends), 1);
 }
 
 /* ---- closed ------------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
  */
 #include "line.h"
 
+#include "host/sanitizer.h"
+
 WT_FIXTURE;
 
 static NTSTATUS create(struct wt_op *op, ADDRESS_FAMILY family, USHORT type, ULONG protocol, ULONG flags)
@@ -201,4 +203,99 @@ TEST(sockets_leave_nothing_behind, "R-SOCK-21 C-CLOSE-45")
             before = peer_count_fds();
     }
     EXPECT_EQ(peer_count_fds(), before);
+}
+
+/* ---- memory of closed sockets ------------------------------------------------------------------------- */
+
+enum { KEPT = 1024 }; /* so many closes a closed socket's memory stays its own */
+
+/* The simulator and the sanitizers never use memory again, they free it. */
+static const BOOLEAN reused = !HOST_ASAN && !HOST_TSAN;
+
+TEST(a_closed_handle_is_refused_for_a_thousand_closes, "C-CLOSE-35 C-CLOSE-36",
+     TEST_MODES("natural/dispatch"))
+{
+    PWSK_SOCKET stale = wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL), socket = NULL;
+    struct wt_op op;
+    unsigned i;
+
+    wt_close_now(stale);
+    wt_op_init(&op);
+    for (i = 1; i < KEPT; i++) {
+        socket = wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL);
+        EXPECT(socket != stale);
+        EXPECT_STATUS(wt_close(stale, &op), STATUS_FILE_FORCED_CLOSED);
+        wt_again(&op);
+        wt_close_now(socket);
+    }
+    wt_op_free(&op);
+    for (i = 0; reused && socket != stale; i++) { /* then it belongs to somebody else */
+        EXPECT(i < KEPT);
+        socket = wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL);
+        wt_close_now(socket);
+    }
+}
+
+static void try_connection(PWSK_SOCKET socket, int peer)
+{
+    char text[4];
+
+    wt_send_now(socket, "ping", 4);
+    peer_receive_all(peer, text, 4);
+    EXPECT(RtlEqualMemory(text, "ping", 4));
+    peer_send(peer, "pong", 4);
+    EXPECT_EQ(wt_receive_now(socket, text, 4, WSK_FLAG_WAITALL), 4);
+    EXPECT(RtlEqualMemory(text, "pong", 4));
+    wt_close_now(socket);
+    peer_expect_reset(peer);
+    peer_close(peer);
+}
+
+static void try_datagrams(PWSK_SOCKET socket, int port)
+{
+    struct wt_buffer in, out;
+    SOCKADDR_STORAGE address;
+    struct wt_op send, receive;
+
+    wt_buffer_init(&in, 8);
+    wt_buffer_init(&out, 5);
+    RtlCopyMemory(out.bytes, "hello", 5);
+    wt_op_init(&send);
+    wt_op_init(&receive);
+    wt_receive_from(socket, &receive, &in.buf, NULL, NULL, NULL, NULL);
+    wt_send_to(socket, &send, &out.buf, wt_loopback(&address, AF_INET, port), 0, NULL);
+    EXPECT_STATUS(wt_wait(&send), STATUS_SUCCESS);
+    EXPECT_STATUS(wt_wait(&receive), STATUS_SUCCESS);
+    EXPECT_EQ(receive.information, 5);
+    EXPECT(RtlEqualMemory(in.bytes, "hello", 5));
+    wt_op_free(&send);
+    wt_op_free(&receive);
+    wt_buffer_free(&in);
+    wt_buffer_free(&out);
+    wt_close_now(socket);
+}
+
+/* Each round makes a connection, a listener, what that accepts, and a datagram socket.  Later, when they get the memory
+ * of these, there is one more a round: so each comes to be where another kind has been. */
+TEST(any_category_works_in_the_memory_of_any_other, "R-SOCK-21", TEST_MODES("natural/dispatch"))
+{
+    enum { ROUNDS = KEPT / 4 + 64 };
+    PWSK_SOCKET had[ROUNDS][3];
+    unsigned i, j, changed = 0;
+    int peer, port;
+
+    for (i = 0; i < (reused ? ROUNDS : 8); i++) {
+        had[i][0] = wt_connected(AF_INET, NULL, NULL, &peer);
+        try_connection(had[i][0], peer);
+        had[i][1] = wt_accepted(AF_INET, NULL, NULL, &peer);
+        try_connection(had[i][1], peer);
+        had[i][2] = wt_datagrams(AF_INET, NULL, NULL, &port);
+        try_datagrams(had[i][2], port);
+        if (i >= KEPT / 4)
+            wt_close_now(wt_open(AF_INET, WSK_FLAG_BASIC_SOCKET, NULL, NULL));
+        for (j = 0; j < i; j++)
+            changed += had[i][0] == had[j][1] || had[i][1] == had[j][0] || had[i][2] == had[j][1] ||
+                       had[i][0] == had[j][2];
+    }
+    EXPECT(!reused || changed != 0);
 }
