@@ -312,6 +312,14 @@ def page(verdicts, claimed):
     return "\n".join(lines) + "\n"
 
 
+def is_page(name, text):
+    try:
+        with open(name, encoding="utf-8") as file:
+            return file.read() == text
+    except FileNotFoundError:
+        return False
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0],
                                      epilog="docs/rules/README.md explains the output and the inputs.")
@@ -325,10 +333,11 @@ def main(arguments=None):
     parser.add_argument("--area", nargs="+", default=[], help="show only these areas (C-CLOSE, D, …)")
     parser.add_argument("--gaps", action="store_true", help="show only rules with a gap")
     parser.add_argument("--write", metavar="FILE", help="write a page of it, unless there is a gap")
+    parser.add_argument("--check", metavar="FILE", help="fail when FILE is not the page that --write would write")
     parser.add_argument("--all-tests", action="store_true", help="name every test of a rule")
     options = parser.parse_args(arguments)
-    if options.write and options.area:
-        parser.error("--write: the page is of all areas")
+    if (options.write or options.check) and options.area:
+        parser.error("--write, --check: the page is of all areas")
     try:
         rules = read_rules(options.rules)
         claimed, later = read_claims(os.path.join(options.rules, "claimed.txt"), rules)
@@ -361,6 +370,9 @@ def main(arguments=None):
         if options.write:
             with open(options.write, "w", encoding="utf-8") as file:
                 file.write(page(verdicts, claimed))
+        if options.check and not is_page(options.check, page(verdicts, claimed)):
+            print("%s is not what the tests have shown: `make rules` writes it anew" % options.check)
+            return 1
     return 1 if gaps or complaints else 0
 
 

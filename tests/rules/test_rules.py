@@ -106,6 +106,12 @@ class States(Case):
         self.assertIn("| C-BB-03 | partial: no more | `half` |", text)
         self.assertNotIn("WV-01", text, "not claimed")
 
+        self.assertEqual(self.run_rules(listing, results, more=("--check", page)), 0)
+        with open(page, "a", encoding="utf-8") as file:
+            file.write("by hand\n")
+        self.assertEqual(self.run_rules(listing, results, more=("--check", page)), 1)
+        self.assertEqual(self.run_rules(listing, results, more=("--check", page + ".none")), 1)
+
     def test_one_failing_mode_fails_the_rule(self):
         self.assertEqual(self.run_rules("one\tC-AA-01\t\n", "one\ta\tpass\none\tb\tfail\n"), 1)
         self.assertEqual(self.lines["C-AA-01"], "FAIL one (b)")
