@@ -115,7 +115,9 @@ TEST(dispatch_does_a_bounded_amount, "")
         net_pump(1);
     for (int i = 0; i < MANY; i++)
         peer_send(peers[i], "x", 1);
-    net->wait(transport, 0, host_now() + 1000000000);
+    for (int i = 0; i < 2;
+         i++) /* each takes so many events at most: two bring more than one dispatch() looks at */
+        net->wait(transport, 0, host_now() + 1000000000);
     EXPECT_EQ(atomic_load(&completed), 0); /* wait only collects */
     EXPECT_EQ(net->dispatch(transport, 0), 1);
     int first = atomic_load(&completed);

@@ -70,8 +70,9 @@
 
 enum {
     OP_KINDS = TRANSPORT_RECEIVE_FROM + 1, /* size of an array indexed by transport_op_kind */
-    EVENT_BATCH = 256,                     /* events fetched by one wait() */
-    DISPATCH_STEPS = 64,                   /* sockets looked at by one dispatch() */
+    EVENT_BATCH = 64,     /* events fetched by one wait(): few enough that what it touched of a
+                           * socket is in the second cache still when its step comes */
+    DISPATCH_STEPS = 64,  /* sockets looked at by one dispatch() */
     AHEAD_STEPS = 2,      /* so many steps before its own what a socket needs is fetched into the cache */
     SEND_SLICE = 1 << 20, /* bytes one socket sends in one step, others' turn then */
     ONE_BYTE_SLICE = 256, /* the same in one-byte mode */
