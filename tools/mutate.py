@@ -12,8 +12,9 @@ test programs of BUILD then find that library first.  They run in the simulator 
 until one fails, hangs or crashes: then the mutant is killed.  Nothing in the tree or in BUILD changes, but that BUILD is
 brought up to date.
 
-Status 0: each mutant was killed, or is marked equivalent and was not.  1: one survived, or one that is said to be
-equivalent was killed.  2: bad arguments, no build, tests that fail without a mutant, a mutant whose text is not there.
+Status 0: each mutant was killed, or is marked equivalent and was not.  1: one survived or does not compile, or one that is
+said to be equivalent was killed.  2: bad arguments, no build, tests that fail without a mutant, a mutant whose text is
+not there.
 """
 
 import argparse
@@ -296,7 +297,7 @@ def judge(build, mutant, seconds, verbose):
     with tempfile.TemporaryDirectory(prefix="mutant-", dir=build.folder) as folder:
         wrong = build.library(folder, file, text)
         if wrong:
-            raise Bad(f"{mutant.where}: {mutant.name} does not compile:\n{wrong}")
+            return (False, "DOES NOT COMPILE", f"{mutant.where}: bring it up to date\n{wrong}", time.monotonic() - start)
         killer = None
         for step in plan(build, mutant, seconds):
             limit = LIMIT + 20 * seconds.get(step[0], 0)
