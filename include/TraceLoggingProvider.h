@@ -153,6 +153,7 @@ void uwsk_tracelogging_write(TraceLoggingHProvider provider, const char *event, 
 
 /* A field of the value's own type. */
 #ifdef __cplusplus
+extern "C++" { /* many a driver includes this within extern "C" */
 inline enum uwsk_tracelogging uwsk_tl_kind(bool)
 {
     return UWSK_TL_BOOL;
@@ -216,6 +217,7 @@ inline enum uwsk_tracelogging uwsk_tl_kind(const wchar_t *)
 inline enum uwsk_tracelogging uwsk_tl_kind(const void *)
 {
     return UWSK_TL_POINTER;
+}
 }
 #define UWSK_TL_KIND(v) uwsk_tl_kind(v)
 #else

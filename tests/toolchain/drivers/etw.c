@@ -1,6 +1,12 @@
 /* etw.c: a driver that writes events. Every line that it prints is expected in test_wpp.c. */
+#ifdef __cplusplus
+extern "C" { /* as many a C++ driver has it */
+#endif
 #include <ntddk.h>
 #include <TraceLoggingProvider.h>
+#ifdef __cplusplus
+}
+#endif
 
 TRACELOGGING_DECLARE_PROVIDER(Provider);
 TRACELOGGING_DEFINE_PROVIDER(Provider, "Echo.Driver",
