@@ -333,12 +333,14 @@ static const struct meaning {
      {"kind of error", "cancel routine", "IRP"}},
     {DRIVER_VERIFIER_IOMANAGER_VIOLATION,
      0x20B,
-     "IoFreeIrp on an IRP that is pending",
-     {"kind of error", "IRP"}},
+     "IoFreeIrp on an IRP whose cancel routine is set: it is pending, or its owner has left the routine "
+     "there",
+     {"kind of error", "IRP", "cancel routine"}},
     {DRIVER_VERIFIER_IOMANAGER_VIOLATION,
      0x310,
-     "IoReuseIrp on an IRP that is pending",
-     {"kind of error", "IRP"}},
+     "IoReuseIrp on an IRP whose cancel routine is set: it is pending, or its owner has left the routine "
+     "there",
+     {"kind of error", "IRP", "cancel routine"}},
     {DRIVER_VERIFIER_IOMANAGER_VIOLATION,
      IO_BAD_OWN_IRP_GOES_ON,
      "the completion routine of an IRP of IoAllocateIrp returned something else than "

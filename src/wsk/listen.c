@@ -316,13 +316,6 @@ static struct wsk_socket *indicate_begin(struct wsk_socket *socket)
     return accepted;
 }
 
-/* The room of a SOCKADDR_STORAGE, of which every byte that an address of ours can have is zero. */
-static PSOCKADDR address_room(SOCKADDR_STORAGE *room)
-{
-    RtlZeroMemory(room, sizeof(SOCKADDR_IN6));
-    return (PSOCKADDR)room;
-}
-
 /* No lock held, WskAcceptEvent has returned: the connection becomes the client's, or nobody's.  Its reference goes with
  * `lanes` (wsk_lanes_keep), when they have been let go. */
 static void indicate_end(struct wsk_socket *accepted, BOOLEAN taken, PVOID context,
@@ -347,8 +340,9 @@ void wsk_listen_indicate(struct wsk_socket *socket, PKIRQL irql)
 {
     const WSK_CLIENT_LISTEN_DISPATCH *table = socket->client_dispatch;
     struct wsk_socket *accepted = indicate_begin(socket);
-    SOCKADDR_STORAGE local_room, remote_room;
-    PSOCKADDR local = address_room(&local_room), remote = address_room(&remote_room);
+    SOCKADDR_STORAGE local_room = {0},
+                     remote_room = {0}; /* all of it: a driver may copy or compare as much */
+    PSOCKADDR local = (PSOCKADDR)&local_room, remote = (PSOCKADDR)&remote_room;
     const WSK_CLIENT_CONNECTION_DISPATCH *dispatch = NULL;
     PVOID context = socket->context, accepted_context = NULL;
     ULONG flags;

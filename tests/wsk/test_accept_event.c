@@ -23,6 +23,17 @@ struct door {
     SOCKADDR_STORAGE address;
 };
 
+/* As many a driver does, it may copy a whole SOCKADDR_STORAGE: what is no part of the address is always the same. */
+static void expect_nothing_behind(const SOCKADDR *address)
+{
+    const UCHAR *bytes = (const UCHAR *)address;
+    SIZE_T i;
+
+    for (i = address->sa_family == AF_INET ? sizeof(SOCKADDR_IN) : sizeof(SOCKADDR_IN6);
+         i < sizeof(SOCKADDR_STORAGE); i++)
+        EXPECT_EQ(bytes[i], 0);
+}
+
 static NTSTATUS WSKAPI on_accept(PVOID SocketContext, ULONG Flags, PSOCKADDR LocalAddress,
                                  PSOCKADDR RemoteAddress, PWSK_SOCKET AcceptSocket,
                                  PVOID *AcceptSocketContext,
@@ -38,6 +49,8 @@ static NTSTATUS WSKAPI on_accept(PVOID SocketContext, ULONG Flags, PSOCKADDR Loc
     EXPECT(AcceptSocket != NULL);
     EXPECT_EQ(LocalAddress->sa_family, door->family);
     EXPECT_EQ(RemoteAddress->sa_family, door->family);
+    expect_nothing_behind(LocalAddress);
+    expect_nothing_behind(RemoteAddress);
     door->local_port = wt_port(LocalAddress);
     door->remote_port = wt_port(RemoteAddress);
     door->line.socket = AcceptSocket;

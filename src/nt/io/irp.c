@@ -82,7 +82,8 @@ static void reuse_irp(PIRP irp, NTSTATUS status, void *caller)
                          0)) /* K-REUSE-02 */
         ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x311, (ULONG_PTR)irp, 0, 0, caller);
     if (__builtin_expect(io_is_cancelable(irp), 0)) /* K-REUSE-03 */
-        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x310, (ULONG_PTR)irp, 0, 0, caller);
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x310, (ULONG_PTR)irp,
+                          (ULONG_PTR)irp->CancelRoutine, 0, caller);
     OBSERVE(irp, OBSERVE_IRP_REUSED, irp, status);
     io_initialize_irp(irp, size, irp->StackCount);
     irp->AllocationFlags = origin;
@@ -125,7 +126,8 @@ static void free_irp(PIRP irp, void *caller)
     }
     check_not_managers(irp, caller);
     if (__builtin_expect(io_is_cancelable(irp), 0)) /* K-FREE-03: somebody else has it */
-        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x20B, (ULONG_PTR)irp, 0, 0, caller);
+        ke_bug_check_from(DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x20B, (ULONG_PTR)irp,
+                          (ULONG_PTR)irp->CancelRoutine, 0, caller);
     ex_free_pool_found(irp, record, EX_POOL_IRP, caller);
 }
 

@@ -344,6 +344,19 @@ int32_t socket_start_receive(struct transport_socket *socket, struct transport_o
     return start_locked(socket, op, stream_try_receive);
 }
 
+/* Nobody would hear how this op goes on, so it is over, after it has begun: the kernel forgets a connect, and behind a
+ * part of a send nothing may come, so the connection is over, too. */
+static void undo(struct transport_socket *socket, const struct transport_op *op, int32_t status)
+{
+    if (op->kind == TRANSPORT_CONNECT)
+        stream_forget_connect(socket);
+    if (op->kind == TRANSPORT_SEND && op->bytes) {
+        socket_latch(socket, status);
+        if (socket->held)
+            loop_queue(socket, EVENT_TRY);
+    }
+}
+
 /* The lock is held, and dropped here.  try_ NULL: it has been tried, and would block. */
 static int32_t start_locked(struct transport_socket *socket, struct transport_op *op, try_function try_)
 {
@@ -384,6 +397,7 @@ static int32_t start_locked(struct transport_socket *socket, struct transport_op
         if (refused) {
             take_out(socket, op->kind);
             status = refused;
+            undo(socket, op, refused);
         } else {
             watch_begin(socket, op->kind);
             if (no_inline || socket->again)
