@@ -75,10 +75,13 @@ struct uwsk_options {
     uint64_t provider_delay_ns, provider_leave_ns;
     /* Told of these two: "has attached", "leaves", "has left"; NULL = nobody is. */
     void (*provider)(void *context, const char *what);
+    /* Asked ten times a second while a DriverEntry runs, since so many nanoseconds: non-zero = uwsk_driver_load is not
+     * to wait for it any longer.  NULL = it waits for ever. */
+    int (*loading)(void *context, const char *driver, uint64_t since_ns);
 };
 #define UWSK_OPTIONS_INITIALIZER                                                                             \
     {                                                                                                        \
-        sizeof(struct uwsk_options), 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL                       \
+        sizeof(struct uwsk_options), 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL, NULL                 \
     }
 #define UWSK_PROVIDER_NS_MAX 1000000000000000ull
 
@@ -116,7 +119,9 @@ struct uwsk_driver;
  *   STATUS_ENTRYPOINT_NOT_FOUND    it has no DriverEntry
  *   STATUS_PROCEDURE_NOT_FOUND     it needs functions that are not here
  *   STATUS_IMAGE_ALREADY_LOADED
- * When the status is an error and *driver is not NULL, DriverEntry has run and failed: ask uwsk_account what
+ *   STATUS_CANCELLED               options.loading gave it up: its DriverEntry runs on (uwsk_waits_report tells why),
+ *                                  nothing can be unloaded any more: end the process soon
+ * When the status is another error and *driver is not NULL, DriverEntry has run and failed: ask uwsk_account what
  * it left, then uwsk_driver_forget it. */
 int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver **driver,
                          struct uwsk_problem *problem);

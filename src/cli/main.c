@@ -1,6 +1,8 @@
 /* main.c: `uwsk`: finds the subcommand. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "cli.h"
@@ -65,9 +67,28 @@ static int show_help(const char *about)
     return 0;
 }
 
+/* Whoever has closed one of the three standard descriptors would have some pipe of ours under its number. */
+static int open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
+
+    if (open_standard_descriptors() != 0) {
+        perror("uwsk: /dev/null");
+        return CLI_USAGE;
+    }
 
     if (argc < 2) {
         fputs(help, stderr);

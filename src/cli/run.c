@@ -34,7 +34,7 @@ static const char help[] =
     "                         multi:TEXT;TEXT or hex:0a1b; may be given several times\n"
     "  --files DIR            the directory that drivers see as \\??\\C: (and DIR/Windows as \\SystemRoot);\n"
     "                         without it they find no file\n"
-    "  --unload-timeout SECS  how long DriverUnload may take (default 10)\n"
+    "  --unload-timeout SECS  how long DriverUnload may take (default 10), and a DriverEntry after a signal\n"
     "  --provider-delay MS    WSK's provider attaches so late: until then WskCaptureProviderNPI waits or\n"
     "                         answers STATUS_DEVICE_NOT_READY\n"
     "  --provider-leave MS    it detaches so long after it has attached, as the drivers release it\n"
@@ -47,8 +47,11 @@ static const char help[] =
     "once.\n"
     "\n"
     "Exit status: 0 nothing is left (a driver without DriverUnload stays loaded); 1 a driver could not be\n"
-    "loaded or its DriverEntry failed; 2 wrong usage; 3 bug check; 4 something was left behind; 5 an unload\n"
-    "did not end in time, or a device of the driver is open.\n";
+    "loaded or its DriverEntry failed, or lines of drivers could not be written; 2 wrong usage; 3 bug "
+    "check;\n"
+    "4 something was left behind; 5 a DriverEntry or an unload did not end in time, or a device of the "
+    "driver\n"
+    "is open.\n";
 
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 
@@ -68,7 +71,9 @@ struct job {
     const char **registry; /* settings of --registry */
     size_t settings;
     struct uwsk_driver **driver;
-    size_t drivers; /* paths */
+    uint64_t asked_ns; /* into a DriverEntry a signal was seen */
+    int gave_up;       /* it has not returned in time */
+    size_t drivers;    /* paths */
     size_t loaded;
 };
 
@@ -100,6 +105,8 @@ static void say_line(void *context, const char *text)
         return;
 }
 
+static int unwritten; /* why a line of a driver could not be written, 0: each was */
+
 /* "[    1.234567] T3  DISPATCH text"; one write a line, so that lines of several threads do not mix. */
 static void print_line(void *context, const struct uwsk_line *line)
 {
@@ -113,8 +120,8 @@ static void print_line(void *context, const struct uwsk_line *line)
         head, sizeof head, "[%5llu.%06llu] T%-2llu %-8s ", (unsigned long long)(line->time_ns / 1000000000u),
         (unsigned long long)(line->time_ns / 1000u % 1000000u), (unsigned long long)line->thread,
         line->irql < 3 ? levels[line->irql] : level);
-    if (writev(STDOUT_FILENO, parts, 3) < 0)
-        return;
+    if (writev(STDOUT_FILENO, parts, 3) < 0 && errno != EPIPE) /* who has gone wants no more */
+        unwritten = errno;
 }
 
 static void say_provider(void *context, const char *what)
@@ -215,7 +222,10 @@ static int parse(struct job *job, int argc, char **argv)
 
 /* ---- signals ------------------------------------------------------------------------------------------ */
 
+enum { ONE_WISH_MS = 100 };
+
 static volatile sig_atomic_t signalled;
+static volatile sig_atomic_t may_end; /* a further signal ends at once */
 static int wake[2] = {-1, -1};
 
 static void on_signal(int signal)
@@ -223,6 +233,8 @@ static void on_signal(int signal)
     static const char text[] = "uwsk: a second signal: ended at once, nothing was unloaded\n";
     int saved = errno;
 
+    if (signalled && !may_end)
+        return;
     if (signalled) {
         if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
             _exit(128 + signal);
@@ -246,6 +258,14 @@ static int catch_signals(void)
     return 0;
 }
 
+/* timeout(1) signals its child, and then the group that it is in: a second signal that comes with the first is no
+ * second wish. */
+static void hear_signals_out(void)
+{
+    poll(NULL, 0, ONE_WISH_MS);
+    may_end = 1;
+}
+
 /* Until a signal has come or the time is over: in slices, because a poll that was interrupted does not say
  * how much of its time is left. */
 static void wait_for_end(double seconds)
@@ -258,10 +278,29 @@ static void wait_for_end(double seconds)
         int ready = poll(&end, 1, slice);
 
         if (ready > 0 || (ready < 0 && errno != EINTR))
-            return;
+            break;
         if (ready == 0)
             left -= slice;
     }
+    if (signalled)
+        hear_signals_out();
+    may_end = 1;
+}
+
+/* A DriverEntry runs: once a signal has come, no longer than an unload may. */
+static int is_too_long(void *context, const char *driver, uint64_t since_ns)
+{
+    struct job *job = context;
+
+    if (!signalled)
+        return 0;
+    if (!job->asked_ns) {
+        job->asked_ns = since_ns;
+        hear_signals_out();
+        say("%s: waits for DriverEntry to return, %g s at most", driver, job->unload_timeout);
+    }
+    job->gave_up = (double)(since_ns - job->asked_ns) > job->unload_timeout * 1e9;
+    return job->gave_up;
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------ */
@@ -287,6 +326,12 @@ static int set_files(const struct job *job)
     return cli_usage("run", "--files %s", problem.text);
 }
 
+static void tell_not_unloaded(const struct job *job, const char *because, size_t loaded)
+{
+    while (loaded-- > 0)
+        say("%s was not unloaded: it was loaded before %s", uwsk_driver_name(job->driver[loaded]), because);
+}
+
 static int load_all(struct job *job)
 {
     for (size_t i = 0; i < job->drivers && !signalled; i++) {
@@ -294,6 +339,15 @@ static int load_all(struct job *job)
         struct uwsk_problem problem;
         int32_t status = uwsk_driver_load(job->path[i], NULL, &driver, &problem);
 
+        if (job->gave_up) {
+            say("%s: DriverEntry did not finish: it has not returned within %g s of the signal; who waits "
+                "for "
+                "what:",
+                uwsk_driver_name(driver), job->unload_timeout);
+            uwsk_waits_report(driver, say_line, NULL);
+            tell_not_unloaded(job, uwsk_driver_name(driver), i);
+            return EXIT_UNLOAD;
+        }
         if (status < 0) {
             say("%s", problem.text);
             if (driver && uwsk_account(driver, NULL, NULL) > 0) {
@@ -328,9 +382,7 @@ static void tell_hang(const struct job *job, struct uwsk_driver *driver, size_t 
     say("%s: unload did not finish: DriverUnload has not returned within %g s; who waits for what:",
         uwsk_driver_name(driver), job->unload_timeout);
     uwsk_waits_report(driver, say_line, NULL);
-    while (loaded-- > 0)
-        say("%s was not unloaded: it was loaded before %s", uwsk_driver_name(job->driver[loaded]),
-            uwsk_driver_name(driver));
+    tell_not_unloaded(job, uwsk_driver_name(driver), loaded);
 }
 
 static int unload_all(struct job *job)
@@ -375,6 +427,8 @@ static int run(struct job *job)
         return EXIT_LOAD;
     }
     status = load_all(job);
+    if (status == EXIT_UNLOAD)
+        _exit(status); /* a DriverEntry still runs */
     if (status == EXIT_CLEAN && job->control && uwsk_control_start(job->control, &problem) < 0) {
         say("%s", problem.text);
         status = EXIT_LOAD;
@@ -398,6 +452,8 @@ int cli_run(int argc, char **argv)
     job.options.print = print_line;
     job.options.report = say_line;
     job.options.provider = say_provider;
+    job.options.loading = is_too_long;
+    job.options.context = &job;
     job.path = calloc((size_t)argc, sizeof *job.path);
     job.registry = calloc((size_t)argc, sizeof *job.registry);
     job.driver = calloc((size_t)argc, sizeof *job.driver);
@@ -410,6 +466,10 @@ int cli_run(int argc, char **argv)
         fputs(help, stdout);
     else if (status == 0 && (status = fill_registry(&job)) == 0 && (status = set_files(&job)) == 0)
         status = run(&job);
+    if (unwritten) {
+        say("standard output: %s: lines of drivers are missing", strerror(unwritten));
+        status = status == EXIT_CLEAN || status == EXIT_LEFT ? EXIT_LOAD : status;
+    }
     free(job.path);
     free(job.registry);
     free(job.driver);

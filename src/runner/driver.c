@@ -19,7 +19,8 @@
 
 #include <ntstatus.h>
 
-#define SETTLE_MS 1000 /* a routine that has told DriverUnload it is done has this long to return */
+#define ASKED_EVERY_MS 100
+#define SETTLE_MS      1000 /* a routine that has told DriverUnload it is done has this long to return */
 
 static struct uwsk_driver *drivers;
 
@@ -43,19 +44,13 @@ const char *uwsk_driver_name(const struct uwsk_driver *driver)
 
 /* ---- calls into the driver ---------------------------------------------------------------------------- */
 
-struct call {
-    struct uwsk_driver *driver;
-    int32_t status;
-};
-
 static void enter_driver(PVOID context)
 {
-    struct call *call = context;
-    struct uwsk_driver *driver = call->driver;
+    struct uwsk_driver *driver = context;
     PUNICODE_STRING path = io_driver_registry_path(driver->object);
 
     RTL_CALL(OBSERVE_DRIVER_ENTRY, driver->object, "DriverEntry", driver->entry,
-             rtl_call_frame.status = call->status = driver->entry(driver->object, path));
+             rtl_call_frame.status = driver->entered = driver->entry(driver->object, path));
 }
 
 static void unload_driver(PVOID context)
@@ -66,24 +61,35 @@ static void unload_driver(PVOID context)
     RTL_CALL(OBSERVE_DRIVER_UNLOAD, driver->object, "DriverUnload", unload, unload(driver->object));
 }
 
-/* Runs routine(context) on a thread of its own; timeout in ms, 0 = for ever.  0, 1: it still runs, -1: no
- * thread. */
-static int run_on_thread(struct uwsk_driver *driver, const char *what, PKSTART_ROUTINE routine, void *context,
+/* Whoever waits for a DriverEntry has had enough. */
+static int gives_up(const struct uwsk_driver *driver)
+{
+    const struct uwsk_options *options = runner_options();
+
+    return options->loading(options->context, driver->name, host_now() - driver->called);
+}
+
+/* Runs routine(driver) on a thread of its own; timeout in ms, 0 = until options.loading gives it up.  0, 1: it still
+ * runs, -1: no thread. */
+static int run_on_thread(struct uwsk_driver *driver, const char *what, PKSTART_ROUTINE routine,
                          unsigned timeout_ms)
 {
-    LARGE_INTEGER due = {.QuadPart = -(LONGLONG)timeout_ms * 10000};
+    LARGE_INTEGER due = {.QuadPart = -(LONGLONG)(timeout_ms ? timeout_ms : ASKED_EVERY_MS) * 10000};
+    int for_ever = !timeout_ms && !runner_options()->loading;
     char name[32];
     NTSTATUS status;
 
     snprintf(name, sizeof name, "%.12s %.16s", what, driver->name);
     driver->calling = what;
     driver->called = host_now();
-    if (!NT_SUCCESS(ps_create_runtime_thread(name, routine, context, &driver->thread))) {
+    if (!NT_SUCCESS(ps_create_runtime_thread(name, routine, driver, &driver->thread))) {
         driver->calling = NULL;
         return -1;
     }
-    status =
-        ke_wait_for_single_object(driver->thread, Executive, KernelMode, FALSE, timeout_ms ? &due : NULL);
+    do
+        status =
+            ke_wait_for_single_object(driver->thread, Executive, KernelMode, FALSE, for_ever ? NULL : &due);
+    while (status == STATUS_TIMEOUT && !timeout_ms && !gives_up(driver));
     if (status == STATUS_TIMEOUT)
         return 1;
     ob_dereference_object(driver->thread);
@@ -123,22 +129,26 @@ static int make_object(struct uwsk_driver *driver)
 
 static int32_t start(struct uwsk_driver *driver, struct uwsk_problem *problem)
 {
-    struct call call = {driver, STATUS_SUCCESS};
     const char *name;
 
-    if (run_on_thread(driver, "DriverEntry", enter_driver, &call, 0) != 0) {
+    switch (run_on_thread(driver, "DriverEntry", enter_driver, 0)) {
+    case -1:
         runner_problem(problem, STATUS_INSUFFICIENT_RESOURCES, "%s: no thread for DriverEntry", driver->name);
         return STATUS_INSUFFICIENT_RESOURCES;
+    case 1:
+        runner_problem(problem, STATUS_CANCELLED, "%s: DriverEntry has not returned", driver->name);
+        return STATUS_CANCELLED;
     }
-    if (NT_SUCCESS(call.status)) {
+    if (NT_SUCCESS(driver->entered)) {
         driver->started = 1;
         io_driver_started(driver->object);
-        return call.status;
+        return driver->entered;
     }
-    name = rtl_status_name(call.status);
-    runner_problem(problem, call.status, "%s: DriverEntry failed with 0x%08X%s%s: %s", driver->name,
-                   (unsigned)call.status, name ? " " : "", name ? name : "", rtl_status_text(call.status));
-    return call.status;
+    name = rtl_status_name(driver->entered);
+    runner_problem(problem, driver->entered, "%s: DriverEntry failed with 0x%08X%s%s: %s", driver->name,
+                   (unsigned)driver->entered, name ? " " : "", name ? name : "",
+                   rtl_status_text(driver->entered));
+    return driver->entered;
 }
 
 int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver **out,
@@ -172,7 +182,7 @@ int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver 
     problem->text[0] = 0;
     problem->status = STATUS_SUCCESS;
     status = start(driver, problem);
-    if (!NT_SUCCESS(status))
+    if (!NT_SUCCESS(status) && !driver->calling)
         runner_account_settle(driver, SETTLE_MS);
     return status;
 out:
@@ -207,7 +217,7 @@ int uwsk_driver_unload(struct uwsk_driver *driver, unsigned timeout_ms)
     if (!driver->calling && !io_driver_begin_unload(driver->object))
         return UWSK_UNLOAD_OPEN;
     if (driver->calling ||
-        run_on_thread(driver, "DriverUnload", unload_driver, driver, timeout_ms ? timeout_ms : 1) != 0)
+        run_on_thread(driver, "DriverUnload", unload_driver, timeout_ms ? timeout_ms : 1) != 0)
         return UWSK_UNLOAD_TIMEOUT;
     driver->unloaded = 1;
     wait_for_the_rest(driver, SETTLE_MS);

@@ -31,6 +31,9 @@ struct runner_image runner_own_image(void);
 
 /* ---- drivers (driver.c) ------------------------------------------------------------------------------- */
 
+/* Those of uwsk_runtime_start (runtime.c). */
+const struct uwsk_options *runner_options(void);
+
 struct uwsk_driver {
     struct uwsk_driver *next; /* all of them, newest first: a record stays once it was named in a report */
     char name[64];
@@ -38,7 +41,8 @@ struct uwsk_driver {
     struct runner_image image;
     PDRIVER_OBJECT object;
     PDRIVER_INITIALIZE entry;
-    int started;              /* DriverEntry has succeeded */
+    int32_t entered;          /* what DriverEntry has returned */
+    int started;              /* that was no error */
     int unloaded;             /* DriverUnload has returned */
     const char *calling;      /* "DriverUnload", while it runs */
     struct ke_thread *thread; /* which runs it */

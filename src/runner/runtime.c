@@ -28,6 +28,11 @@ static struct {
     int running;
 } runtime;
 
+const struct uwsk_options *runner_options(void)
+{
+    return &runtime.options;
+}
+
 /* ---- the transport as the processors' poller ---------------------------------------------------------- */
 
 static void poll_wait(void *context, unsigned processor, uint64_t deadline)
@@ -202,7 +207,12 @@ int32_t uwsk_runtime_start(const struct uwsk_options *options, struct uwsk_probl
     memset(&runtime, 0, sizeof runtime);
     runtime.options = *options;
     fill = getenv("UWSK_POOL_FILL");
-    if (fill && strcmp(fill, "all") == 0)
+    if (fill && *fill && strcmp(fill, "all") != 0) {
+        runner_problem(problem, STATUS_INVALID_PARAMETER,
+                       "UWSK_POOL_FILL is \"%s\": it may be \"all\", or not be set", fill);
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (fill && *fill)
         ex_pool_fill_all(TRUE);
     status = find_transport(options->transport, &runtime.ops, problem);
     if (status != STATUS_SUCCESS)

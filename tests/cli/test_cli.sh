@@ -692,6 +692,71 @@ cli_signals() {
     done
 }
 
+# started PATTERN ARGUMENT...: in the background until PATTERN is in out.
+started() {
+    local pattern=$1
+    shift
+    : >out
+    : >err
+    "$uwsk" run "$@" >out 2>err &
+    running=$!
+    for _ in $(seq 500); do
+        grep -q "$pattern" out && return
+        sleep 0.02
+    done
+    fail "uwsk run $*: no $pattern within 10 s"
+}
+
+cli_one_wish() { # as timeout(1) does it: both signals are there before the process looks at one
+    in_background clean.so
+    kill -STOP "$running"
+    kill -TERM "$running"
+    kill -INT "$running"
+    kill -CONT "$running"
+    ends_with 0
+    has err 'clean left nothing behind'
+}
+
+cli_signal_in_entry() {
+    behave slow_entry
+    started 'slow_entry' slow_entry.so
+    kill -TERM "$running"
+    ends_with 0
+    has err 'slow_entry: waits for DriverEntry to return, 10 s at most'
+    has err 'slow_entry left nothing behind'
+    behave hang_entry
+    started 'hang_entry' --unload-timeout 0.3 clean.so hang_entry.so
+    kill -TERM "$running"
+    ends_with 5
+    has err 'hang_entry: DriverEntry did not finish: it has not returned within 0.3 s of the signal; who waits for what:'
+    has err 'waits for event 0x'
+    signals_come_late || has err 'hang_entry\+.* \(behave.c:[0-9]+\)'
+    has err 'clean was not unloaded: it was loaded before hang_entry'
+}
+
+cli_closed_descriptors() {
+    local before after
+    before=$(date +%s%N)
+    "$uwsk" run --for 0.5 clean.so <&- >&- 2>&-
+    [ $? = 0 ] || fail "not 0"
+    after=$(date +%s%N)
+    [ $(((after - before) / 1000000)) -ge 500 ] || fail "took only $(((after - before) / 1000000)) ms"
+}
+
+cli_output_that_is_lost() {
+    "$uwsk" run --for 0 clean.so >/dev/full 2>err
+    [ $? = 1 ] || fail "not 1"
+    has err 'standard output: No space left on device: lines of drivers are missing'
+    "$uwsk" run --for 0 clean.so 2>err | true # who has gone wants no more
+    [ "${PIPESTATUS[0]}" = 0 ] || fail "not 0"
+}
+
+cli_pool_fill() {
+    UWSK_POOL_FILL=1 run 1 --for 0 clean.so
+    has err 'UWSK_POOL_FILL is "1": it may be "all", or not be set'
+    UWSK_POOL_FILL=all run 0 --for 0 clean.so
+}
+
 cli_second_signal() {
     signals_come_late && return
     behave hang_socket

@@ -449,6 +449,20 @@ static VOID NTAPI deregister(PDRIVER_OBJECT DriverObject)
     WskDeregister(&registration);
 }
 
+static NTSTATUS hang_entry(void)
+{
+    KeWaitForSingleObject(&never, Executive, KernelMode, FALSE, NULL);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS slow_entry(void)
+{
+    LARGE_INTEGER second = {.QuadPart = -10000000};
+
+    KeDelayExecutionThread(KernelMode, FALSE, &second);
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS hang_callback(void)
 {
     NTSTATUS status = attach();
@@ -536,6 +550,8 @@ static const struct {
     {"crash_raise", crash_raise, nothing},
     {"crash_free", crash_free, nothing},
     {"crash_dpc", crash_dpc, nothing},
+    {"hang_entry", hang_entry, nothing},
+    {"slow_entry", slow_entry, nothing},
     {"hang_socket", leak_accept, deregister},
     {"hang_callback", hang_callback, close_and_deregister},
     {"hang_spin", NULL, spin_at_dispatch},
