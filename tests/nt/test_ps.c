@@ -51,6 +51,44 @@ static VOID just_return(PVOID context)
     __atomic_fetch_add((uint32_t *)context, 1, __ATOMIC_RELAXED);
 }
 
+static ULONG_PTR __attribute__((noinline)) deeper(void)
+{
+    char room[16384];
+    ULONG_PTR left;
+
+    __asm__ volatile("" : : "r"(room) : "memory"); /* else it is not there */
+    left = IoGetRemainingStackSize();
+    __asm__ volatile("" : : "r"(room) : "memory");
+    return left;
+}
+
+static VOID look_at_stack(PVOID context)
+{
+    ULONG_PTR low, high, here = (ULONG_PTR)__builtin_frame_address(0), left = IoGetRemainingStackSize();
+
+    IoGetStackLimits(&low, &high);
+    EXPECT(low < here && here < high);
+    EXPECT(left < here - low && left + 4096 > here - low);
+    EXPECT(deeper() + 16384 <= left);
+    *(BOOLEAN *)context = TRUE;
+}
+
+TEST(stack_limits, "")
+{
+    BOOLEAN looked = FALSE;
+    HANDLE handle;
+    PVOID object;
+
+    EXPECT_STATUS(PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, look_at_stack, &looked),
+                  STATUS_SUCCESS);
+    EXPECT_STATUS(ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, NULL, KernelMode, &object, NULL),
+                  STATUS_SUCCESS);
+    EXPECT_STATUS(ZwClose(handle), STATUS_SUCCESS);
+    EXPECT_STATUS(KeWaitForSingleObject(object, Executive, KernelMode, FALSE, NULL), STATUS_SUCCESS);
+    ObDereferenceObject(object);
+    EXPECT(looked);
+}
+
 TEST(threads_are_waitable_together, "D-23 K-THREAD-03")
 {
     PVOID objects[8];

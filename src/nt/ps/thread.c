@@ -199,3 +199,19 @@ HANDLE PsGetProcessId(PEPROCESS Process)
     (void)Process;
     return (HANDLE)(ULONG_PTR)PS_SYSTEM_PROCESS_ID;
 }
+
+/* Lowest address of the calling thread's stack, and one past the highest: of the host's, which is larger than a kernel's.
+ * Any IRQL.  (ntddk IoGetStackLimits) */
+VOID IoGetStackLimits(PULONG_PTR LowLimit, PULONG_PTR HighLimit)
+{
+    const struct host_thread *self = host_self();
+
+    *LowLimit = (ULONG_PTR)self->stack_low;
+    *HighLimit = (ULONG_PTR)self->stack_high;
+}
+
+/* Bytes of it below the caller's frame.  Any IRQL.  (ntddk IoGetRemainingStackSize) */
+ULONG_PTR IoGetRemainingStackSize(VOID)
+{
+    return (ULONG_PTR)__builtin_frame_address(0) - (ULONG_PTR)host_self()->stack_low;
+}
