@@ -119,6 +119,7 @@ struct uwsk_driver;
  *   STATUS_ENTRYPOINT_NOT_FOUND    it has no DriverEntry
  *   STATUS_PROCEDURE_NOT_FOUND     it needs functions that are not here
  *   STATUS_IMAGE_ALREADY_LOADED
+ *   STATUS_OBJECT_NAME_COLLISION   another driver of that name is loaded
  *   STATUS_CANCELLED               options.loading gave it up: its DriverEntry runs on (uwsk_waits_report tells why),
  *                                  nothing can be unloaded any more: end the process soon
  * When the status is another error and *driver is not NULL, DriverEntry has run and failed: ask uwsk_account what

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <ntstatus.h>
 
@@ -151,6 +152,15 @@ static int32_t start(struct uwsk_driver *driver, struct uwsk_problem *problem)
     return driver->entered;
 }
 
+/* A service has one driver: its name is that of the driver object and of its key in the registry. */
+static int is_taken(const char *name)
+{
+    for (const struct uwsk_driver *driver = drivers; driver; driver = driver->next)
+        if (!driver->unloaded && (driver->started || driver->calling) && strcasecmp(driver->name, name) == 0)
+            return 1;
+    return 0;
+}
+
 int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver **out,
                          struct uwsk_problem *problem)
 {
@@ -173,6 +183,11 @@ int32_t uwsk_driver_load(const char *path, const char *name, struct uwsk_driver 
         snprintf(driver->name, sizeof driver->name, "%s", name);
     else
         runner_driver_name(path, driver->name, sizeof driver->name);
+    if (is_taken(driver->name)) {
+        status = STATUS_OBJECT_NAME_COLLISION;
+        runner_problem(problem, status, "%s: another driver named %s is loaded already", path, driver->name);
+        goto out;
+    }
     driver->image = runner_image_of((const void *)driver->entry);
     if (make_object(driver) != 0)
         goto out;

@@ -751,6 +751,14 @@ cli_output_that_is_lost() {
     [ "${PIPESTATUS[0]}" = 0 ] || fail "not 0"
 }
 
+cli_one_name_one_driver() {
+    mkdir -p other
+    cp clean.so other/clean.so
+    run 1 --for 0 clean.so other/clean.so
+    has err 'other/clean.so: another driver named clean is loaded already'
+    has err 'clean left nothing behind'
+}
+
 cli_pool_fill() {
     UWSK_POOL_FILL=1 run 1 --for 0 clean.so
     has err 'UWSK_POOL_FILL is "1": it may be "all", or not be set'
