@@ -340,9 +340,8 @@ static int load_all(struct job *job)
         int32_t status = uwsk_driver_load(job->path[i], NULL, &driver, &problem);
 
         if (job->gave_up) {
-            say("%s: DriverEntry did not finish: it has not returned within %g s of the signal; who waits "
-                "for "
-                "what:",
+            say("%s: DriverEntry did not finish: it has not returned within %g s of the signal; "
+                "who waits for what:",
                 uwsk_driver_name(driver), job->unload_timeout);
             uwsk_waits_report(driver, say_line, NULL);
             tell_not_unloaded(job, uwsk_driver_name(driver), i);
