@@ -43,15 +43,13 @@ static const char help[] =
     "  --core                 a bug check aborts (core file) instead of ending with status 3\n"
     "  --help\n"
     "\n"
-    "Drivers print to standard output; everything else goes to standard error. A second signal ends at "
+    "Drivers print to standard output; everything else goes to standard error. A second signal ends at\n"
     "once.\n"
     "\n"
     "Exit status: 0 nothing is left (a driver without DriverUnload stays loaded); 1 a driver could not be\n"
-    "loaded or its DriverEntry failed, or lines of drivers could not be written; 2 wrong usage; 3 bug "
-    "check;\n"
-    "4 something was left behind; 5 a DriverEntry or an unload did not end in time, or a device of the "
-    "driver\n"
-    "is open.\n";
+    "loaded or its DriverEntry failed, or lines of drivers could not be written; 2 wrong usage;\n"
+    "3 bug check; 4 something was left behind; 5 a DriverEntry or an unload did not end in time, or a\n"
+    "device of the driver is open.\n";
 
 enum { EXIT_CLEAN, EXIT_LOAD, EXIT_USAGE, EXIT_BUG_CHECK, EXIT_LEFT, EXIT_UNLOAD };
 
@@ -225,15 +223,19 @@ static int parse(struct job *job, int argc, char **argv)
 enum { ONE_WISH_MS = 100 };
 
 static volatile sig_atomic_t signalled;
-static volatile sig_atomic_t may_end; /* a further signal ends at once */
+static volatile sig_atomic_t heard; /* a further signal is a wish of its own */
 static int wake[2] = {-1, -1};
+static sigset_t both; /* SIGINT, SIGTERM: a thread that handles one blocks the other */
 
+/* timeout(1) signals its child, and then the group that it is in: one that comes within ONE_WISH_MS of the first
+ * signal is no second wish.  So long the thread stands still that got the first: the one in main, while that takes signals. */
 static void on_signal(int signal)
 {
     static const char text[] = "uwsk: a second signal: ended at once, nothing was unloaded\n";
+    const struct timespec one_wish = {0, ONE_WISH_MS * 1000000};
     int saved = errno;
 
-    if (signalled && !may_end)
+    if (signalled && !heard)
         return;
     if (signalled) {
         if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
@@ -243,6 +245,9 @@ static void on_signal(int signal)
     signalled = signal;
     if (write(wake[1], "", 1) < 0)
         _exit(128 + signal); /* cannot be: the pipe is empty and ours */
+    /* Takes the one that comes, unless another thread does, which finds nothing to do. */
+    sigtimedwait(&both, NULL, &one_wish);
+    heard = 1;
     errno = saved;
 }
 
@@ -252,18 +257,14 @@ static int catch_signals(void)
 
     if (pipe(wake) != 0)
         return -1;
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    action.sa_mask = both;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     return 0;
-}
-
-/* timeout(1) signals its child, and then the group that it is in: a second signal that comes with the first is no
- * second wish. */
-static void hear_signals_out(void)
-{
-    poll(NULL, 0, ONE_WISH_MS);
-    may_end = 1;
 }
 
 /* Until a signal has come or the time is over: in slices, because a poll that was interrupted does not say
@@ -278,13 +279,10 @@ static void wait_for_end(double seconds)
         int ready = poll(&end, 1, slice);
 
         if (ready > 0 || (ready < 0 && errno != EINTR))
-            break;
+            return;
         if (ready == 0)
             left -= slice;
     }
-    if (signalled)
-        hear_signals_out();
-    may_end = 1;
 }
 
 /* A DriverEntry runs: once a signal has come, no longer than an unload may. */
@@ -296,7 +294,6 @@ static int is_too_long(void *context, const char *driver, uint64_t since_ns)
         return 0;
     if (!job->asked_ns) {
         job->asked_ns = since_ns;
-        hear_signals_out();
         say("%s: waits for DriverEntry to return, %g s at most", driver, job->unload_timeout);
     }
     job->gave_up = (double)(since_ns - job->asked_ns) > job->unload_timeout * 1e9;

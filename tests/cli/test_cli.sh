@@ -65,16 +65,35 @@ usage_error() {
     [ ! -s out ] || fail "uwsk $*: something on standard output"
 }
 
-# in_background ARGUMENT...: starts `uwsk run`, waits until it says that the driver is loaded; its process is $running.
-in_background() {
-    : >err # the job empties it too late: an earlier run's lines would be believed
-    "$uwsk" run "$@" >out 2>err &
-    running=$!
+# has_said PATTERN FILE: within 10 s.
+has_said() {
     for _ in $(seq 500); do
-        grep -q "is loaded" err && return
+        grep -q "$1" "$2" && return
         sleep 0.02
     done
-    fail "uwsk run $*: not loaded within 10 s"
+    fail "no '$1' in $2 within 10 s"
+}
+
+# start ARGUMENT...: `uwsk run` in the background; its process is $running.
+start() {
+    : >out # the job empties them too late: an earlier run's lines would be believed
+    : >err
+    "$uwsk" run "$@" >out 2>err &
+    running=$!
+}
+
+# The same until it says that the driver is loaded.
+in_background() {
+    start "$@"
+    has_said "is loaded" err
+}
+
+# Two signals that are both there before the process looks at one, as timeout(1) sends them.
+two_signals() {
+    kill -STOP "$running"
+    kill -TERM "$running"
+    kill -INT "$running"
+    kill -CONT "$running"
 }
 
 ends_with() { # STATUS: the process in the background, within 30 s
@@ -692,40 +711,31 @@ cli_signals() {
     done
 }
 
-# started PATTERN ARGUMENT...: in the background until PATTERN is in out.
-started() {
-    local pattern=$1
-    shift
-    : >out
-    : >err
-    "$uwsk" run "$@" >out 2>err &
-    running=$!
-    for _ in $(seq 500); do
-        grep -q "$pattern" out && return
-        sleep 0.02
-    done
-    fail "uwsk run $*: no $pattern within 10 s"
-}
-
-cli_one_wish() { # as timeout(1) does it: both signals are there before the process looks at one
+cli_one_wish() {
     in_background clean.so
-    kill -STOP "$running"
-    kill -TERM "$running"
-    kill -INT "$running"
-    kill -CONT "$running"
+    two_signals
     ends_with 0
     has err 'clean left nothing behind'
+    signals_come_late && return
+    behave hang_socket
+    start --for 0 --unload-timeout 1 hang_socket.so
+    has_said 'PASSIVE  unload' out
+    two_signals # the first ones, while it unloads
+    ends_with 5
+    has err 'unload did not finish'
 }
 
 cli_signal_in_entry() {
     behave slow_entry
-    started 'slow_entry' slow_entry.so
+    start slow_entry.so
+    has_said 'slow_entry' out
     kill -TERM "$running"
     ends_with 0
     has err 'slow_entry: waits for DriverEntry to return, 10 s at most'
     has err 'slow_entry left nothing behind'
     behave hang_entry
-    started 'hang_entry' --unload-timeout 0.3 clean.so hang_entry.so
+    start --unload-timeout 0.3 clean.so hang_entry.so
+    has_said 'hang_entry' out
     kill -TERM "$running"
     ends_with 5
     has err 'hang_entry: DriverEntry did not finish: it has not returned within 0.3 s of the signal; who waits for what:'
@@ -770,11 +780,10 @@ cli_second_signal() {
     behave hang_socket
     in_background --unload-timeout 60 hang_socket.so
     kill -TERM "$running"
-    for _ in $(seq 500); do
-        grep -q "PASSIVE  unload" out && break
+    has_said 'PASSIVE  unload' out
+    while kill -TERM "$running" 2>/dev/null; do # one that comes too soon is none
         sleep 0.02
     done
-    kill -TERM "$running"
     ends_with 143 # 128 + SIGTERM
     has err 'a second signal: ended at once'
 }
