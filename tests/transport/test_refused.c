@@ -60,29 +60,41 @@ TEST(a_connect_leaves_none_behind, "R-CONN-05")
     peer_close(listener);
 }
 
-/* Part of it has gone: what came after it would follow on a torn one. */
+/* Part of it has gone: what came after it would follow on a torn one.  Whether the set knows the socket already, and whoever
+ * waits for the connection's end is told. */
 TEST(a_send_that_has_begun_ends_the_connection, "")
 {
     size_t length = 32 << 20;
     char *bytes = calloc(1, length);
-    int peer, kept;
-    struct transport_socket *socket = net_accepted(PEER_INET, &peer);
-    struct io send;
 
-    EXPECT_EQ(socket->interest, 0); /* the set does not know it yet */
-    io_init(&send, TRANSPORT_SEND, bytes, length);
-    kept = without_set(socket);
-    int32_t status = io_start(socket, &send);
-    with_set(socket, kept);
-    if (status == STATUS_PENDING) { /* the ring carries it: nothing was refused */
-        if (!net->cancel(socket, &send.op))
-            io_wait(&send);
-    } else {
-        EXPECT(status < 0);
-        io_init(&send, TRANSPORT_SEND, bytes, 1);
-        EXPECT_STATUS(io_start(socket, &send), status);
+    for (int watched = 0; watched < 2; watched++) {
+        int peer, kept;
+        struct transport_socket *socket = net_accepted(PEER_INET, &peer);
+        struct io send, reset;
+
+        EXPECT_EQ(socket->interest, 0);
+        io_init(&reset, TRANSPORT_WATCH_RESET, NULL, 0);
+        if (watched)
+            EXPECT_STATUS(io_start(socket, &reset), STATUS_PENDING);
+        io_init(&send, TRANSPORT_SEND, bytes, length);
+        kept = without_set(socket);
+        int32_t status = io_start(socket, &send);
+        with_set(socket, kept);
+        if (status == STATUS_PENDING) { /* the ring carries it: nothing was refused */
+            EXPECT(!test_mode_has("epoll"));
+            if (!net->cancel(socket, &send.op))
+                io_wait(&send);
+            if (watched && !net->cancel(socket, &reset.op))
+                io_wait(&reset);
+        } else {
+            EXPECT(status < 0);
+            if (watched)
+                EXPECT_STATUS(io_wait(&reset), status);
+            io_init(&send, TRANSPORT_SEND, bytes, 1);
+            EXPECT_STATUS(io_start(socket, &send), status);
+        }
+        net->close(socket);
+        peer_close(peer);
     }
-    net->close(socket);
-    peer_close(peer);
     free(bytes);
 }
