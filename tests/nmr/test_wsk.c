@@ -202,7 +202,6 @@ TEST(nmr_style_client_is_attached_at_once,
      "C-REG-23 C-REG-26 C-REG-27 C-REG-28 R-REG-13 C-DEREG-12 C-DEREG-22")
 {
     struct client client;
-    char text[8];
     PWSK_SOCKET socket;
     int peer;
 
@@ -214,12 +213,7 @@ TEST(nmr_style_client_is_attached_at_once,
     EXPECT(client.npi.Dispatch == wt_npi.Dispatch); /* the same table as by capture */
     socket = client_socket(&client, NULL, NULL);
     connect_to(socket, &peer);
-    wt_send_now(socket, "hello", 5);
-    peer_receive_all(peer, text, 5);
-    EXPECT(RtlEqualMemory(text, "hello", 5));
-    peer_send(peer, "world", 5);
-    EXPECT_EQ(wt_receive_now(socket, text, 5, WSK_FLAG_WAITALL), 5);
-    EXPECT(RtlEqualMemory(text, "world", 5));
+    wt_talk(socket, peer);
     wt_close_now(socket);
     peer_close(peer);
     client_leave(&client);

@@ -238,14 +238,7 @@ TEST(a_closed_handle_is_refused_for_a_thousand_closes, "C-CLOSE-35 C-CLOSE-36",
 
 static void try_connection(PWSK_SOCKET socket, int peer)
 {
-    char text[4];
-
-    wt_send_now(socket, "ping", 4);
-    peer_receive_all(peer, text, 4);
-    EXPECT(RtlEqualMemory(text, "ping", 4));
-    peer_send(peer, "pong", 4);
-    EXPECT_EQ(wt_receive_now(socket, text, 4, WSK_FLAG_WAITALL), 4);
-    EXPECT(RtlEqualMemory(text, "pong", 4));
+    wt_talk(socket, peer);
     wt_close_now(socket);
     peer_expect_reset(peer);
     peer_close(peer);

@@ -83,18 +83,6 @@ static PWSK_SOCKET stream_connection(ADDRESS_FAMILY family, PVOID context,
     return socket;
 }
 
-static void talk(PWSK_SOCKET socket, int peer)
-{
-    char text[4];
-
-    wt_send_now(socket, "ping", 4);
-    peer_receive_all(peer, text, 4);
-    EXPECT(RtlEqualMemory(text, "ping", 4));
-    peer_send(peer, "pong", 4);
-    EXPECT_EQ(wt_receive_now(socket, text, 4, WSK_FLAG_WAITALL), 4);
-    EXPECT(RtlEqualMemory(text, "pong", 4));
-}
-
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
 TEST(a_stream_socket_has_its_table,
@@ -204,10 +192,10 @@ TEST(a_stream_socket_listens, "R-LISTEN-03 R-LISTEN-05 R-ACC-06 R-ACC-07 R-ACC-0
         EXPECT(accepted->Dispatch == &wsk_connection_dispatch); /* D-15 */
         EXPECT_EQ(wt_port(&local), port);
         EXPECT_EQ(wt_port(&remote), peer_local_port(peer));
-        talk(accepted, peer);
+        wt_talk(accepted, peer);
         wt_op_free(&op);
         wt_close_now(socket); /* C-CLOSE-43: what was accepted lives on */
-        talk(accepted, peer);
+        wt_talk(accepted, peer);
         wt_close_now(accepted);
         peer_expect_reset(peer);
         peer_close(peer);
@@ -290,7 +278,7 @@ TEST(a_stream_socket_connects, "R-CONN-04 R-CONN-05 R-RADDR-04 R-LADDR-04 C-SOCK
         wt_returned(&op, wt_stream(socket)->WskGetRemoteAddress(socket, (PSOCKADDR)&address, op.irp));
         EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
         EXPECT_EQ(wt_port(&address), peer_local_port(peer));
-        talk(socket, peer);
+        wt_talk(socket, peer);
         wt_again(&op);
         wt_disconnect(socket, &op, NULL, 0);
         EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
@@ -327,7 +315,7 @@ TEST(tables_that_a_stream_socket_lacks, "R-SOCK-14 R-STRUCT-19")
         PWSK_SOCKET socket = stream_connection(AF_INET, NULL, tables[i], &peer);
 
         EXPECT_STATUS(wt_events(socket, WSK_EVENT_RECEIVE, NULL), STATUS_INVALID_PARAMETER);
-        talk(socket, peer);
+        wt_talk(socket, peer);
         wt_close_now(socket);
         peer_close(peer);
         socket = stream_listener(AF_INET, NULL, tables[i], &port);
@@ -431,7 +419,7 @@ TEST(a_role_is_for_good, "R-CONN-05 R-CONN-06 R-LISTEN-03 R-LISTEN-04 R-CONNX-09
     struct wt_op op;
 
     refuses(socket, FALSE);
-    talk(socket, peer);
+    wt_talk(socket, peer);
     wt_op_init(&op); /* nor when the connection is over */
     wt_disconnect(socket, &op, NULL, WSK_FLAG_ABORTIVE);
     EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
@@ -446,7 +434,7 @@ TEST(a_role_is_for_good, "R-CONN-05 R-CONN-06 R-LISTEN-03 R-LISTEN-04 R-CONNX-09
     EXPECT_STATUS(wt_wait(&op), STATUS_SUCCESS);
     peer = peer_accept(listener);
     refuses(socket, FALSE);
-    talk(socket, peer);
+    wt_talk(socket, peer);
     wt_close_now(socket);
     peer_close(peer);
     peer_close(listener);

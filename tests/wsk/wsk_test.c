@@ -450,6 +450,18 @@ SIZE_T wt_receive_now(PWSK_SOCKET socket, void *data, SIZE_T length, ULONG flags
     return got;
 }
 
+void wt_talk(PWSK_SOCKET socket, int peer)
+{
+    char text[4];
+
+    wt_send_now(socket, "ping", 4);
+    peer_receive_all(peer, text, 4);
+    EXPECT(RtlEqualMemory(text, "ping", 4));
+    peer_send(peer, "pong", 4);
+    EXPECT_EQ(wt_receive_now(socket, text, 4, WSK_FLAG_WAITALL), 4);
+    EXPECT(RtlEqualMemory(text, "pong", 4));
+}
+
 /* ---- buffers and addresses ---------------------------------------------------------------------------- */
 
 void wt_buffer_init(struct wt_buffer *buffer, SIZE_T size)

@@ -164,6 +164,8 @@ void wt_close_now(PWSK_SOCKET socket);
 /* Sends or receives n bytes and waits; the receive answers the bytes. */
 void wt_send_now(PWSK_SOCKET socket, const void *data, SIZE_T length);
 SIZE_T wt_receive_now(PWSK_SOCKET socket, void *data, SIZE_T length, ULONG flags);
+/* Four bytes there, four back. */
+void wt_talk(PWSK_SOCKET socket, int peer);
 
 /* ---- buffers and addresses ---------------------------------------------------------------------------- */
 
