@@ -467,9 +467,8 @@ ULONG wsk_receive_close(struct wsk_socket *socket)
     holds += wsk_unwatch(socket, &socket->watches.readable, &socket->receive.readable_armed);
     holds += wsk_unwatch(socket, &socket->watches.peer_fin, &socket->receive.peer_fin_armed);
     holds += wsk_unwatch(socket, &socket->watches.reset, &socket->receive.reset_armed);
-    if (socket->receive.held ==
-        HELD_IRP) /* receive_complete is on its way: it ends this one, then those behind
-                                             it (D-06) */
+    /* receive_complete is on its way: it ends this one, then those behind it (D-06) */
+    if (socket->receive.held == HELD_IRP)
         wsk_op_of(socket->receive.current)->flags |= WSK_OP_BY_CLOSE;
     else
         receive_end_by_close(socket);

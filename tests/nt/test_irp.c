@@ -516,6 +516,7 @@ TEST(a_pending_irp_is_not_freed, "K-FREE-03")
     EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoFreeIrp(irp));
     EXPECT_BUGCHECK_PARAMETER(1, 0x20B);
     EXPECT_BUGCHECK_PARAMETER(2, irp);
+    EXPECT_BUGCHECK_PARAMETER(3, never_cancelled);
 }
 
 TEST(a_pending_irp_is_not_reused, "")
@@ -525,6 +526,7 @@ TEST(a_pending_irp_is_not_reused, "")
     EXPECT_BUGCHECK(DRIVER_VERIFIER_IOMANAGER_VIOLATION, IoReuseIrp(irp, STATUS_SUCCESS));
     EXPECT_BUGCHECK_PARAMETER(1, 0x310);
     EXPECT_BUGCHECK_PARAMETER(2, irp);
+    EXPECT_BUGCHECK_PARAMETER(3, never_cancelled);
 }
 
 TEST(an_irp_with_a_cancel_routine_is_not_completed, "")
