@@ -74,8 +74,10 @@ TEST(symbolize_in_the_child_of_a_process_that_symbolizes, "", TEST_TIMEOUT(120))
 {
     static atomic_int stop;
 
-#if HOST_ASAN && defined(__clang__) && __clang_major__ <= 14
-    TEST_NOTE("skipped: the allocator of clang 14's sanitizer may be locked in a child");
+#if HOST_TSAN || (HOST_ASAN && defined(__clang__) && __clang_major__ <= 14)
+    /* Neither takes its locks before a fork: a child's malloc() waits for ever for a thread that it does not have.
+     * The report of a bug check gives its child ten seconds and names nothing then. */
+    TEST_NOTE("skipped: the sanitizer's allocator may be locked in a child");
     return;
 #endif
     EXPECT_EQ(host_thread_start(symbolize_for_ever, &stop, "names", 0), 0);

@@ -106,11 +106,59 @@ int net_link_up(unsigned index, int up)
     return send_request(&request);
 }
 
-int net_pair(const char *name, const char *other)
+/* Hears of every change of an interface from now on.  -1: not. */
+static int hear_links(void)
+{
+    const struct sockaddr_nl groups = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    const struct timeval patience = {.tv_sec = 30};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (const struct sockaddr *)&groups, sizeof groups) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Whether a message says of an interface that it works, which Linux finds out after its carrier, in a work item. */
+static int says_works(struct nlmsghdr *message, unsigned index)
+{
+    struct ifinfomsg *link = NLMSG_DATA(message);
+    unsigned bytes = IFLA_PAYLOAD(message);
+
+    if (message->nlmsg_type != RTM_NEWLINK || (unsigned)link->ifi_index != index)
+        return 0;
+    for (struct rtattr *at = IFLA_RTA(link); RTA_OK(at, bytes); at = RTA_NEXT(at, bytes))
+        if (at->rta_type == IFLA_OPERSTATE)
+            return *(unsigned char *)RTA_DATA(at) == 6; /* IF_OPER_UP */
+    return 0;
+}
+
+static int await_links(int fd, unsigned one, unsigned two)
+{
+    char heard[8192] __attribute__((aligned(8)));
+    int first = 0, second = 0;
+
+    while (!first || !second) {
+        ssize_t got = recv(fd, heard, sizeof heard, 0);
+
+        if (got < 0)
+            return errno;
+        for (struct nlmsghdr *at = (struct nlmsghdr *)heard; NLMSG_OK(at, got); at = NLMSG_NEXT(at, got)) {
+            first |= says_works(at, one);
+            second |= says_works(at, two);
+        }
+    }
+    return 0;
+}
+
+static int make_pair(const char *name, const char *other)
 {
     struct request request = {.head = {.nlmsg_len = NLMSG_HDRLEN, .nlmsg_type = RTM_NEWLINK}};
     struct rtattr *info, *data, *peer;
-    int error;
 
     request.head.nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
     put(&request, sizeof(struct ifinfomsg));
@@ -124,10 +172,23 @@ int net_pair(const char *name, const char *other)
     end(&request, peer);
     end(&request, data);
     end(&request, info);
-    error = send_request(&request);
+    return send_request(&request);
+}
+
+int net_pair(const char *name, const char *other)
+{
+    int fd = hear_links();
+    int error = fd < 0 ? errno : make_pair(name, other);
+
     if (!error)
         error = net_link_up(net_index(name), 1);
-    return error ? error : net_link_up(net_index(other), 1);
+    if (!error)
+        error = net_link_up(net_index(other), 1);
+    if (!error)
+        error = await_links(fd, net_index(name), net_index(other));
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
 unsigned net_index(const char *name)

@@ -8,7 +8,7 @@
 int net_own(void);
 /* All of these: 0, or an errno. */
 int net_link_up(unsigned index, int up);
-/* A pair of Ethernet interfaces, both up. */
+/* A pair of Ethernet interfaces, both up and working. */
 int net_pair(const char *name, const char *other);
 unsigned net_index(const char *name);
 /* family 4 or 6, text as "10.1.0.1". */
