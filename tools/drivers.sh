@@ -11,14 +11,16 @@ end_driver() {
     driver_pid=
 }
 
-# free_port: a port on loopback, below those that the system hands out, that nobody listens on.
+# free_port: a port on loopback, below those that the system hands out, that nobody listens on and that was not handed
+# out before: old connections in TIME_WAIT would hold it.
 free_port() {
     local port
+    port=$(cat "$work/port" 2>/dev/null) || port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
     while :; do
-        port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        port=$((port < 29999 ? port + 1 : 10000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
     done
-    echo "$port"
+    echo "$port" | tee "$work/port"
 }
 
 # wait_for SECONDS COMMAND…: until the command succeeds.
