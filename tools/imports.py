@@ -23,7 +23,7 @@ HEAD = """# Names of the WDK
 What published WSK clients import, and whether it is here. Made by `tools/imports.py --write` from `tools/imports.tsv` and
 `src/nt/exports.def`; a name that is missing from both has not been met yet. `present`: declared, complete and tested.
 `planned`: will be. `never`: does not belong to this runtime. A driver that uses a name that is not present does not
-compile or link; nothing is half there.
+compile or link, and `uwsk cc` tells the reason that stands here; nothing is half there.
 """
 
 

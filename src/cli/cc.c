@@ -1,15 +1,13 @@
 /* cc.c: `uwsk cc`, which compiles and links a driver as mpicc does a program.
  *
  * cc_options.c reads the line, cc_source.c compiles each source (with cc_tmh.c and cc_weaken.c), cc_line.c knows the
- * options of the compiler, cc_run.c runs its lines. Here: the order of it all, and the link. */
+ * options of the compiler, cc_run.c runs its lines, cc_link.c links. Here: the order of it all. */
 #include "cc_job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "elf.h"
 
 /* -E, -M, -MM, and questions such as --version: the compiler's own business. */
 static int pass_through(struct cc_job *job)
@@ -68,33 +66,7 @@ static int pass_through(struct cc_job *job)
     return status;
 }
 
-/* ---- linking ------------------------------------------------------------------------------------------ */
-
-static int link_driver(struct cc_job *job, const struct cc_list *objects)
-{
-    struct cc_list line = {0};
-    cc_list_add(&line, job->compiler.c);
-    cc_list_add(&line, "-shared");
-    cc_list_add_all(&line, &job->code);
-    cc_list_add(&line, "-o");
-    char *name = cc_stem(job->input[0].path);
-    char *output = job->output ? cc_strdup(job->output) : cc_printf("%s.so", name);
-    cc_list_add(&line, output);
-    cc_list_add_all(&line, objects);
-    cc_list_add_all(&line, &job->link);
-    cc_link_line(&line, &job->layout, job->sanitized);
-    int status = cc_run(job, &line);
-    if (status == 0 && !job->show && !job->sanitized && !job->explore && elf_has_constructors(output))
-        fprintf(stderr,
-                "uwsk cc: warning: %s: static objects with constructors: they run when the driver is loaded, "
-                "before "
-                "DriverEntry; on Windows nobody runs them\n",
-                output);
-    free(name);
-    free(output);
-    cc_list_free(&line);
-    return status;
-}
+/* ---- compiling and linking ------------------------------------------------------------------------------- */
 
 static int build(struct cc_job *job)
 {
@@ -120,7 +92,7 @@ static int build(struct cc_job *job)
         free(output);
     }
     if (status == 0 && job->stage == CC_STAGE_LINK)
-        status = link_driver(job, &objects);
+        status = cc_link_driver(job, &objects);
     if (!job->show) {
         for (size_t i = 0; i < temporary.count; i++)
             unlink(temporary.item[i]);

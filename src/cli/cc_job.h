@@ -68,6 +68,11 @@ int cc_compile(struct cc_job *job, const struct cc_input *in, const char *output
 /* `uwsk cc --pass gcc|clang IN.i|IN.ii OUT` */
 int cc_pass_alone(int argc, char **argv);
 
+/* ---- cc_link.c ---- */
+
+/* Links the driver; of WDK names that the linker does not find says why they are not here. Exit status. */
+int cc_link_driver(struct cc_job *job, const struct cc_list *objects);
+
 /* ---- cc_tmh.c ---- */
 
 /* The .tmh files that a source includes (wpp.c), in a folder that lasts as long as the compilation. */

@@ -101,6 +101,33 @@ TEST(cc_keeps_libc_and_driver_apart, "T-01", TEST_TIMEOUT(60))
     EXPECT_EXIT(tool_cc("-fsanitize=undefined -o libc.so libc.c"), 0);
 }
 
+/* A name of the WDK that is not here is told with its reason, whatever language the linker speaks; others by name. */
+TEST(cc_says_why_a_name_is_not_there, "", TEST_TIMEOUT(60))
+{
+    tool_write(
+        "absent.cpp",
+        "extern \"C\" {\n#include <ntddk.h>\n"
+        "VOID FltRegisterFilter(VOID);\nVOID IoRegisterShutdownNotification(VOID);\nVOID ExFreePool2(VOID);\n"
+        "}\nvoid mine(int);\n"
+        "extern \"C\" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)\n"
+        "{\n    FltRegisterFilter();\n    FltRegisterFilter();\n    IoRegisterShutdownNotification();\n"
+        "    mine(1);\n    ExFreePool2();\n    return STATUS_SUCCESS;\n}\n");
+    EXPECT_EXIT(tool_cc("-c absent.cpp"), 0);
+    EXPECT_EXIT(
+        tool_run("LANG=de_DE.UTF-8 LC_ALL=de_DE.UTF-8 %s cc -fno-sanitize=all absent.o", TOOLCHAIN_UWSK), 1);
+    EXPECT_SAYS("undefined reference"); /* what the linker says is passed on */
+    EXPECT_SAYS("uwsk cc: FltRegisterFilter is not in this runtime and will not be: there are no file "
+                "systems to filter\n");
+    EXPECT_SAYS("uwsk cc: IoRegisterShutdownNotification is not in this runtime yet: ");
+    EXPECT_SAYS("lists what it has of the WDK): mine(int), ExFreePool2\n");
+    EXPECT_EXIT(
+        tool_run("%s cc -fno-sanitize=all absent.o 2>&1 | grep -c FltRegisterFilter.is", TOOLCHAIN_UWSK), 0);
+    EXPECT_STR(tool_output(), "1\n");
+    EXPECT_EXIT(tool_run("%s cc -fno-sanitize=all absent.o -Wl,--no-such-option 2>&1 | grep -c '^uwsk cc'",
+                         TOOLCHAIN_UWSK),
+                1);
+}
+
 TEST(cc_bears_callbacks_that_mismatch, "T-08", TEST_TIMEOUT(60))
 {
     tool_write("mismatch.c", "#include <ntddk.h>\n"
