@@ -97,6 +97,33 @@ TEST(symbolize_in_the_child_of_a_process_that_symbolizes, "", TEST_TIMEOUT(120))
     atomic_store(&stop, 1);
 }
 
+void in_class(void) __asm__("_ZN6Client4StopEPFvPvEi");
+void call_operator(void) __asm__("_ZNK12_GLOBAL__N_14CallclEv");
+void no_cplusplus(void) __asm__("_Zebra");
+
+void in_class(void)
+{
+}
+void call_operator(void)
+{
+}
+void no_cplusplus(void)
+{
+}
+
+/* As WinDbg names them: without parameters. */
+TEST(symbolize_knows_names_of_cplusplus, "")
+{
+    char text[256];
+
+    host_symbolize((void *)(uintptr_t)in_class, text, sizeof text);
+    EXPECT(strncmp(text, "Client::Stop+0x0 (test_report.c:", 32) == 0);
+    host_symbolize((void *)(uintptr_t)call_operator, text, sizeof text);
+    EXPECT(strncmp(text, "(anonymous namespace)::Call::operator()+0x0 (", 45) == 0);
+    host_symbolize((void *)(uintptr_t)no_cplusplus, text, sizeof text);
+    EXPECT(strncmp(text, "_Zebra+0x0 (", 12) == 0);
+}
+
 TEST(symbolize_always_terminates, "")
 {
     char text[8];

@@ -4,11 +4,13 @@
  */
 #include "linux.h"
 
+#include <dlfcn.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -168,6 +170,57 @@ static const char *source_of(Dwfl_Module *module, Dwarf_Addr address, int *line)
     return NULL;
 }
 
+/* ---- names of C++ ------------------------------------------------------------------------------------- */
+
+typedef char *demangle_fn(const char *name, char *buffer, size_t *bytes, int *status);
+
+/*
+ * libstdc++'s __cxa_demangle, NULL where there is none. Linking it would bring its operator new to every driver; it is
+ * opened when a driver's name asks for it, for nobody else to see, and stays.
+ */
+static demangle_fn *find_demangle(void)
+{
+    static demangle_fn *found HOST_KEPT;
+    static int tried HOST_KEPT;
+
+    if (!tried) {
+        void *library = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL);
+
+        tried = 1;
+        if (library)
+            found = (demangle_fn *)(uintptr_t)dlsym(library, "__cxa_demangle");
+    }
+    return found;
+}
+
+/* Cuts off the parameters, as WinDbg does: `a::f(int (*)(char)) const` is `a::f`, `a::operator()()` is `a::operator()`. */
+static void cut_parameters(char *name)
+{
+    char *at = strrchr(name, ')');
+    int depth = 0;
+
+    if (at && strchr(at, ':')) /* of something inside a function */
+        return;
+    for (; at && at > name; at--) {
+        depth += *at == ')' ? 1 : *at == '(' ? -1 : 0;
+        if (depth == 0)
+            break;
+    }
+    if (at && at > name)
+        *at = 0;
+}
+
+/* The name as the driver's source has it: `name` itself, or a copy, which the caller frees. */
+static char *source_name(const char *name, char **copy)
+{
+    demangle_fn *demangle = name[0] == '_' && name[1] == 'Z' ? find_demangle() : NULL;
+
+    *copy = demangle ? demangle(name, NULL, NULL, NULL) : NULL;
+    if (*copy)
+        cut_parameters(*copy);
+    return *copy ? *copy : (char *)name;
+}
+
 static void symbolize_locked(uintptr_t address, char *buffer, size_t bytes)
 {
     Dwfl_Module *module = refresh_names() == 0 ? dwfl_addrmodule(names, address) : NULL;
@@ -188,13 +241,16 @@ static void symbolize_locked(uintptr_t address, char *buffer, size_t bytes)
     }
     int number = 0;
     const char *source = source_of(module, address, &number);
+    char *copy;
 
+    function = source_name(function, &copy);
     if (source)
         snprintf(buffer, bytes, "%s+0x%lx (%s:%d)", function, (unsigned long)offset, base_name(source),
                  number);
     else
         snprintf(buffer, bytes, "%s+0x%lx (%s)", function, (unsigned long)offset,
                  base_name(file ? file : "?"));
+    free(copy);
 }
 
 void host_symbolize(void *address, char *buffer, size_t bytes)
