@@ -21,108 +21,13 @@
  * All of it is memory of libc, and nothing here decides by addresses: a run with it is as repeatable as without.  What
  * a report wants to know in addition, stacks of earlier accesses, is collected only in the run that is told in detail.
  */
-#include "explore/explore.h"
-#include "explore/world.h"
+#include "explore/race.h"
 
 #include "host/host.h"
 #include "runner/runner.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    FRAME_SHIFT = 12,
-    GRANULE_SHIFT = 3,
-    GRANULES = 1 << (FRAME_SHIFT - GRANULE_SHIFT),
-    SLOTS = 4,
-    PAGE_BUCKETS = 4096,
-    OBJECT_BUCKETS = 4096,
-    BLOCK_BUCKETS = 4096,
-    MAX_PAGES = 3072,
-    MAX_THREADS = 4000,
-    FRAMES = 16,
-    GONE_KEPT = 4096
-};
-
-struct clock {
-    uint32_t *at; /* per thread */
-    uint32_t count, room;
-};
-
-struct stack {
-    uint64_t step;
-    size_t count;
-    void *frames[FRAMES];
-};
-
-/* thread + 1 << 48 | clock << 16 | how << 8 | bytes; 0 = empty */
-struct access {
-    uint64_t word;
-    union {
-        void *caller;
-        struct stack *stack; /* in detail */
-    } where;
-};
-
-struct page {
-    struct page *next; /* of the bucket */
-    uintptr_t number;
-    uint64_t freed[GRANULES / 64];
-    struct access (*granule)[SLOTS]; /* NULL: never accessed */
-};
-
-struct object {
-    struct object *next;
-    const volatile void *address;
-    struct clock clock;
-};
-
-struct thread {
-    int known;
-    struct clock clock;
-};
-
-struct block {
-    struct block *next;
-    uintptr_t from;
-    size_t bytes;
-    int kind;
-    uint32_t freed_by;
-    void *born_at, *dead_at;
-    struct stack *born, *dead;
-};
-
-/* What has ended the run. */
-struct found_race {
-    uintptr_t at; /* 0 = nothing */
-    int how, frees, on_stack;
-    void *caller;
-    uint32_t fiber;
-    struct access before; /* 0: the memory was free */
-};
-
-struct races {
-    struct found_race found;
-    struct observe_hooks hooks;
-    const struct observe_hooks *below;
-    struct sim_memory memory;
-    struct uwsk_world *world;
-    struct page *page[PAGE_BUCKETS];
-    struct page *pages[MAX_PAGES]; /* in the order of their making, round and round */
-    size_t page_count, oldest;
-    struct page *last; /* found */
-    struct page *spare;
-    struct object *object[OBJECT_BUCKETS], *spare_objects;
-    struct thread *thread; /* by the number of the fiber */
-    uint32_t threads;
-    struct block *block[BLOCK_BUCKETS], *spare_blocks;
-    struct block gone[GONE_KEPT]; /* the last ones that were given back */
-    size_t gone_count;
-    struct stack **stack; /* of this run */
-    size_t stacks, stack_room;
-    char routines, entry; /* stand for: all routines that have returned, DriverEntry */
-};
 
 static void *must(void *memory)
 {
@@ -300,7 +205,7 @@ static void forget_stack_of_fiber(struct races *all)
     }
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------ */
+/* ---- what is found ------------------------------------------------------------------------------------ */
 
 static struct stack *take_stack(struct races *all)
 {
@@ -324,19 +229,6 @@ static struct stack *take_stack(struct races *all)
     return stack;
 }
 
-static void tell_stack(struct text *text, const char *what, const struct stack *stack)
-{
-    if (!stack)
-        return;
-    text_add(text, "%s, at step %llu:\n", what, (unsigned long long)stack->step);
-    for (size_t i = 0; i < stack->count; i++) {
-        char name[300];
-
-        host_symbolize(stack->frames[i], name, sizeof name);
-        text_add(text, "  %s\n", name);
-    }
-}
-
 /* The innermost code of a driver on this stack, or of anybody. */
 static void *culprit(void)
 {
@@ -347,140 +239,6 @@ static void *culprit(void)
         if (runner_driver_at(frames[i]))
             return frames[i];
     return count ? frames[0] : NULL;
-}
-
-#define RECEIVED_BYTES (-1) /* kind of a block: the network's, lent to drivers with an indication */
-
-static const char *kind_name(int kind)
-{
-    switch (kind) {
-    case RECEIVED_BYTES:
-        return "received bytes";
-    case OBSERVE_IRP:
-        return "an IRP";
-    case OBSERVE_MDL:
-        return "an MDL";
-    case OBSERVE_WORK_ITEM:
-        return "a work item";
-    default:
-        return "a block";
-    }
-}
-
-/* "byte 8 of a block of 96 bytes, allocated in Foo (a.c:3)" */
-static void tell_block(char *out, size_t room, uintptr_t at, const struct block *block)
-{
-    char where[300];
-
-    if (!block->born_at) { /* of the network, or of the runtime for itself */
-        snprintf(out, room, "byte %zu of %s", (size_t)(at - block->from),
-                 block->kind == RECEIVED_BYTES ? kind_name(block->kind) : "what WSK has given to a driver");
-        return;
-    }
-    host_symbolize(block->born_at, where, sizeof where);
-    snprintf(out, room, "byte %zu of %s of %zu bytes, allocated in %s", (size_t)(at - block->from),
-             kind_name(block->kind), block->bytes, where);
-}
-
-static const struct block *live_block_at(const struct races *all, uintptr_t at)
-{
-    for (size_t i = 0; i < BLOCK_BUCKETS; i++)
-        for (const struct block *block = all->block[i]; block; block = block->next)
-            if (at >= block->from && at < block->from + block->bytes)
-                return block;
-    return NULL;
-}
-
-static const char *verb(int how)
-{
-    if (how & SIM_ACCESS_PLAIN)
-        return how & SIM_ACCESS_WRITE ? "writes" : "reads";
-    return how & SIM_ACCESS_WRITE ? "changes (interlocked or volatile)" : "reads (interlocked or volatile)";
-}
-
-static const char *verb_before(int how)
-{
-    if (how & SIM_ACCESS_PLAIN)
-        return how & SIM_ACCESS_WRITE ? "wrote" : "read";
-    return how & SIM_ACCESS_WRITE ? "changed (interlocked or volatile)" : "read (interlocked or volatile)";
-}
-
-static int detail(const struct races *all)
-{
-    return all->world->options.detail;
-}
-
-static void tell_memory(const struct races *all, char *out, size_t room)
-{
-    const struct found_race *found = &all->found;
-    const struct block *block = live_block_at(all, found->at);
-
-    if (block)
-        tell_block(out, room, found->at, block);
-    else if (found->on_stack)
-        snprintf(out, room, "on the stack of T%u", found->fiber);
-    else if (runner_driver_at((const void *)found->at))
-        host_symbolize((void *)found->at, out, room);
-    else
-        snprintf(out, room, "in memory that is no block of the pool");
-}
-
-static void tell_race(struct races *all, struct text *text)
-{
-    const struct found_race *found = &all->found;
-    const struct access *before = &found->before;
-    char here[300], there[300], memory[700], what[60];
-    int how_before = (int)(before->word >> 8 & 0xFF);
-    unsigned who = (unsigned)(before->word >> 48) - 1;
-
-    host_symbolize(found->caller, here, sizeof here);
-    host_symbolize(detail(all) ? before->where.stack->frames[0] : before->where.caller, there, sizeof there);
-    tell_memory(all, memory, sizeof memory);
-    text_add(text, "T%u %s in %s what T%u %s in %s before, and nothing puts the two in order: %s\n",
-             found->fiber, found->frees ? "frees" : verb(found->how), here, who, verb_before(how_before),
-             there, memory);
-    if (detail(all)) {
-        snprintf(what, sizeof what, "T%u %s", who, verb_before(how_before));
-        tell_stack(text, what, before->where.stack);
-    }
-}
-
-static void tell_freed(struct races *all, struct text *text)
-{
-    const struct found_race *found = &all->found;
-    const struct block *block = NULL;
-    char here[300], there[300] = "?", memory[700] = "what was a block of the pool";
-
-    for (size_t i = 0; i < all->gone_count && i < GONE_KEPT && !block; i++) { /* the last one first */
-        const struct block *one = &all->gone[(all->gone_count - 1 - i) % GONE_KEPT];
-
-        if (found->at >= one->from && found->at < one->from + ((one->bytes + 7) & ~(size_t)7))
-            block = one;
-    }
-    host_symbolize(found->caller, here, sizeof here);
-    if (block) {
-        tell_block(memory, sizeof memory, found->at, block);
-        host_symbolize(block->dead_at, there, sizeof there);
-    }
-    text_add(text, "T%u %s in %s what T%u has freed in %s: %s\n", found->fiber, verb(found->how), here,
-             block ? block->freed_by : 0, there, memory);
-    if (block && detail(all)) {
-        tell_stack(text, "it was freed", block->dead);
-        tell_stack(text, "it was allocated", block->born);
-    }
-}
-
-void races_tell(struct uwsk_world *world)
-{
-    struct races *all = world->races;
-
-    if (!all->found.at)
-        return;
-    if (all->found.before.word)
-        tell_race(all, &world->violation.text);
-    else
-        tell_freed(all, &world->violation.text);
-    all->found.at = 0;
 }
 
 /* Ends the run; names are looked up afterwards, on a stack that has room for that. */
@@ -547,7 +305,7 @@ static void access_granule(struct races *all, struct access *slot, uintptr_t at,
         room = &slot[sim_step() % SLOTS];
     }
     room->word = word;
-    if (!detail(all)) {
+    if (!races_in_detail(all)) {
         room->where.caller = caller;
         return;
     }
@@ -629,7 +387,7 @@ static void block_born(struct races *all, int kind, const void *object, uint64_t
         block = must(malloc(sizeof *block));
     *block = (struct block){
         .next = *bucket, .from = (uintptr_t)object, .bytes = bytes, .kind = kind, .born_at = caller};
-    if (detail(all))
+    if (races_in_detail(all))
         block->born = take_stack(all);
     *bucket = block;
     begin_anew(all, object, bytes);
@@ -677,7 +435,7 @@ static void block_dead(struct races *all, const void *object)
     *gone = *block;
     gone->freed_by = sim_fiber();
     gone->dead_at = caller;
-    if (detail(all))
+    if (races_in_detail(all))
         gone->dead = take_stack(all);
     block->next = all->spare_blocks;
     all->spare_blocks = block;
