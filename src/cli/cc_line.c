@@ -103,22 +103,23 @@ static void add_all(struct cc_list *line, const char *const *words)
 }
 
 /* Each option has a reason:
- *   -fno-strict-aliasing, -fwrapv, -fno-delete-null-pointer-checks  what MSVC does not assume, drivers may
- * break -fshort-wchar, -fms-extensions, -mms-bitfields                  Windows' types and layout
- *   -fvisibility=hidden                                             a driver's connect() must not become
- * libc's (T-01) -fno-omit-frame-pointer, -g                                     stacks in reports
- *   -fno-stack-protector                                            its support functions are libc's
- *   -fno-optimize-sibling-calls   a call that ends a function stays a call: its return address is the driver's, by
- *                                 which the account knows whose a registration or a block is
- *   -nostdinc                                                       a driver sees Windows' headers only
- * (T-02) */
+ *
+ * -fno-strict-aliasing, -fwrapv, -fno-delete-null-pointer-checks: what MSVC does not assume, drivers may break;
+ * -fshort-wchar, -fms-extensions, -mms-bitfields: Windows' types and layout;
+ * -fvisibility=hidden: a driver's connect() must not become libc's (T-01);
+ * -fno-omit-frame-pointer, -g: stacks in reports;
+ * -fno-stack-protector: its support functions are libc's;
+ * -fno-optimize-sibling-calls: a call that ends a function stays a call, so that its return address is the driver's, by
+ * which the account knows whose a registration or a block is;
+ * -Wno-narrowing: CTL_CODE of a vendor's device type in a `case`, an NTSTATUS in a ULONG member: warnings to MSVC;
+ * -nostdinc: a driver sees Windows' headers only (T-02). */
 void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, const struct cc_layout *layout,
                      bool cplusplus, bool preprocess)
 {
     static const char *const c_only[] = {"-std=gnu17", "-Wno-error=incompatible-pointer-types",
                                          "-Wno-error=int-conversion", NULL};
-    static const char *const cplusplus_only[] = {"-std=gnu++17", "-fno-exceptions", "-fno-rtti",
-                                                 "-fno-threadsafe-statics", NULL};
+    static const char *const cplusplus_only[] = {
+        "-std=gnu++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-Wno-narrowing", NULL};
     static const char *const all[] = {"-O2",
                                       "-g",
                                       "-fno-omit-frame-pointer",
@@ -133,7 +134,7 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
                                       "-fno-stack-protector",
                                       "-fno-optimize-sibling-calls",
                                       NULL};
-    static const char *const clang[] = {"-fms-compatibility", "-Wno-microsoft", NULL};
+    static const char *const clang[] = {"-fms-compatibility", "-Wno-microsoft", "-Wno-c++11-narrowing", NULL};
     static const char *const definitions[] = {"-nostdinc",
                                               "-D_KERNEL_MODE",
                                               "-D_WIN32",

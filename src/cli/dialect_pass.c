@@ -1,4 +1,5 @@
-/* dialect_pass.c: what MSVC takes and gcc and clang do not (T-04): inline functions, `sizeof Type`, 1ui64.
+/* dialect_pass.c: what MSVC takes and gcc and clang do not (T-04): inline functions, `sizeof Type`, 1ui64, an alignment
+ * before `struct`, __FUNCTION__ beside a string.
  *
  * MSVC emits a non-static inline function in every object that uses it and lets the linker keep one. C99
  * emits none, so that a call which was not inlined, or an address taken, would not link. */
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "function_name.h"
 
 struct edit {
     size_t at, drop;
@@ -272,6 +275,75 @@ static void suffixes(struct dialect *t)
     }
 }
 
+/* `__declspec(align(64)) struct S {...}`: to MSVC the alignment of S, to gcc and clang of what is declared with it, or of
+ * nothing. Where the `{` of the type's definition opens, from the keyword on; 0: it is no definition. */
+static size_t definition(const struct lex_source *s, size_t key)
+{
+    static const char *const ends[] = {";", ")", "=", "*", "&", "[", NULL};
+    bool bases = false;
+    for (size_t i = key + 1; i < s->count && !is_any(s, i, ends); i++) {
+        if (lex_is(s, i, "{"))
+            return i;
+        if (lex_is(s, i, "("))
+            return 0;
+        bases = bases || lex_is(s, i, ":");
+        if (lex_is(s, i + 1, "(") && (bases || lex_is(s, i, "__attribute__") || lex_is(s, i, "alignas")))
+            i = s->tok[i + 1].match;
+    }
+    return 0;
+}
+
+/* Token by token: line markers may stand between them, and lines stay where they are. */
+static void move(struct dialect *t, size_t first, size_t last, size_t behind)
+{
+    struct cc_text text = {0};
+    for (size_t i = first; i <= last; i++) {
+        cc_text_puts(&text, " ");
+        cc_text_add(&text, t->src->text + t->src->tok[i].at, t->src->tok[i].len);
+        drop(t, i);
+    }
+    insert_behind(t, behind, text.data);
+    free(text.data);
+}
+
+static void alignments(struct dialect *t)
+{
+    static const char *const keys[] = {"struct", "union", "class", NULL};
+    static const char *const between[] = {"static", "extern", "const", "volatile", "typedef", NULL};
+    static const char *const names[] = {"__aligned__", "aligned", NULL};
+    const struct lex_source *s = t->src;
+    for (size_t i = 0; i + 1 < s->count; i++) {
+        if (!lex_is(s, i, "__attribute__") || !lex_is(s, i + 1, "(") || !is_any(s, i + 3, names))
+            continue;
+        size_t end = s->tok[i + 1].match, key = end + 1;
+        while (key < s->count && (lex_is(s, key, "__attribute__") || is_any(s, key, between)))
+            key = lex_is(s, key, "__attribute__") ? s->tok[key + 1].match + 1 : key + 1;
+        if (is_any(s, key, keys) && definition(s, key))
+            move(t, i, end, key);
+        i = end;
+    }
+}
+
+/* To MSVC __FUNCTION__ is a string literal, which joins those beside it; to gcc and clang a variable, which will do
+ * elsewhere. */
+static void function_names(struct dialect *t)
+{
+    static const char *const wide[] = {"__FUNCTIONW__", "L__FUNCTION__", NULL};
+    const struct lex_source *s = t->src;
+    for (size_t i = 0; i < s->count; i++) {
+        bool is_wide = is_any(s, i, wide);
+        if (!is_wide && !lex_is(s, i, "__FUNCTION__"))
+            continue;
+        bool beside = (i > 0 && s->tok[i - 1].kind == LEX_STRING) || s->tok[i + 1].kind == LEX_STRING;
+        char *name = is_wide || beside ? function_name(s, i) : NULL;
+        char *text = name ? cc_printf("%s\"%s\"", is_wide ? "L" : "", name) : NULL;
+        if (text)
+            replace(t, s->tok[i].at, s->tok[i].len, text);
+        free(name);
+        free(text);
+    }
+}
+
 static int by_place(const void *a, const void *b)
 {
     const struct edit *x = a, *y = b;
@@ -304,6 +376,8 @@ bool dialect_pass(const struct lex_source *source, char **out, size_t *out_len, 
         file_scope(&t, weak);
     sizes(&t);
     suffixes(&t);
+    alignments(&t);
+    function_names(&t);
     *out = NULL;
     if (t.edits == 0)
         return false;

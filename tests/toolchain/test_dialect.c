@@ -73,6 +73,87 @@ TEST(extensions_of_msvc_compile, "T-03 T-04", TEST_TIMEOUT(60))
     EXPECT(tool_cc("-c void.cpp") != 0);
 }
 
+/* An alignment before the keyword is the type's where that is defined, else the variable's. */
+TEST(alignments_are_of_the_type, "T-04", TEST_TIMEOUT(60))
+{
+    static const char source[] =
+        "#include <ntddk.h>\n"
+        "DECLSPEC_ALIGN(64) struct A { LONG x; };\n"
+        "typedef __declspec(align(32))\n    struct _B { LONG x; } B;\n"
+        "__declspec(align(8)) typedef struct _D { CHAR x; } D;\n"
+        "__declspec(align(16)) static union U { CHAR x; } u;\n"
+        "__declspec(align(128)) static struct A *p;\n"
+        "struct H { CHAR c; struct A a; __declspec(align(32)) struct { CHAR b; } i; CHAR last; };\n"
+        "C_ASSERT(sizeof(struct A) == 64 && sizeof(B) == 32 && sizeof(D) == 8 && sizeof(union U) == 16);\n"
+        "C_ASSERT(sizeof(p) == 8 && sizeof(u) == 16 && FIELD_OFFSET(struct H, a) == 64);\n"
+        "C_ASSERT(FIELD_OFFSET(struct H, last) == 160);\n"
+        "ULONG_PTR where(void);\nULONG_PTR where(void) { return (ULONG_PTR)&p % 128; }\n"
+        "#ifdef __cplusplus\n"
+        "class Base { int b; };\ntemplate <class T> DECLSPEC_ALIGN(128) struct E final : Base { T t; };\n"
+        "C_ASSERT(sizeof(E<char>) == 128);\n#endif\n"
+        "int line = missing;\n";
+    tool_write("align.c", source);
+    EXPECT_EXIT(tool_cc("-Dmissing=0 -c align.c"), 0);
+    EXPECT_EXIT(tool_cc("-Dmissing=0 -x c++ -c align.c"), 0);
+    EXPECT(tool_cc("-c align.c") != 0);
+    EXPECT_SAYS("align.c:19:");
+}
+
+/* __FUNCTION__ is a literal beside others, with the class in C++. */
+TEST(function_names_are_literals, "T-04", TEST_TIMEOUT(60))
+{
+    tool_write("name.c",
+               "#include <ntddk.h>\n#define SAY(x) DbgPrint(__FUNCTION__ \": \" x \"\\n\")\n"
+               "static void (*plain(int i))(void)\n{\n    if (i) { SAY(\"plain\"); }\n    return 0;\n}\n"
+               "DRIVER_INITIALIZE DriverEntry;\n"
+               "NTSTATUS DriverEntry(PDRIVER_OBJECT d, PUNICODE_STRING r)\n{\n"
+               "    (void)d; (void)r; plain(1);\n    SAY(\"entry\");\n"
+               "    DbgPrint(\"%s %ws\\n\", __FUNCTION__, __FUNCTIONW__);\n    return STATUS_SUCCESS;\n}\n");
+    EXPECT_EXIT(tool_cc("-o name.so name.c"), 0);
+    tool_run_driver("./name.so");
+    EXPECT_SAYS("plain: plain\n");
+    EXPECT_SAYS("DriverEntry: entry\n");
+    EXPECT_SAYS("DriverEntry DriverEntry\n");
+    tool_write(
+        "name.cpp",
+        "extern \"C\" {\n#include <ntddk.h>\n}\n#define SAY(x) DbgPrint(__FUNCTION__ \": \" x \"\\n\")\n"
+        "namespace Net { class Base { public: Base(int) { SAY(\"base\"); } int v = 0; };\n"
+        "struct DECLSPEC_ALIGN(16) Client final : Base {\n  public:\n"
+        "    Client(int a) : Base(a), y{2}, x(a) { SAY(\"made\"); }\n    ~Client() { SAY(\"gone\"); }\n"
+        "    bool operator==(const Client &o) const noexcept { SAY(\"equal\"); return x == o.x; }\n"
+        "    template <class T> auto Get(T t) const -> decltype(t)\n    {\n        while (t) { SAY(\"get\"); "
+        "break; }\n"
+        "        auto inner = [&](int z) mutable { SAY(\"inner\"); return z; };\n        return inner(t);\n  "
+        "  }\n"
+        "    void Out() const;\n    int y, x;\n};\n"
+        "void Client::Out() const { for (int i = 0; i < 1; i++) SAY(\"out\"); }\n}\n"
+        "extern \"C\" NTSTATUS DriverEntry(PDRIVER_OBJECT, PUNICODE_STRING)\n{\n"
+        "    Net::Client c(1);\n    c.Get(2);\n    c.Out();\n    return c == c ? STATUS_SUCCESS : "
+        "STATUS_UNSUCCESSFUL;\n"
+        "}\n");
+    EXPECT_EXIT(tool_cc("-o name.so name.cpp"), 0);
+    tool_run_driver("./name.so");
+    EXPECT_SAYS("Net::Base::Base: base\n");
+    EXPECT_SAYS("Net::Client::Client: made\n");
+    EXPECT_SAYS("Net::Client::Get: get\n");
+    EXPECT_SAYS("Net::Client::Get: inner\n");
+    EXPECT_SAYS("Net::Client::Out: out\n");
+    EXPECT_SAYS("Net::Client::operator==: equal\n");
+    EXPECT_SAYS("Net::Client::~Client: gone\n");
+}
+
+/* What is narrowed is a warning to MSVC at most. */
+TEST(narrowing_compiles, "T-04", TEST_TIMEOUT(60))
+{
+    tool_write("narrow.cpp", "extern \"C\" {\n#include <ntddk.h>\n}\nint f(ULONG code);\n"
+                             "struct Answer { ULONG status; };\n"
+                             "int f(ULONG code)\n{\n    Answer a{STATUS_UNSUCCESSFUL};\n    switch (code) {\n"
+                             "    case CTL_CODE(0x8000, 0x800, METHOD_BUFFERED, FILE_ANY_ACCESS):\n"
+                             "        return (int)a.status;\n    default:\n        return 0;\n    }\n}\n");
+    EXPECT_EXIT(tool_cc("-c narrow.cpp"), 0);
+    EXPECT_QUIET();
+}
+
 /* Lines stay where they are in what was rewritten. */
 TEST(rewritten_lines_keep_their_numbers, "T-04")
 {
