@@ -110,7 +110,7 @@ static void lane_run(struct wsk_lane *lane, PKIRQL irql)
 {
     unsigned budget = WSK_LANE_BUDGET;
 
-    lane->owner = ke_current_thread();
+    lane->owner = wsk_here();
     while (lane_deliver_one(lane, irql)) {
         lane_run_beside(lane, irql, &budget);
         if (--budget == 0) {
@@ -190,7 +190,7 @@ static BOOLEAN runs_beside(const struct wsk_lane *lane)
 {
     const struct wsk_lane *other = &socket_of(lane)->lanes[1 - lane->id];
 
-    return other->owner != NULL && other->owner == ke_current_thread() && ke_on_processor_thread();
+    return other->owner != NULL && other->owner == wsk_here() && ke_on_processor_thread();
 }
 
 void wsk_lanes_schedule(struct wsk_socket *socket)
@@ -272,7 +272,7 @@ BOOLEAN wsk_lanes_keep(struct wsk_socket *socket)
         socket->processor != (unsigned)thread->processor /* its own shall have the work */ ||
         !lane_is_free(&socket->lanes[WSK_LANE_RECEIVE]) || !lane_is_free(&socket->lanes[WSK_LANE_SEND]))
         return FALSE;
-    socket->lanes[WSK_LANE_RECEIVE].owner = socket->lanes[WSK_LANE_SEND].owner = thread;
+    socket->lanes[WSK_LANE_RECEIVE].owner = socket->lanes[WSK_LANE_SEND].owner = wsk_here();
     return TRUE;
 }
 
@@ -328,9 +328,9 @@ BOOLEAN wsk_turn_begin(struct wsk_turn *turn, struct wsk_socket *socket)
     turn->posted = NULL;
     turn->leave = 1;
     turn->keeps = 1;
-    socket->lanes[WSK_LANE_RECEIVE].owner = thread;
+    socket->lanes[WSK_LANE_RECEIVE].owner = wsk_here();
     if (turn->sends)
-        socket->lanes[WSK_LANE_SEND].owner = thread;
+        socket->lanes[WSK_LANE_SEND].owner = wsk_here();
     thread->room[WSK_ROOM_TURN] = turn;
     return TRUE;
 }
@@ -401,12 +401,12 @@ void wsk_lane_drain(struct wsk_socket *socket)
 
     for (i = 0; i < WSK_LANES; i++) {
         struct wsk_lane *lane = &socket->lanes[i];
-        struct ke_thread *thread = ke_current_thread();
+        void *here = wsk_here();
         KIRQL irql = wsk_lock(socket);
         BOOLEAN outermost = lane->owner == NULL;
 
-        if (outermost || lane->owner == thread) {
-            lane->owner = thread;
+        if (outermost || lane->owner == here) {
+            lane->owner = here;
             while (lane_ready(lane) && wsk_may_nest())
                 wsk_op_deliver(socket, wsk_irp_of_link(RemoveHeadList(&lane->ready)), &irql);
             if (outermost)

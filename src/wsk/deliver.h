@@ -6,6 +6,15 @@
 
 #include "wsk/gate.h"
 
+/* Who runs, to a lane: the thread, and how deep in DPCs. A thread that goes below DISPATCH_LEVEL with a lane in its hands,
+ * to call a routine, runs its processor's DPCs first, and what those begin must not pass what is about to be completed. */
+static inline void *wsk_here(void)
+{
+    struct ke_thread *thread = ke_current_thread();
+
+    return (char *)thread + thread->dpc_depth;
+}
+
 void wsk_lane_initialize(struct wsk_socket *socket, enum wsk_lane_id id);
 static inline KIRQL wsk_lock(struct wsk_socket *socket)
 {

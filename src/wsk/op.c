@@ -278,14 +278,14 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
 {
     struct wsk_op *op = wsk_op_of(Irp);
     struct wsk_lane *lane = &socket->lanes[lane_of((enum wsk_op_kind)op->kind)];
-    struct ke_thread *thread = ke_current_thread();
+    void *here = wsk_here();
     BOOLEAN outermost;
 
     op_result(op, status, information);
     /* Inline only when nothing of this direction that came earlier is still to be delivered (D-06). */
     if (!(wsk_settings.completion == WSK_COMPLETE_INLINE ||
           (wsk_settings.completion == WSK_COMPLETE_NATURAL && natural)) ||
-        !IsListEmpty(&lane->ready) || (lane->owner != NULL && lane->owner != thread) || !wsk_may_nest()) {
+        !IsListEmpty(&lane->ready) || (lane->owner != NULL && lane->owner != here) || !wsk_may_nest()) {
         io_mark_irp_pending(Irp);
         if (!wsk_turn_takes(socket, Irp)) {
             InsertTailList(&lane->ready, &Irp->Tail.Overlay.ListEntry);
@@ -295,7 +295,7 @@ NTSTATUS wsk_op_finish(struct wsk_socket *socket, PIRP Irp, NTSTATUS status, ULO
         return STATUS_PENDING;
     }
     outermost = lane->owner == NULL;
-    lane->owner = thread;
+    lane->owner = here;
     op_complete(socket, Irp, &irql);
     if (outermost)
         lane->owner = NULL;

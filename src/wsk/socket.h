@@ -40,7 +40,7 @@ enum wsk_lane_id { WSK_LANE_RECEIVE, WSK_LANE_SEND, WSK_LANES };
  * receive lane, so they are serial, too (D-12). Guarded by socket->lock. */
 struct wsk_lane {
     LIST_ENTRY ready; /* IRPs in stage DONE */
-    void *owner;      /* the thread that delivers now */
+    void *owner;      /* who delivers now: wsk_here() */
     UCHAR id;
     UCHAR scheduled; /* dpc or work is on its way */
     UCHAR carried;   /* its carrier has been made */
