@@ -141,11 +141,14 @@ static void tell(const struct look *look)
 {
     const struct uwsk_world_result *result = &look->result;
     struct text command = {0}, trace = {0};
-    char line[600];
+    char line[600], shrunk[600];
 
     first_line(look->found->text, line, sizeof line);
+    first_line(result->text, shrunk, sizeof shrunk);
     explore_command(look->options, look->found, &command);
     printf("violation: %s seed %llu: %s\n", look->found->kind, (unsigned long long)look->found->seed, line);
+    if (strcmp(line, shrunk) != 0)
+        printf("  what follows tells of the shrunk run, which meets it elsewhere\n");
     printf("  at step %llu, thread T%u (%s)\n", (unsigned long long)result->step, result->fiber,
            events_name_of(&look->world->events, result->fiber));
     tell_schedule(look);
