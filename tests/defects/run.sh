@@ -24,6 +24,15 @@ report() {
     grep -qE "^violation: ($3) " "$2" || fail "$2: no line matches ^violation: ($3)"
 }
 
+# What is told of the shrunk run is what the headline says, or the report says that it is not.
+headline() {
+    local head below
+    head=$(sed -n 's/^violation: [^ ]* seed [0-9]*: //p' first | head -n 1)
+    below=$(sed -n '/^$/,/^$/p' first | sed -n '2s/^  //p')
+    [ -z "$below" ] || [[ $below = "stack of "* || $below = "threads: "* ]] || [ "$below" = "$head" ] ||
+        grep -q '^  what follows tells of the shrunk run' first || fail "first: two runs are told as one"
+}
+
 finds() {
     local driver=$folder/$1.so kind again
     kind=$(sed -n 's/^ \* Found: *//p' "$here/$1.c")
@@ -38,6 +47,7 @@ finds() {
     eval "\"$uwsk\" $again --trace again.trace" >second 2>&1
     report $? second "$kind"
     grep -qE '^ +[0-9]+ of the [0-9]+ switches are needed' first || fail "first: it was not shrunk"
+    headline
     "$uwsk" explore --replay of.trace >third 2>&1
     report $? third "$kind"
 }
