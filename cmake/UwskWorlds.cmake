@@ -34,7 +34,7 @@ add_library(uwsk_kernel INTERFACE)
 set(kernel_flags ${UWSK_CODEGEN} -fno-strict-aliasing -fwrapv -fshort-wchar -fms-extensions -mms-bitfields
     -nostdinc ${UWSK_WARNINGS} -Wno-multichar -Wno-unknown-pragmas)
 set(kernel_cxx_flags -std=gnu++17 -fno-exceptions -fno-rtti -nostdinc++)
-set(kernel_clang_flags -fms-compatibility -Wno-microsoft)
+set(kernel_clang_flags -fms-compatibility -Wno-microsoft -Wno-pragma-pack)
 target_compile_options(uwsk_kernel INTERFACE
     "$<$<COMPILE_LANGUAGE:C>:-std=gnu17>"
     "$<$<COMPILE_LANGUAGE:CXX>:${kernel_cxx_flags}>"

@@ -151,6 +151,7 @@ void cc_compile_line(struct cc_list *line, const struct cc_compiler *compiler, c
     add_all(line, all);
     if (cplusplus ? compiler->clang_cplusplus : compiler->clang) {
         add_all(line, clang);
+        cc_list_add(line, "-Wno-pragma-pack"); /* pshpack1.h leaves it changed: that is what it is for */
         if (!cplusplus)
             cc_list_add(line, "-Wno-incompatible-function-pointer-types");
     }

@@ -50,6 +50,7 @@ TEST(cc_shows_the_compile_line, "T-09 T-04", TEST_MODES("gcc/O2 clang/O2"))
     if (test_mode_has("clang")) {
         EXPECT_SAYS("clang++ ");
         EXPECT_SAYS("-fms-compatibility");
+        EXPECT_SAYS("-Wno-pragma-pack");
         EXPECT_SAYS("-Wno-incompatible-function-pointer-types");
     } else {
         EXPECT_SAYS("g++ ");

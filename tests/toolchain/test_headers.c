@@ -26,6 +26,17 @@ TEST(types_are_windows, "T-03 T-06", TEST_TIMEOUT(60))
         "printed: 4294967295 -2 123456789012 18446744073709551615 -5 counted counted wide wide wide narrow");
 }
 
+/* Packing, limits, flags, words that MSVC or a header of the WDK knows. */
+TEST(headers_are_complete, "", TEST_TIMEOUT(60))
+{
+    EXPECT_EXIT(tool_cc("-Werror -o headers.so %s/headers.c", TOOL_DRIVERS), 0);
+    EXPECT_QUIET();
+    tool_run_driver("./headers.so");
+    EXPECT_EXIT(tool_cc("-Werror -x c++ -o headers.so %s/headers.c", TOOL_DRIVERS), 0);
+    EXPECT_QUIET();
+    tool_run_driver("./headers.so");
+}
+
 /* Multi-character tags, pragmas, __declspec, DbgPrint with a trailing comma. */
 TEST(dialect_compiles, "T-04", TEST_TIMEOUT(60))
 {

@@ -1,0 +1,2 @@
+/* pshpack8.h - members of the structures that follow are aligned to 8 at most, until poppack.h. Every inclusion counts. */
+#pragma pack(push, 8)

@@ -1,0 +1,69 @@
+/* headers.c: small things that drivers expect of headers, in C and in C++ (T-02). */
+#include "check.h"
+#include <dontuse.h>
+#include <float.h>
+#include <suppress.h>
+
+/* Four alignments, one inside another, each ended. */
+#include <pshpack8.h>
+#include <pshpack4.h>
+struct by4 {
+    UCHAR First;
+    ULONGLONG Second;
+};
+#include <pshpack1.h>
+struct by1 {
+    UCHAR First;
+    ULONG Second;
+};
+#include <pshpack2.h>
+struct by2 {
+    UCHAR First;
+    ULONG Second;
+};
+#include <poppack.h>
+struct by1_again {
+    UCHAR First;
+    ULONG Second;
+};
+#include <poppack.h>
+#include <poppack.h>
+struct by8 {
+    UCHAR First;
+    ULONGLONG Second;
+};
+#include <poppack.h>
+C_ASSERT(sizeof(struct by1) == 5 && sizeof(struct by1_again) == 5);
+C_ASSERT(sizeof(struct by2) == 6 && sizeof(struct by4) == 12 && sizeof(struct by8) == 16);
+#pragma prefast(suppress : __WARNING_FAILING_TO_RELEASE_MEMORY, "a name of suppress.h")
+
+C_ASSERT(FLT_RADIX == 2 && FLT_MANT_DIG == 24 && DBL_MANT_DIG == 53 && LDBL_MANT_DIG == 53);
+C_ASSERT(FLT_DIG == 6 && DBL_DIG == 15 && FLT_MAX_EXP == 128 && DBL_MIN_10_EXP == -307);
+
+static void limits(void)
+{
+    volatile float one = 1.0f;
+    volatile double large = DBL_MAX, small = DBL_MIN;
+
+    CHECK(one + FLT_EPSILON > one && one + FLT_EPSILON / 2 == one);
+    CHECK(large * 2 > large && small > DBL_TRUE_MIN && DBL_TRUE_MIN / 2 == 0);
+    CHECK((double)FLT_MAX < large && FLT_MIN > FLT_TRUE_MIN && LDBL_MAX == DBL_MAX);
+    CHECK(FLT_MAX > 3.402823e38f && FLT_MAX < 3.402824e38 && DBL_EPSILON < 2.3e-16 && DBL_EPSILON > 2.2e-16);
+}
+
+static VOID unload(PDRIVER_OBJECT driver)
+{
+    UNREFERENCED_PARAMETER(driver);
+}
+
+#ifdef __cplusplus
+extern "C"
+#endif
+    NTSTATUS
+    DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING registry_path)
+{
+    UNREFERENCED_PARAMETER(registry_path);
+    driver->DriverUnload = unload;
+    limits();
+    return CHECK_RESULT();
+}
