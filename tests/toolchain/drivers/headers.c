@@ -2,6 +2,7 @@
 #include "check.h"
 #include <dontuse.h>
 #include <float.h>
+#include <ntifs.h>
 #include <suppress.h>
 
 /* Four alignments, one inside another, each ended. */
@@ -51,6 +52,18 @@ static void limits(void)
     CHECK(FLT_MAX > 3.402823e38f && FLT_MAX < 3.402824e38 && DBL_EPSILON < 2.3e-16 && DBL_EPSILON > 2.2e-16);
 }
 
+static void flags(void)
+{
+    ULONG mask = 0x100;
+    BOOLEAN on = BooleanFlagOn(mask, 0x100); /* no bit is lost in the narrow type */
+
+    CHECK(on == TRUE && !BooleanFlagOn(mask, 0xff) && FlagOn(mask, 0x300) == 0x100);
+    SetFlag(mask, 3);
+    CHECK(mask == 0x103);
+    ClearFlag(mask, 0x102);
+    CHECK(mask == 1);
+}
+
 static VOID unload(PDRIVER_OBJECT driver)
 {
     UNREFERENCED_PARAMETER(driver);
@@ -65,5 +78,6 @@ extern "C"
     UNREFERENCED_PARAMETER(registry_path);
     driver->DriverUnload = unload;
     limits();
+    flags();
     return CHECK_RESULT();
 }
