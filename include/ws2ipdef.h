@@ -193,6 +193,9 @@ typedef union _SOCKADDR_INET {
     ADDRESS_FAMILY si_family;
 } SOCKADDR_INET, *PSOCKADDR_INET;
 
+/* The port of either family, which lies in one place, in network byte order; it can be assigned. */
+#define SS_PORT(ssp) (((PSOCKADDR_IN)(ssp))->sin_port)
+
 /* Multicast membership. */
 typedef enum { MCAST_INCLUDE = 0, MCAST_EXCLUDE } MULTICAST_MODE_TYPE;
 

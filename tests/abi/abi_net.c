@@ -187,6 +187,10 @@ TEST(socket_addresses_of_both_families_go_through_the_same_helpers, "")
     ((PSOCKADDR_IN6)&other)->sin6_scope_id = 8;
     EXPECT(!INETADDR_ISEQUAL((PSOCKADDR)&other, (PSOCKADDR)&storage6));
 
+    EXPECT(SS_PORT(&storage4) == 0x1234 && SS_PORT(&storage6) == 0x5678);
+    SS_PORT(&storage6) = 0x9abc;
+    EXPECT_EQ(((PSOCKADDR_IN6)&storage6)->sin6_port, 0x9abc);
+
     IN6ADDR_SETV4MAPPED((PSOCKADDR_IN6)&other, &v4, none, 9);
     EXPECT(INETADDR_ISV4MAPPED((PSOCKADDR)&other) && !INETADDR_ISV4MAPPED((PSOCKADDR)&storage4));
 }

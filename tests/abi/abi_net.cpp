@@ -25,6 +25,15 @@ NTSTATUS WSKAPI abi_close(PWSK_SOCKET, PIRP)
 
 } // namespace
 
+TEST(ports_of_both_families_lie_in_one_place_in_cpp, "")
+{
+    SOCKADDR_INET address = {};
+
+    SS_PORT(&address) = 0x1234;
+    EXPECT_EQ(address.Ipv4.sin_port, 0x1234);
+    EXPECT_EQ(address.Ipv6.sin6_port, 0x1234);
+}
+
 TEST(wsk_tables_in_cpp_have_a_member_basic, "R-STRUCT-13 T-05")
 {
     WSK_PROVIDER_LISTEN_DISPATCH table = {};
