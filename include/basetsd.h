@@ -23,6 +23,10 @@ typedef signed long long LONG64, *PLONG64;
 typedef unsigned long long ULONG64, *PULONG64;
 typedef unsigned long long DWORD64, *PDWORD64;
 
+/* As wide as a pointer; a macro, so that "unsigned __int3264" works. */
+#undef __int3264
+#define __int3264 __int64
+
 typedef __INTPTR_TYPE__ INT_PTR, *PINT_PTR;
 typedef __UINTPTR_TYPE__ UINT_PTR, *PUINT_PTR;
 typedef __INTPTR_TYPE__ LONG_PTR, *PLONG_PTR;

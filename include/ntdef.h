@@ -230,6 +230,11 @@ typedef void *HANDLE, **PHANDLE;
 
 /* Status values and the tests of their severity (K-STR-06, K-STR-07). */
 typedef LONG NTSTATUS, *PNTSTATUS;
+/* What COM returns: negative is a failure. For sources shared with user mode. */
+#ifndef _HRESULT_DEFINED
+#define _HRESULT_DEFINED
+typedef LONG HRESULT;
+#endif
 #define NT_SUCCESS(Status)           (((NTSTATUS)(Status)) >= 0)
 #define NT_INFORMATION(Status)       ((((ULONG)(Status)) >> 30) == 1)
 #define NT_WARNING(Status)           ((((ULONG)(Status)) >> 30) == 2)
