@@ -35,6 +35,8 @@ TEST(headers_are_complete, "", TEST_TIMEOUT(60))
     EXPECT_EXIT(tool_cc("-Werror -x c++ -o headers.so %s/headers.c", TOOL_DRIVERS), 0);
     EXPECT_QUIET();
     tool_run_driver("./headers.so");
+    EXPECT_EXIT(tool_cc("-Werror -x c++ -DNOMINMAX -c %s/headers.c", TOOL_DRIVERS), 0);
+    EXPECT_QUIET();
 }
 
 /* Multi-character tags, pragmas, __declspec, DbgPrint with a trailing comma. */

@@ -4,6 +4,22 @@
 #include <float.h>
 #include <ntifs.h>
 #include <suppress.h>
+/* min and max: of windef.h in C++, unless NOMINMAX. */
+#if defined(__cplusplus) && (defined(min) || defined(max))
+#error ntddk.h leaves min and max to C++
+#endif
+#include <windef.h>
+#if defined(NOMINMAX) && defined(__cplusplus)
+static int min(int a, int b)
+{
+    return a < b ? a : b;
+}
+static int max(int a, int b)
+{
+    return a > b ? a : b;
+}
+#endif
+C_ASSERT(MAX_PATH == 260);
 
 /* Four alignments, one inside another, each ended. */
 #include <pshpack8.h>
@@ -64,6 +80,13 @@ static void flags(void)
     CHECK(mask == 1);
 }
 
+static void extremes(void)
+{
+    volatile int one = 1;
+
+    CHECK(min(one, 2) == 1 && max(one, 2) == 2);
+}
+
 static VOID unload(PDRIVER_OBJECT driver)
 {
     UNREFERENCED_PARAMETER(driver);
@@ -79,5 +102,6 @@ extern "C"
     driver->DriverUnload = unload;
     limits();
     flags();
+    extremes();
     return CHECK_RESULT();
 }
