@@ -110,7 +110,19 @@
 #ifndef __pragma
 #define __pragma(x)
 #endif
+/*
+ * __noop drops its arguments unevaluated. A macro stays away from a name without brackets, so there is also
+ * something of that name which as a statement is nothing; clang has it built in.
+ */
 #undef __noop
+#ifndef __clang__
+#ifdef __cplusplus
+struct uwsk_noop {};
+extern "C" volatile struct uwsk_noop __noop;
+#else
+extern void __noop;
+#endif
+#endif
 #define __noop(...) ((void)0)
 #undef __assume
 #define __assume(e) ((e) ? (void)0 : __builtin_unreachable())

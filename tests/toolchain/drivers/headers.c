@@ -87,6 +87,28 @@ static void extremes(void)
     CHECK(min(one, 2) == 1 && max(one, 2) == 2);
 }
 
+#define TRACE    __noop
+#define TRACE_() __noop
+#define SILENT   __noop;
+
+static void nothing(int x)
+{
+    int zero = 0;
+
+    if (x)
+        __noop;
+    else
+        TRACE("never %d", zero++);
+    __noop;
+    TRACE;
+    TRACE();
+    TRACE_();
+    TRACE_()("never", zero++);
+    SILENT __noop(zero++);
+    x ? TRACE("never %d", zero++) : (void)0;
+    CHECK(zero == 0);
+}
+
 static VOID unload(PDRIVER_OBJECT driver)
 {
     UNREFERENCED_PARAMETER(driver);
@@ -103,5 +125,7 @@ extern "C"
     limits();
     flags();
     extremes();
+    nothing(check_failures);
+    nothing(1);
     return CHECK_RESULT();
 }
