@@ -30,6 +30,7 @@
 #include "uwsk/wdk/lists.h"
 #include "uwsk/wdk/dbg.h"
 #include "uwsk/wdk/rtl.h"
+#include "uwsk/wdk/rtl_bitmap.h"
 #include "uwsk/wdk/rtl_table.h"
 #include "uwsk/wdk/rtl_version.h"
 #include "uwsk/wdk/ke.h"

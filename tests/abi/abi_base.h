@@ -59,6 +59,9 @@ BASE_AT(LARGE_INTEGER, HighPart, 4);
 BASE_AT(LARGE_INTEGER, u.HighPart, 4);
 BASE_IS((CHAR)-1 < 0);
 
+BASE_SIZE(RTL_BITMAP, 16);
+BASE_AT(RTL_BITMAP, Buffer, 8);
+
 /* ---- strings, links, attributes ----------------------------------------------------------------------- */
 BASE_SIZE(GUID, 16);
 BASE_AT(GUID, Data2, 4);
