@@ -127,6 +127,43 @@ template <typename T, typename V> UWSK_INLINE void uwsk_write(volatile T *p, V v
     })
 #endif
 
+/* Sixteen bytes. Not a builtin, which would be a call of libatomic; ThreadSanitizer has to be told of it. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UWSK_SEES_WIDE 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define UWSK_SEES_WIDE 1
+#endif
+#ifdef UWSK_SEES_WIDE
+__extension__ typedef unsigned __int128 uwsk_wide;
+UWSK_BEGIN_C
+uwsk_wide __tsan_atomic128_compare_exchange_val(volatile uwsk_wide *, uwsk_wide, uwsk_wide, int, int);
+UWSK_END_C
+#endif
+UWSK_INLINE UCHAR uwsk_compare_exchange_128(volatile LONG64 *target, LONG64 high, LONG64 low,
+                                            LONG64 *comparand)
+{
+    UWSK_POINT(UWSK_POINT_ATOMIC, target);
+#ifdef UWSK_SEES_WIDE
+    uwsk_wide before = (uwsk_wide)(ULONG64)comparand[1] << 64 | (ULONG64)comparand[0];
+    uwsk_wide after = (uwsk_wide)(ULONG64)high << 64 | (ULONG64)low;
+    uwsk_wide found = __tsan_atomic128_compare_exchange_val((volatile uwsk_wide *)target, before, after,
+                                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    comparand[0] = (LONG64)(ULONG64)found;
+    comparand[1] = (LONG64)(ULONG64)(found >> 64);
+    return found == before;
+#else
+    UCHAR done;
+
+    __asm__ volatile("lock cmpxchg16b %1"
+                     : "=@ccz"(done), "+m"(*(LONG64(*)[2])target), "+a"(comparand[0]), "+d"(comparand[1])
+                     : "b"(low), "c"(high)
+                     : "memory");
+    return done;
+#endif
+}
+
 /* Pointers: the target may be a pointer to any pointer type. */
 UWSK_INLINE PVOID uwsk_exchange_pointer(volatile void *target, const volatile void *value)
 {
@@ -240,6 +277,15 @@ UWSK_INLINE UCHAR uwsk_bit_complement(volatile void *base, LONGLONG bit)
 #define _InterlockedExchangeAdd64(p, v)       uwsk_fetch_add(UWSK_AT(LONG64, p), v)
 #define InterlockedExchangeAdd8(p, v)         uwsk_fetch_add(UWSK_AT(CHAR, p), v)
 #define _InterlockedExchangeAdd8(p, v)        uwsk_fetch_add(UWSK_AT(CHAR, p), v)
+
+/*
+ * InterlockedCompareExchange128. The target, aligned to 16 bytes, and the comparand are two LONG64, low half first.
+ * Returns: 1 when they were equal and the target was exchanged, else 0; the comparand becomes the old value.
+ */
+#define InterlockedCompareExchange128(p, high, low, comparand)                                               \
+    uwsk_compare_exchange_128(p, high, low, comparand)
+#define _InterlockedCompareExchange128(p, high, low, comparand)                                              \
+    uwsk_compare_exchange_128(p, high, low, comparand)
 
 /* InterlockedCompareExchange. Returns: the old value; *p becomes v only if it was c. */
 #define InterlockedCompareExchange(p, v, c)               uwsk_compare_exchange(UWSK_AT(LONG, p), v, c)

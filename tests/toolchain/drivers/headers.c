@@ -87,6 +87,18 @@ static void extremes(void)
     CHECK(min(one, 2) == 1 && max(one, 2) == 2);
 }
 
+static void two_words(void)
+{
+    __declspec(align(16)) LONG64 target[2] = {1, -2};
+    LONG64 comparand[2] = {1, 2};
+
+    CHECK(InterlockedCompareExchange128(target, 4, 3, comparand) == 0);
+    CHECK(target[0] == 1 && target[1] == -2 && comparand[0] == 1 && comparand[1] == -2);
+    CHECK(InterlockedCompareExchange128(target, 4, -3, comparand) == 1);
+    CHECK(target[0] == -3 && target[1] == 4 && comparand[0] == 1 && comparand[1] == -2);
+    CHECK(_InterlockedCompareExchange128(target, 0, 0, comparand) == 0 && comparand[0] == -3);
+}
+
 #define TRACE    __noop
 #define TRACE_() __noop
 #define SILENT   __noop;
@@ -125,6 +137,7 @@ extern "C"
     limits();
     flags();
     extremes();
+    two_words();
     nothing(check_failures);
     nothing(1);
     return CHECK_RESULT();
