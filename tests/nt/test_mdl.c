@@ -339,6 +339,19 @@ TEST(probes_of_user_ranges, "")
     EXPECT_EQ((NTSTATUS)test_bugcheck.parameters[0], STATUS_DATATYPE_MISALIGNMENT);
 }
 
+TEST(valid_addresses_can_be_read, "")
+{
+    static const UCHAR constant[16] = {1};
+    KIRQL irql;
+
+    EXPECT(MmIsAddressValid(buffer) && MmIsAddressValid((PVOID)constant));
+    KeRaiseIrql(DISPATCH_LEVEL, &irql);
+    EXPECT(MmIsAddressValid(&irql) && MmIsAddressValid((PVOID)(ULONG_PTR)MmIsAddressValid));
+    EXPECT(!MmIsAddressValid(NULL) && !MmIsAddressValid((PVOID)16) && !MmIsAddressValid((PVOID)-1));
+    EXPECT(!MmIsAddressValid((PVOID)0xFFFF800000000000) && !MmIsAddressValid((PVOID)0x1234567890ABCDEF));
+    KeLowerIrql(irql);
+}
+
 TEST(probe_for_write_sees_read_only_pages, "")
 {
     static const UCHAR constant[16] = {1};

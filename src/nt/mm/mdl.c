@@ -265,6 +265,13 @@ static void check_user_range(const volatile void *address, SIZE_T length, ULONG 
         ke_raise_status(STATUS_ACCESS_VIOLATION);
 }
 
+/* MmIsAddressValid - TRUE: VirtualAddress can be read now; what another thread makes of it is not known.  IRQL <=
+ * DISPATCH_LEVEL. */
+BOOLEAN NTAPI MmIsAddressValid(PVOID VirtualAddress)
+{
+    return host_memory_probe(VirtualAddress, 1, 0) == 0;
+}
+
 /* ProbeForRead - raises for a misaligned or impossible user range; does not touch it.  Alignment 1, 2, 4,
  * 8, 16. */
 VOID NTAPI ProbeForRead(const volatile VOID *Address, SIZE_T Length, ULONG Alignment)
