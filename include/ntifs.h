@@ -3,6 +3,7 @@
 #define _NTIFS_
 #define _NTIFS_INCLUDED_
 #include <ntddk.h>
+#include "uwsk/wdk/ifs.h"
 #include "uwsk/wdk/se_ifs.h"
 
 /* Bits of a mask that are set in a variable, whether any of them is, and setting and clearing them; many drivers

@@ -5,6 +5,7 @@
 #include "bugcheck.h"
 #include "nt/ex/ex.h"
 #include "nt/io/io.h"
+#include <ntifs.h>
 #include <string.h>
 
 struct seen {
@@ -85,6 +86,11 @@ TEST(irp_belongs_to_no_thread, "K-IRP-02 K-IRP-09 K-IRP-10")
     LIST_ENTRY queue;
 
     EXPECT(irp->Tail.Overlay.Thread == NULL);
+    EXPECT(IoGetRequestorProcess(irp) == NULL && IoGetRequestorProcessId(irp) == 0);
+    irp->Tail.Overlay.Thread = PsGetCurrentThread();
+    EXPECT(IoGetRequestorProcess(irp) == PsGetCurrentProcess());
+    EXPECT_EQ(IoGetRequestorProcessId(irp), (ULONG)(ULONG_PTR)PsGetCurrentProcessId());
+    irp->Tail.Overlay.Thread = NULL;
     EXPECT(IsListEmpty(&irp->ThreadListEntry));
     InitializeListHead(&queue); /* the fields that its owner may use */
     InsertTailList(&queue, &irp->Tail.Overlay.ListEntry);
