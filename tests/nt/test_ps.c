@@ -3,6 +3,9 @@
  */
 #include "ke_test.h"
 
+#include <ntifs.h>
+#include <string.h>
+
 static KEVENT go;
 static struct ke_thread *seen;
 static uint32_t count;
@@ -71,6 +74,33 @@ static VOID look_at_stack(PVOID context)
     EXPECT(left < here - low && left + 4096 > here - low);
     EXPECT(deeper() + 16384 <= left);
     *(BOOLEAN *)context = TRUE;
+}
+
+static USHORT __attribute__((noinline)) capture(ULONG skip, ULONG most, PVOID *trace, ULONG *hash)
+{
+    USHORT count = RtlCaptureStackBackTrace(skip, most, trace, hash);
+
+    __asm__ volatile("" : : : "memory"); /* no tail call */
+    return count;
+}
+
+TEST(a_trace_begins_with_the_caller, "")
+{
+    PVOID trace[8], again[8];
+    ULONG hash[3];
+    USHORT count = 0;
+    volatile int twice = 2;
+
+    for (int i = 0; i < twice; i++) /* from one place */
+        count = capture(0, RTL_NUMBER_OF(trace), i ? again : trace, &hash[i]);
+    EXPECT(count >= 2 && count <= RTL_NUMBER_OF(trace));
+    EXPECT(!memcmp(trace, again, count * sizeof *trace) && hash[0] == hash[1]);
+    EXPECT((ULONG_PTR)trace[0] > (ULONG_PTR)capture && (ULONG_PTR)trace[0] < (ULONG_PTR)capture + 256);
+    for (int i = 0; i < 2; i++)
+        EXPECT_EQ(capture(i, 1, &again[i], &hash[2]), 1);
+    EXPECT(again[0] == trace[0] && again[1] != trace[0] && hash[2] != hash[0]);
+    EXPECT_EQ(capture(1000, 8, again, NULL), 0);
+    EXPECT_EQ(capture(0, 0, again, NULL), 0);
 }
 
 TEST(stack_limits, "")

@@ -10,6 +10,10 @@ UWSK_BEGIN_C
 NTKERNELAPI PEPROCESS NTAPI IoGetRequestorProcess(_In_ PIRP Irp);
 NTKERNELAPI ULONG NTAPI IoGetRequestorProcessId(_In_ PIRP Irp);
 
+/* Return addresses on the caller's stack, its own first; how many. Any IRQL. */
+NTSYSAPI USHORT NTAPI RtlCaptureStackBackTrace(_In_ ULONG FramesToSkip, _In_ ULONG FramesToCapture,
+                                               _Out_ PVOID *BackTrace, _Out_opt_ PULONG BackTraceHash);
+
 UWSK_END_C
 
 #endif
