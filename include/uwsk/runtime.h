@@ -175,6 +175,7 @@ enum uwsk_left_kind {
     UWSK_LEFT_FILE,     /* open */
     UWSK_LEFT_KEY,      /* of the registry, open */
     UWSK_LEFT_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
+    UWSK_LEFT_LINK,     /* a symbolic link */
     UWSK_LEFT_KINDS
 };
 

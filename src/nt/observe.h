@@ -33,6 +33,7 @@ enum observe_object {
     OBSERVE_KEY,      /* open registry key */
     OBSERVE_FILE,     /* open file */
     OBSERVE_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
+    OBSERVE_LINK,     /* symbolic link */
     OBSERVE_OBJECT_MAX
 };
 

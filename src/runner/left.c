@@ -8,6 +8,7 @@
 #include "nt/cm/cm.h"
 #include "nt/dbg/dbg.h"
 #include "nt/fs/fs.h"
+#include "nt/io/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static const struct {
     {OBSERVE_FILE, UWSK_LEFT_FILE, "open file", "open files"},
     {OBSERVE_KEY, UWSK_LEFT_KEY, "open registry key", "open registry keys"},
     {OBSERVE_PROVIDER, UWSK_LEFT_PROVIDER, "event provider", "event providers"},
+    {OBSERVE_LINK, UWSK_LEFT_LINK, "symbolic link", "symbolic links"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -125,6 +127,9 @@ static void state_text(const struct runner_object *object, const struct runner_s
     case OBSERVE_KEY:
         if (!cm_key_name(object->object, text, bytes))
             text[0] = 0;
+        break;
+    case OBSERVE_LINK:
+        (void)io_symbolic_link_name(object->object, text, bytes);
         break;
     case OBSERVE_PROVIDER:
         provider_state(object, text, bytes);

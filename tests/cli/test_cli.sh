@@ -537,6 +537,11 @@ cli_leaves_device() {
     leak leak_device '^  1 device object \(' 'DriverEntry\+'
 }
 
+cli_leaves_symbolic_link() {
+    leak leak_link '^  1 symbolic link, \\DosDevices\\Left \(' 'leak_link\+'
+    lacks err 'Gone'
+}
+
 cli_leaves_registry_key() {
     leak leak_key '^  1 open registry key, \\Registry\\Machine\\System\\CurrentControlSet\\Control \(' 'leak_key\+'
 }

@@ -472,7 +472,7 @@ size_t io_device_count(PDRIVER_OBJECT driver)
 
 /* ---- symbolic links ----------------------------------------------------------------------------------- */
 
-NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target)
+NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target, void *caller)
 {
     struct io_link *link;
     NTSTATUS status = STATUS_SUCCESS;
@@ -491,6 +491,7 @@ NTSTATUS io_create_symbolic_link(PUNICODE_STRING name, PUNICODE_STRING target)
     } else {
         link->next = links;
         links = link;
+        OBSERVE(born, OBSERVE_LINK, link, 0, sizeof(*link), caller);
     }
     ke_lock_release(&io_device_lock);
     if (status != STATUS_SUCCESS)
@@ -509,8 +510,10 @@ NTSTATUS io_delete_symbolic_link(PUNICODE_STRING name)
     for (at = &links; *at && !same_name(&(*at)->name, name); at = &(*at)->next)
         ;
     link = *at;
-    if (link)
+    if (link) {
         *at = link->next;
+        OBSERVE(dead, OBSERVE_LINK, link);
+    }
     ke_lock_release(&io_device_lock);
     if (!link)
         return STATUS_OBJECT_NAME_NOT_FOUND;
@@ -525,6 +528,21 @@ void io_symbolic_link_walk(void (*fn)(void *context, PCUNICODE_STRING link, PCUN
     for (struct io_link *link = links; link; link = link->next)
         fn(context, &link->name, &link->target);
     ke_lock_release(&io_device_lock);
+}
+
+BOOLEAN io_symbolic_link_name(const void *object, char *text, size_t bytes)
+{
+    const struct io_link *link;
+    size_t used = 0;
+
+    ke_lock_acquire(&io_device_lock);
+    for (link = links; link && link != object; link = link->next)
+        ;
+    for (; link && used < link->name.Length / sizeof(WCHAR) && used + 1 < bytes; used++)
+        text[used] = (char)(link->name.Buffer[used] < 0x7F ? link->name.Buffer[used] : '?');
+    ke_lock_release(&io_device_lock);
+    text[used] = 0;
+    return used > 0;
 }
 
 /* ---- what a driver calls ------------------------------------------------------------------------------ */
@@ -571,7 +589,7 @@ VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT DeviceObject)
 /* IoCreateSymbolicLink - a second name for a device.  Statuses as IoCreateDevice.  PASSIVE_LEVEL. */
 NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING SymbolicLinkName, PUNICODE_STRING DeviceName)
 {
-    return io_create_symbolic_link(SymbolicLinkName, DeviceName);
+    return io_create_symbolic_link(SymbolicLinkName, DeviceName, __builtin_return_address(0));
 }
 
 /* IoDeleteSymbolicLink - STATUS_SUCCESS or STATUS_OBJECT_NAME_NOT_FOUND.  PASSIVE_LEVEL. */

@@ -94,7 +94,7 @@ NTSTATUS io_create_device(PDRIVER_OBJECT driver, ULONG extension_bytes, PUNICODE
 void io_delete_device(PDEVICE_OBJECT device);
 void io_reference_device(PDEVICE_OBJECT device);
 void io_dereference_device(PDEVICE_OBJECT device);
-NTSTATUS io_create_symbolic_link(PUNICODE_STRING link, PUNICODE_STRING target);
+NTSTATUS io_create_symbolic_link(PUNICODE_STRING link, PUNICODE_STRING target, void *caller);
 NTSTATUS io_delete_symbolic_link(PUNICODE_STRING link);
 
 size_t io_device_count(PDRIVER_OBJECT driver);
@@ -108,6 +108,9 @@ void io_device_walk(PDRIVER_OBJECT driver,
 /* Every symbolic link that has not been deleted. */
 void io_symbolic_link_walk(void (*fn)(void *context, PCUNICODE_STRING link, PCUNICODE_STRING target),
                            void *context);
+/* The name of such a link, by the address that the observers know; what does not fit is cut.  FALSE: it has been
+ * deleted. */
+BOOLEAN io_symbolic_link_name(const void *link, char *text, size_t bytes);
 
 /* Completion routines registered by IoSetCompletionRoutineEx that have not run yet, of this driver
  * (K-COMPL-26): the driver may be unloaded only at zero. */

@@ -309,6 +309,19 @@ static NTSTATUS leak_device(void)
     return STATUS_SUCCESS; /* every row has a device; this one's unload keeps it */
 }
 
+/* One that is deleted, under another name of its folder, and one that is not. */
+static NTSTATUS leak_link(void)
+{
+    UNICODE_STRING target = RTL_CONSTANT_STRING(L"\\Device\\Behave");
+    UNICODE_STRING gone = RTL_CONSTANT_STRING(L"\\DosDevices\\Gone"), same = RTL_CONSTANT_STRING(L"\\??\\gone");
+    UNICODE_STRING left = RTL_CONSTANT_STRING(L"\\DosDevices\\Left");
+    NTSTATUS status = IoCreateSymbolicLink(&gone, &target);
+
+    if (NT_SUCCESS(status))
+        status = IoDeleteSymbolicLink(&same);
+    return NT_SUCCESS(status) ? IoCreateSymbolicLink(&left, &target) : status;
+}
+
 static NTSTATUS leak_key(void)
 {
     UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Registry\\Machine\\System\\CurrentControlSet\\Control");
@@ -536,6 +549,7 @@ static const struct {
     {"leak_workitem", leak_workitem, nothing},
     {"leak_lookaside", leak_lookaside, nothing},
     {"leak_device", leak_device, nothing},
+    {"leak_link", leak_link, nothing},
     {"leak_key", leak_key, nothing},
     {"leak_file", leak_file, nothing},
     {"leak_events", leak_events, nothing},
