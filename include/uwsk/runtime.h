@@ -176,6 +176,7 @@ enum uwsk_left_kind {
     UWSK_LEFT_KEY,      /* of the registry, open */
     UWSK_LEFT_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     UWSK_LEFT_LINK,     /* a symbolic link */
+    UWSK_LEFT_EX_TIMER, /* of ExAllocateTimer, set or not */
     UWSK_LEFT_KINDS
 };
 

@@ -34,6 +34,7 @@ enum observe_object {
     OBSERVE_FILE,     /* open file */
     OBSERVE_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     OBSERVE_LINK,     /* symbolic link */
+    OBSERVE_EX_TIMER, /* of ExAllocateTimer, set or not; its KTIMER is not told */
     OBSERVE_OBJECT_MAX
 };
 

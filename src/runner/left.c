@@ -38,6 +38,7 @@ static const struct {
     {OBSERVE_KEY, UWSK_LEFT_KEY, "open registry key", "open registry keys"},
     {OBSERVE_PROVIDER, UWSK_LEFT_PROVIDER, "event provider", "event providers"},
     {OBSERVE_LINK, UWSK_LEFT_LINK, "symbolic link", "symbolic links"},
+    {OBSERVE_EX_TIMER, UWSK_LEFT_EX_TIMER, "EX_TIMER", "EX_TIMERs"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -89,6 +90,17 @@ static void provider_state(const struct runner_object *object, char *text, size_
     }
 }
 
+/* The tag is a function of the driver's. */
+static void routine_state(const struct runner_object *object, const char *what, char *text, size_t bytes)
+{
+    char name[200];
+
+    if (!object->tag)
+        return;
+    host_symbolize((void *)(uintptr_t)object->tag, name, sizeof name);
+    snprintf(text, bytes, "%s %s", what, name);
+}
+
 static void state_text(const struct runner_object *object, const struct runner_sockets *sockets, char *text,
                        size_t bytes)
 {
@@ -106,14 +118,12 @@ static void state_text(const struct runner_object *object, const struct runner_s
         irp_state(sockets, object->object, text, bytes);
         break;
     case OBSERVE_THREAD:
+        routine_state(object, "runs", text, bytes);
+        break;
     case OBSERVE_TIMER:
     case OBSERVE_DPC:
-        if (object->tag) {
-            char name[200];
-
-            host_symbolize((void *)(uintptr_t)object->tag, name, sizeof name);
-            snprintf(text, bytes, "%s %s", object->kind == OBSERVE_THREAD ? "runs" : "calls", name);
-        }
+    case OBSERVE_EX_TIMER:
+        routine_state(object, "calls", text, bytes);
         break;
     case OBSERVE_REGISTRATION:
         module = object->tag ? runner_module_find(sockets, object->object) : NULL;

@@ -525,6 +525,13 @@ cli_leaves_timer() {
     leak leak_timer '^  1 queued timer, calls on_timer' 'leak_timer\+'
 }
 
+# With the driver's own routine, and not as a queued timer besides.
+cli_leaves_ex_timer() {
+    leak leak_ex_timer '^  1 EX_TIMER, calls on_ex_timer\+' 'new_ex_timer\+'
+    [ "$(grep -c '^  1 EX_TIMER, ' err)" = 3 ] || fail "not the three that are not deleted, or not yet"
+    lacks err 'queued|expired_routine'
+}
+
 cli_leaves_work_item() {
     leak leak_workitem '^  1 work item \(' 'leak_workitem\+'
 }

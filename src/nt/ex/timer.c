@@ -74,6 +74,7 @@ static VOID expired_routine(PKDPC dpc, PVOID context, PVOID argument1, PVOID arg
 static VOID last_routine(PKDPC dpc, PVOID context, PVOID argument1, PVOID argument2)
 {
     (void)dpc, (void)argument1, (void)argument2;
+    OBSERVE(dead, OBSERVE_EX_TIMER, context); /* before the callback, after which its driver may go */
     call_back(context);
     begin_end(context);
 }
@@ -104,6 +105,8 @@ PEX_TIMER NTAPI ExAllocateTimer(PEXT_CALLBACK Callback, PVOID CallbackContext, U
     ke_set_target_processor_dpc(&timer->end, processor);
     timer->callback = Callback;
     timer->context = CallbackContext;
+    OBSERVE(born, OBSERVE_EX_TIMER, timer, (uint64_t)(ULONG_PTR)Callback, sizeof *timer,
+            __builtin_return_address(0));
     return timer;
 }
 
@@ -117,8 +120,8 @@ BOOLEAN NTAPI ExSetTimer(PEX_TIMER Timer, LONGLONG DueTime, LONGLONG Period, PEX
     if (__atomic_load_n(&Timer->deleted, __ATOMIC_ACQUIRE))
         return FALSE;
     Timer->due = DueTime < 0 ? DueTime - (LONGLONG)ke_query_interrupt_time() : DueTime;
-    return ke_set_timer_ex(&Timer->timer, due, (LONG)((Period + UNITS_A_MS - 1) / UNITS_A_MS),
-                           &Timer->expired);
+    return ke_set_own_timer_ex(&Timer->timer, due, (LONG)((Period + UNITS_A_MS - 1) / UNITS_A_MS),
+                               &Timer->expired); /* OBSERVE_EX_TIMER stands for it */
 }
 
 /* TRUE = it was set, and will not expire.  IRQL <= DISPATCH_LEVEL.  (wdm ExCancelTimer) */
@@ -145,7 +148,9 @@ BOOLEAN NTAPI ExDeleteTimer(PEX_TIMER Timer, BOOLEAN Cancel, BOOLEAN Wait, PEXT_
     Timer->over = Wait ? &over : NULL;
     __atomic_store_n(&Timer->deleted, 1, __ATOMIC_RELEASE);
     was_set = ke_cancel_timer(&Timer->timer);
-    if (!ke_running()) { /* nothing expires any more */
+    if (!was_set || Cancel || !ke_running())
+        OBSERVE(dead, OBSERVE_EX_TIMER, Timer); /* the end begins; else last_routine says so */
+    if (!ke_running()) {                        /* nothing expires any more */
         finish(Timer);
     } else if (was_set && !Cancel) { /* once more; its DPC goes on from there */
         LARGE_INTEGER due = {.QuadPart = Timer->due};
@@ -155,7 +160,7 @@ BOOLEAN NTAPI ExDeleteTimer(PEX_TIMER Timer, BOOLEAN Cancel, BOOLEAN Wait, PEXT_
             if (due.QuadPart >= 0)
                 due.QuadPart = -1; /* a periodic one */
         }
-        (void)ke_set_timer(&Timer->timer, due, &Timer->last);
+        (void)ke_set_own_timer_ex(&Timer->timer, due, 0, &Timer->last);
     } else {
         begin_end(Timer);
         while (Wait && !__atomic_load_n(&over, __ATOMIC_ACQUIRE))

@@ -277,6 +277,7 @@ void ke_initialize_timer_ex(PKTIMER timer, TIMER_TYPE type);
 BOOLEAN ke_set_timer(PKTIMER timer, LARGE_INTEGER due_time, PKDPC dpc);
 /* The same for the runtime itself: no driver's account has it. */
 BOOLEAN ke_set_own_timer(PKTIMER timer, LARGE_INTEGER due_time, PKDPC dpc);
+BOOLEAN ke_set_own_timer_ex(PKTIMER timer, LARGE_INTEGER due_time, LONG period, PKDPC dpc);
 BOOLEAN ke_set_timer_ex(PKTIMER timer, LARGE_INTEGER due_time, LONG period, PKDPC dpc);
 BOOLEAN ke_set_coalescable_timer(PKTIMER timer, LARGE_INTEGER due_time, ULONG period, ULONG tolerable_delay,
                                  PKDPC dpc);

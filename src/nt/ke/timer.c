@@ -354,6 +354,11 @@ BOOLEAN ke_set_own_timer(PKTIMER timer, LARGE_INTEGER due_time, PKDPC dpc)
     return set_timer(timer, due_time, 0, dpc, NULL);
 }
 
+BOOLEAN ke_set_own_timer_ex(PKTIMER timer, LARGE_INTEGER due_time, LONG period, PKDPC dpc)
+{
+    return set_timer(timer, due_time, period, dpc, NULL);
+}
+
 BOOLEAN ke_set_coalescable_timer(PKTIMER timer, LARGE_INTEGER due_time, ULONG period, ULONG tolerable_delay,
                                  PKDPC dpc)
 {

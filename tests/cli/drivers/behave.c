@@ -294,6 +294,37 @@ static NTSTATUS leak_timer(void)
     return STATUS_SUCCESS;
 }
 
+static VOID NTAPI on_ex_timer(PEX_TIMER Timer, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Timer);
+    UNREFERENCED_PARAMETER(Context);
+}
+
+static __declspec(noinline) PEX_TIMER new_ex_timer(LONGLONG hours)
+{
+    PEX_TIMER made = ExAllocateTimer(on_ex_timer, NULL, 0);
+
+    if (made != NULL && hours != 0)
+        ExSetTimer(made, -36000000000 * hours, 0, NULL);
+    return made;
+}
+
+/* Never set; set; deleted, but not before it has expired once more.  Two are gone: one before it expires, one after. */
+static NTSTATUS leak_ex_timer(void)
+{
+    PEX_TIMER unset = new_ex_timer(0), set = new_ex_timer(1), late = new_ex_timer(1), gone = new_ex_timer(1);
+    PEX_TIMER expired = new_ex_timer(0);
+
+    if (unset == NULL || set == NULL || late == NULL || gone == NULL || expired == NULL)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    ExDeleteTimer(late, FALSE, FALSE, NULL);
+    ExDeleteTimer(gone, TRUE, TRUE, NULL);
+    ExSetTimer(expired, -10000, 0, NULL);
+    KeWaitForSingleObject(expired, Executive, KernelMode, FALSE, NULL);
+    ExDeleteTimer(expired, FALSE, FALSE, NULL);
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS leak_workitem(void)
 {
     return IoAllocateWorkItem(device) != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
@@ -313,7 +344,8 @@ static NTSTATUS leak_device(void)
 static NTSTATUS leak_link(void)
 {
     UNICODE_STRING target = RTL_CONSTANT_STRING(L"\\Device\\Behave");
-    UNICODE_STRING gone = RTL_CONSTANT_STRING(L"\\DosDevices\\Gone"), same = RTL_CONSTANT_STRING(L"\\??\\gone");
+    UNICODE_STRING gone = RTL_CONSTANT_STRING(L"\\DosDevices\\Gone"),
+                   same = RTL_CONSTANT_STRING(L"\\??\\gone");
     UNICODE_STRING left = RTL_CONSTANT_STRING(L"\\DosDevices\\Left");
     NTSTATUS status = IoCreateSymbolicLink(&gone, &target);
 
@@ -550,6 +582,7 @@ static const struct {
     {"leak_lookaside", leak_lookaside, nothing},
     {"leak_device", leak_device, nothing},
     {"leak_link", leak_link, nothing},
+    {"leak_ex_timer", leak_ex_timer, nothing},
     {"leak_key", leak_key, nothing},
     {"leak_file", leak_file, nothing},
     {"leak_events", leak_events, nothing},
