@@ -177,6 +177,7 @@ enum uwsk_left_kind {
     UWSK_LEFT_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     UWSK_LEFT_LINK,     /* a symbolic link */
     UWSK_LEFT_EX_TIMER, /* of ExAllocateTimer, set or not */
+    UWSK_LEFT_RESOURCE,         /* an ERESOURCE without ExDeleteResourceLite */
     UWSK_LEFT_KINDS
 };
 

@@ -35,6 +35,7 @@ enum observe_object {
     OBSERVE_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     OBSERVE_LINK,     /* symbolic link */
     OBSERVE_EX_TIMER, /* of ExAllocateTimer, set or not; its KTIMER is not told */
+    OBSERVE_RESOURCE, /* ERESOURCE */
     OBSERVE_OBJECT_MAX
 };
 

@@ -39,6 +39,7 @@ static const struct {
     {OBSERVE_PROVIDER, UWSK_LEFT_PROVIDER, "event provider", "event providers"},
     {OBSERVE_LINK, UWSK_LEFT_LINK, "symbolic link", "symbolic links"},
     {OBSERVE_EX_TIMER, UWSK_LEFT_EX_TIMER, "EX_TIMER", "EX_TIMERs"},
+    {OBSERVE_RESOURCE, UWSK_LEFT_RESOURCE, "ERESOURCE", "ERESOURCEs"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

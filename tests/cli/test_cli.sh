@@ -532,6 +532,12 @@ cli_leaves_ex_timer() {
     lacks err 'queued|expired_routine'
 }
 
+cli_leaves_resource() {
+    leak leak_resource '^  1 ERESOURCE \(' 'initialize_resources\+'
+    [ "$(grep -c '^  1 ERESOURCE (' err)" = 2 ] || fail "not the two that were not deleted"
+    lacks err 'pool block'
+}
+
 cli_leaves_work_item() {
     leak leak_workitem '^  1 work item \(' 'leak_workitem\+'
 }

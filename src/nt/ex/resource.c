@@ -260,14 +260,20 @@ static void release(PERESOURCE resource, ERESOURCE_THREAD thread, void *caller)
     host_point(HOST_POINT_UNLOCK, resource);
 }
 
+static void make_new(PERESOURCE resource)
+{
+    __builtin_memset(resource, 0, sizeof *resource);
+    resource->SystemResourcesList.Flink = resource->SystemResourcesList.Blink =
+        &resource->SystemResourcesList;
+}
+
 /* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* A resource that nobody owns.  STATUS_SUCCESS.  IRQL <= DISPATCH_LEVEL.  (wdm ExInitializeResourceLite) */
 NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
 {
-    __builtin_memset(Resource, 0, sizeof *Resource);
-    Resource->SystemResourcesList.Flink = Resource->SystemResourcesList.Blink =
-        &Resource->SystemResourcesList;
+    make_new(Resource);
+    OBSERVE(born, OBSERVE_RESOURCE, Resource, 0, sizeof *Resource, __builtin_return_address(0));
     return STATUS_SUCCESS;
 }
 
@@ -275,13 +281,15 @@ NTSTATUS ExInitializeResourceLite(PERESOURCE Resource)
 NTSTATUS ExReinitializeResourceLite(PERESOURCE Resource)
 {
     free_table(Resource);
-    return ExInitializeResourceLite(Resource);
+    make_new(Resource);
+    return STATUS_SUCCESS;
 }
 
 /* Frees what belongs to it; nobody may own it or wait for it.  IRQL <= DISPATCH_LEVEL.
  * (wdm ExDeleteResourceLite) */
 NTSTATUS ExDeleteResourceLite(PERESOURCE Resource)
 {
+    OBSERVE(dead, OBSERVE_RESOURCE, Resource);
     ke_lock_acquire(lock_of(Resource));
     free_table(Resource);
     ke_lock_release(lock_of(Resource));

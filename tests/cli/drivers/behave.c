@@ -325,6 +325,29 @@ static NTSTATUS leak_ex_timer(void)
     return STATUS_SUCCESS;
 }
 
+static __declspec(noinline) NTSTATUS initialize_resources(PERESOURCE freed)
+{
+    static ERESOURCE fixed, deleted;
+
+    ExInitializeResourceLite(freed);
+    ExInitializeResourceLite(&fixed);
+    ExInitializeResourceLite(&deleted);
+    ExReinitializeResourceLite(&deleted);
+    return ExDeleteResourceLite(&deleted);
+}
+
+static NTSTATUS leak_resource(void)
+{
+    PERESOURCE freed = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof *freed, TAG);
+    NTSTATUS status = STATUS_INSUFFICIENT_RESOURCES;
+
+    if (freed == NULL)
+        return status;
+    status = initialize_resources(freed);
+    ExFreePoolWithTag(freed, TAG);
+    return status;
+}
+
 static NTSTATUS leak_workitem(void)
 {
     return IoAllocateWorkItem(device) != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
@@ -583,6 +606,7 @@ static const struct {
     {"leak_device", leak_device, nothing},
     {"leak_link", leak_link, nothing},
     {"leak_ex_timer", leak_ex_timer, nothing},
+    {"leak_resource", leak_resource, nothing},
     {"leak_key", leak_key, nothing},
     {"leak_file", leak_file, nothing},
     {"leak_events", leak_events, nothing},
