@@ -177,7 +177,10 @@ enum uwsk_left_kind {
     UWSK_LEFT_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
     UWSK_LEFT_LINK,     /* a symbolic link */
     UWSK_LEFT_EX_TIMER, /* of ExAllocateTimer, set or not */
+    UWSK_LEFT_FILE_OBJECT, /* a reference to a device's file object: IoGetDeviceObjectPointer, ObReferenceObject */
     UWSK_LEFT_RESOURCE,         /* an ERESOURCE without ExDeleteResourceLite */
+    UWSK_LEFT_THREAD_HANDLE,    /* of PsCreateSystemThread, not closed; the object is the thread */
+    UWSK_LEFT_THREAD_REFERENCE, /* to a thread object */
     UWSK_LEFT_KINDS
 };
 

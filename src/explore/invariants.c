@@ -469,6 +469,15 @@ static void on_dead(void *context, int kind, const void *object)
         all->below->dead(all->below->context, kind, object);
 }
 
+static void on_let_go(void *context, int kind, const void *object, void *caller)
+{
+    struct invariants *all = context;
+
+    all->world->progress++;
+    if (all->below && all->below->let_go)
+        all->below->let_go(all->below->context, kind, object, caller);
+}
+
 /* ---- IRPs --------------------------------------------------------------------------------------------- */
 
 static void close_completes(struct invariants *all, struct watched_irp *close)
@@ -686,6 +695,7 @@ void invariants_install(struct uwsk_world *world)
     all->hooks = (struct observe_hooks){.context = all,
                                         .born = on_born,
                                         .dead = on_dead,
+                                        .let_go = on_let_go,
                                         .irp = on_irp,
                                         .enter = on_enter,
                                         .leave = on_leave,

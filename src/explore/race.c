@@ -475,6 +475,14 @@ static void on_dead(void *context, int kind, const void *object)
         all->below->dead(all->below->context, kind, object);
 }
 
+static void on_let_go(void *context, int kind, const void *object, void *caller)
+{
+    struct races *all = context;
+
+    if (all->below->let_go)
+        all->below->let_go(all->below->context, kind, object, caller);
+}
+
 static void on_irp(void *context, int step, const void *irp, int32_t status)
 {
     struct races *all = context;
@@ -632,6 +640,7 @@ void races_install(struct uwsk_world *world)
     all->hooks = (struct observe_hooks){.context = all,
                                         .born = on_born,
                                         .dead = on_dead,
+                                        .let_go = on_let_go,
                                         .irp = on_irp,
                                         .enter = on_enter,
                                         .leave = on_leave,

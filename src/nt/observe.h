@@ -30,12 +30,15 @@ enum observe_object {
     OBSERVE_SOCKET,
     OBSERVE_INDICATION, /* retained indication list */
     OBSERVE_BINDING,
-    OBSERVE_KEY,      /* open registry key */
-    OBSERVE_FILE,     /* open file */
-    OBSERVE_PROVIDER, /* of events: EtwRegister, TraceLoggingRegister */
-    OBSERVE_LINK,     /* symbolic link */
-    OBSERVE_EX_TIMER, /* of ExAllocateTimer, set or not; its KTIMER is not told */
-    OBSERVE_RESOURCE, /* ERESOURCE */
+    OBSERVE_KEY,              /* open registry key */
+    OBSERVE_FILE,             /* open file */
+    OBSERVE_PROVIDER,         /* of events: EtwRegister, TraceLoggingRegister */
+    OBSERVE_LINK,             /* symbolic link */
+    OBSERVE_EX_TIMER,         /* of ExAllocateTimer, set or not; its KTIMER is not told */
+    OBSERVE_FILE_OBJECT,      /* a driver's reference to a device's FILE_OBJECT: born once for each */
+    OBSERVE_RESOURCE,         /* ERESOURCE */
+    OBSERVE_THREAD_HANDLE,    /* open; known by its thread, which has one */
+    OBSERVE_THREAD_REFERENCE, /* a driver's to a thread object: born once for each */
     OBSERVE_OBJECT_MAX
 };
 
@@ -87,6 +90,8 @@ struct observe_hooks {
     void *context;
     void (*born)(void *context, int kind, const void *object, uint64_t tag, uint64_t bytes, void *caller);
     void (*dead)(void *context, int kind, const void *object);
+    /* Instead of dead, of one of the references to an object that are born once for each: `caller` gives one back. */
+    void (*let_go)(void *context, int kind, const void *object, void *caller);
     /* Instead of born and dead for whatever is a block of the pool (OBSERVE_POOL, _IRP, _MDL, _WORK_ITEM,
      * _DEVICE) and has a caller: returns its stamp, and may ask ex_pool_walk who lives.  `frame` is the frame (rbp) of a
      * function that was called, through some of the runtime's, by the one that returns to the caller. */
@@ -111,6 +116,7 @@ void observe_install(const struct observe_hooks *hooks);
 
 #define OBSERVE_born   1
 #define OBSERVE_dead   1
+#define OBSERVE_let_go 1
 #define OBSERVE_block  1
 #define OBSERVE_irp    (host_watched & HOST_WATCH_STEPS)
 #define OBSERVE_enter  (host_watched & HOST_WATCH_STEPS)

@@ -109,8 +109,8 @@ static struct runner_object **find(struct runner_object **link, int kind, const 
     return link;
 }
 
-/* Was it there? */
-static BOOLEAN forget(int kind, const void *object)
+/* Preferably one that `image` has made, if that is not NULL.  Was it there? */
+static BOOLEAN forget(int kind, const void *object, const struct runner_image *image)
 {
     uint64_t hash = hash_of(object);
     struct shard *shard = shard_of(hash);
@@ -118,6 +118,10 @@ static BOOLEAN forget(int kind, const void *object)
 
     ke_lock_acquire(&shard->lock);
     link = find(bucket_of(shard, hash), kind, object);
+    while (image && *link && !runner_image_holds(image, (*link)->caller))
+        link = find(&(*link)->next, kind, object);
+    if (!*link)
+        link = find(bucket_of(shard, hash), kind, object);
     entry = *link;
     if (entry) {
         *link = entry->next;
@@ -397,12 +401,23 @@ static void on_dead(void *context, int kind, const void *object)
     /* Both are told under the lock of the DPC's queue: who counted this one came before. */
     if (kind == OBSERVE_DPC && __atomic_load_n(&dpcs, __ATOMIC_RELAXED) == 0)
         return;
-    if (forget(kind, object) && kind == OBSERVE_DPC)
+    if (forget(kind, object, NULL) && kind == OBSERVE_DPC)
         __atomic_sub_fetch(&dpcs, 1, __ATOMIC_RELAXED);
 }
 
+/* Two drivers may refer to one object: each gives back its own.  One may have handed its reference to another, which then
+ * gives that back. */
+static void on_let_go(void *context, int kind, const void *object, void *caller)
+{
+    struct runner_image image = runner_image_of(caller);
+
+    (void)context;
+    (void)forget(kind, object, &image);
+}
+
 /* No more than these: at a site whose hook is NULL nothing is called. */
-static const struct observe_hooks hooks = {.born = on_born, .dead = on_dead, .block = on_block};
+static const struct observe_hooks hooks = {
+    .born = on_born, .dead = on_dead, .let_go = on_let_go, .block = on_block};
 
 /* Four for each processor: more of them are more pages that a birth may find cold.  In the simulator fibers do not meet,
  * and thousands of runs a second begin empty. */

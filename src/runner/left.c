@@ -39,7 +39,12 @@ static const struct {
     {OBSERVE_PROVIDER, UWSK_LEFT_PROVIDER, "event provider", "event providers"},
     {OBSERVE_LINK, UWSK_LEFT_LINK, "symbolic link", "symbolic links"},
     {OBSERVE_EX_TIMER, UWSK_LEFT_EX_TIMER, "EX_TIMER", "EX_TIMERs"},
+    {OBSERVE_FILE_OBJECT, UWSK_LEFT_FILE_OBJECT, "reference to a FILE_OBJECT", "references to FILE_OBJECTs"},
     {OBSERVE_RESOURCE, UWSK_LEFT_RESOURCE, "ERESOURCE", "ERESOURCEs"},
+    {OBSERVE_THREAD_HANDLE, UWSK_LEFT_THREAD_HANDLE, "handle of a system thread",
+     "handles of system threads"},
+    {OBSERVE_THREAD_REFERENCE, UWSK_LEFT_THREAD_REFERENCE, "reference to a thread object",
+     "references to thread objects"},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -102,6 +107,32 @@ static void routine_state(const struct runner_object *object, const char *what, 
     snprintf(text, bytes, "%s %s", what, name);
 }
 
+struct wanted_device {
+    const void *device;
+    char *text;
+    size_t bytes;
+};
+
+static void name_device(void *context, PDEVICE_OBJECT device, PCUNICODE_STRING name)
+{
+    const struct wanted_device *wanted = context;
+    size_t used = 0;
+
+    if (device != wanted->device)
+        return;
+    for (; used < name->Length / sizeof(WCHAR) && used + 1 < wanted->bytes; used++)
+        wanted->text[used] = (char)(name->Buffer[used] < 0x7F ? name->Buffer[used] : '?');
+    wanted->text[used] = 0;
+}
+
+/* The tag is the device; it may be gone. */
+static void device_state(const struct runner_object *object, char *text, size_t bytes)
+{
+    struct wanted_device wanted = {(const void *)(uintptr_t)object->tag, text, bytes};
+
+    io_device_walk(NULL, name_device, &wanted);
+}
+
 static void state_text(const struct runner_object *object, const struct runner_sockets *sockets, char *text,
                        size_t bytes)
 {
@@ -125,6 +156,13 @@ static void state_text(const struct runner_object *object, const struct runner_s
     case OBSERVE_DPC:
     case OBSERVE_EX_TIMER:
         routine_state(object, "calls", text, bytes);
+        break;
+    case OBSERVE_THREAD_HANDLE:
+    case OBSERVE_THREAD_REFERENCE:
+        routine_state(object, "its routine is", text, bytes);
+        break;
+    case OBSERVE_FILE_OBJECT:
+        device_state(object, text, bytes);
         break;
     case OBSERVE_REGISTRATION:
         module = object->tag ? runner_module_find(sockets, object->object) : NULL;

@@ -538,6 +538,36 @@ cli_leaves_resource() {
     lacks err 'pool block'
 }
 
+cli_leaves_thread_handle() {
+    leak leak_thread_handle '^  1 handle of a system thread, its routine is return_at_once' 'leak_thread_handle\+'
+    lacks err 'reference|  1 system thread'
+}
+
+cli_leaves_thread_reference() {
+    leak leak_thread_reference '^  1 reference to a thread object, its routine is return_at_once' 'leak_thread_reference\+'
+    lacks err 'handle of|  1 system thread'
+}
+
+# It is told to the driver that has it, and the other one's device stays open.
+cli_leaves_file_object() {
+    behave named_device
+    behave leak_file_object
+    run 5 --for 0.05 named_device.so leak_file_object.so
+    has err 'leak_file_object left behind:'
+    has err '^  1 reference to a FILE_OBJECT, \\Device\\Behave \('
+    has err 'leak_file_object\+'
+    has err 'named_device cannot be unloaded: a device of it is open'
+}
+
+# Two drivers refer to one: the second gives its reference back, and the first, which has taken a later one, does not.
+cli_leaves_file_object_of_another() {
+    behave named_device_refers
+    behave file_object
+    run 5 --for 0.05 named_device_refers.so file_object.so
+    has err 'file_object left nothing behind'
+    has err 'named_device_refers cannot be unloaded: a device of it is open'
+}
+
 cli_leaves_work_item() {
     leak leak_workitem '^  1 work item \(' 'leak_workitem\+'
 }

@@ -27,8 +27,16 @@ struct io_file {
 static void destroy_file(void *object);
 static int defer_file(void *object);
 
-static const struct ob_type file_type = {
-    .name = "File", .observe_kind = 0, .waitable = 0, .destroy = destroy_file, .defer = defer_file};
+static uint64_t device_of(const void *object)
+{
+    return (uint64_t)(ULONG_PTR)((const FILE_OBJECT *)object)->DeviceObject;
+}
+
+static const struct ob_type file_type = {.name = "File",
+                                         .destroy = destroy_file,
+                                         .defer = defer_file,
+                                         .observe_references = OBSERVE_FILE_OBJECT,
+                                         .observe_tag = device_of};
 
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
@@ -224,6 +232,7 @@ NTSTATUS NTAPI IoGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK 
         *DeviceObject = NULL;
         return status;
     }
+    ob_reference_given(*FileObject, __builtin_return_address(0));
     send_surely(*FileObject, IRP_MJ_CLEANUP);
     (*FileObject)->Flags |= FO_CLEANUP_COMPLETE;
     *DeviceObject = io_top_of_stack((*FileObject)->DeviceObject);

@@ -128,6 +128,8 @@ NTSTATUS ob_close_handle(HANDLE handle)
     ke_raw_release(&table.lock);
     if (!object)
         return STATUS_INVALID_HANDLE;
+    if (ob_object_type(object)->observe_handles)
+        OBSERVE(dead, ob_object_type(object)->observe_handles, object);
     ob_dereference_object(object);
     return STATUS_SUCCESS;
 }
@@ -153,6 +155,8 @@ NTSTATUS ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK DesiredAccess, POB
     NTSTATUS status = ob_reference_object_by_handle(Handle, DesiredAccess, (const struct ob_type *)ObjectType,
                                                     AccessMode, Object);
 
+    if (NT_SUCCESS(status))
+        ob_reference_given(*Object, __builtin_return_address(0));
     if (HandleInformation && NT_SUCCESS(status)) {
         HandleInformation->HandleAttributes = 0;
         HandleInformation->GrantedAccess = DesiredAccess;

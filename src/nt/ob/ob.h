@@ -17,6 +17,10 @@ struct ob_type {
     void (*destroy)(void *object); /* last reference gone; NULL = nothing to do but free the memory */
     /* Asked first, if not NULL: non-zero when it will call ob_destroy_object itself, at a better time. */
     int (*defer)(void *object);
+    /* enum observe_object, 0 = not accounted: references that drivers take, handles that are open, and the tag under which
+     * both are told. */
+    int observe_references, observe_handles;
+    uint64_t (*observe_tag)(const void *object);
 };
 
 extern const struct ob_type ob_thread_type; /* *PsThreadType */
@@ -29,6 +33,12 @@ LONG_PTR ob_reference_object(PVOID object);   /* the new count; not a counted ob
 LONG_PTR ob_dereference_object(PVOID object); /* the new count; destroys at 0.  IRQL <= DISPATCH_LEVEL */
 /* The same, but the object ends on a worker thread. */
 void ob_dereference_object_later(PVOID object, void *caller);
+/* ob_reference_object, ob_dereference_object and ob_dereference_object_later for a driver, which returns to `caller` and
+ * may have to account for what it took; the second tells of a reference that it has got in another way. */
+LONG_PTR ob_reference_for(PVOID object, void *caller);
+void ob_reference_given(PVOID object, void *caller);
+LONG_PTR ob_dereference_for(PVOID object, void *caller);
+void ob_dereference_later_for(PVOID object, void *caller);
 /* What the last dereference does; for a type's `defer`. */
 void ob_destroy_object(PVOID object);
 const struct ob_type *ob_object_type(PVOID object);

@@ -17,8 +17,17 @@ struct ob_header {
 
 _Static_assert(sizeof(struct ob_header) % 16 == 0, "the body is aligned like the header");
 
-const struct ob_type ob_thread_type = {
-    .name = "Thread", .observe_kind = 0, .waitable = 1, .destroy = ke_destroy_thread};
+static uint64_t thread_tag(const void *object)
+{
+    return (uint64_t)(ULONG_PTR)((const struct ke_thread *)object)->start_routine;
+}
+
+const struct ob_type ob_thread_type = {.name = "Thread",
+                                       .waitable = 1,
+                                       .destroy = ke_destroy_thread,
+                                       .observe_references = OBSERVE_THREAD_REFERENCE,
+                                       .observe_handles = OBSERVE_THREAD_HANDLE,
+                                       .observe_tag = thread_tag};
 const struct ob_type ob_event_type = {.name = "Event", .observe_kind = 0, .waitable = 1, .destroy = NULL};
 const struct ob_type ob_process_type = {.name = "Process", .observe_kind = 0, .waitable = 1, .destroy = NULL};
 
@@ -121,19 +130,52 @@ LONG_PTR ob_reference_count(PVOID object)
     return __atomic_load_n(&header_of(object, __builtin_return_address(0))->references, __ATOMIC_RELAXED);
 }
 
+/* ---- references of drivers ---------------------------------------------------------------------------- */
+
+void ob_reference_given(PVOID object, void *caller)
+{
+    const struct ob_type *type = header_of(object, caller)->type;
+
+    if (type->observe_references)
+        OBSERVE(born, type->observe_references, object, type->observe_tag(object), 0, caller);
+}
+
+LONG_PTR ob_reference_for(PVOID object, void *caller)
+{
+    LONG_PTR now = reference(object, caller);
+
+    ob_reference_given(object, caller);
+    return now;
+}
+
+/* Before the reference goes: the object may go with it. */
+static void let_go(PVOID object, void *caller)
+{
+    const struct ob_type *type = header_of(object, caller)->type;
+
+    if (type->observe_references)
+        OBSERVE(let_go, type->observe_references, object, caller);
+}
+
+LONG_PTR ob_dereference_for(PVOID object, void *caller)
+{
+    let_go(object, caller);
+    return dereference(object, caller);
+}
+
 /* ---- WDK ---------------------------------------------------------------------------------------------- */
 
 /* One reference more, for the caller; returns the new count.  Any IRQL.  (wdm ObReferenceObject) */
 LONG_PTR ObfReferenceObject(PVOID Object)
 {
-    return reference(Object, __builtin_return_address(0));
+    return ob_reference_for(Object, __builtin_return_address(0));
 }
 
 /* Gives a reference back; the last one destroys the object.  IRQL <= DISPATCH_LEVEL.  (wdm
  * ObDereferenceObject) */
 LONG_PTR ObfDereferenceObject(PVOID Object)
 {
-    return dereference(Object, __builtin_return_address(0));
+    return ob_dereference_for(Object, __builtin_return_address(0));
 }
 
 /* One reference more if the object has the type (NULL = any).  STATUS_SUCCESS, STATUS_OBJECT_TYPE_MISMATCH.
@@ -144,7 +186,7 @@ NTSTATUS ObReferenceObjectByPointer(PVOID Object, ACCESS_MASK DesiredAccess, POB
     (void)DesiredAccess, (void)AccessMode;
     if (ObjectType && (const struct ob_type *)ObjectType != ob_object_type(Object))
         return STATUS_OBJECT_TYPE_MISMATCH;
-    (void)reference(Object, __builtin_return_address(0));
+    (void)ob_reference_for(Object, __builtin_return_address(0));
     return STATUS_SUCCESS;
 }
 
@@ -177,9 +219,15 @@ void ob_dereference_object_later(PVOID object, void *caller)
     ex_queue_worker(&late->work, end_late, late);
 }
 
+void ob_dereference_later_for(PVOID object, void *caller)
+{
+    let_go(object, caller);
+    ob_dereference_object_later(object, caller);
+}
+
 /* ObDereferenceObject whose object, if it was the last reference, ends on a worker thread.  IRQL <= DISPATCH_LEVEL.
  * (wdm ObDereferenceObjectDeferDelete) */
 VOID NTAPI ObDereferenceObjectDeferDelete(PVOID Object)
 {
-    ob_dereference_object_later(Object, __builtin_return_address(0));
+    ob_dereference_later_for(Object, __builtin_return_address(0));
 }

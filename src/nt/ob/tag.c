@@ -8,13 +8,13 @@
 LONG_PTR FASTCALL ObfReferenceObjectWithTag(PVOID Object, ULONG Tag)
 {
     (void)Tag;
-    return ob_reference_object(Object);
+    return ob_reference_for(Object, __builtin_return_address(0));
 }
 
 LONG_PTR FASTCALL ObfDereferenceObjectWithTag(PVOID Object, ULONG Tag)
 {
     (void)Tag;
-    return ob_dereference_object(Object);
+    return ob_dereference_for(Object, __builtin_return_address(0));
 }
 
 /* The object behind a handle, with a reference for the caller.  STATUS_SUCCESS, STATUS_INVALID_HANDLE,
@@ -28,6 +28,8 @@ NTSTATUS NTAPI ObReferenceObjectByHandleWithTag(HANDLE Handle, ACCESS_MASK Desir
                                                     AccessMode, Object);
 
     (void)Tag;
+    if (NT_SUCCESS(status))
+        ob_reference_given(*Object, __builtin_return_address(0));
     if (HandleInformation && NT_SUCCESS(status)) {
         HandleInformation->HandleAttributes = 0;
         HandleInformation->GrantedAccess = DesiredAccess;
@@ -44,7 +46,7 @@ NTSTATUS NTAPI ObReferenceObjectByPointerWithTag(PVOID Object, ACCESS_MASK Desir
     (void)DesiredAccess, (void)AccessMode, (void)Tag;
     if (ObjectType && (const struct ob_type *)ObjectType != ob_object_type(Object))
         return STATUS_OBJECT_TYPE_MISMATCH;
-    (void)ob_reference_object(Object);
+    (void)ob_reference_for(Object, __builtin_return_address(0));
     return STATUS_SUCCESS;
 }
 
@@ -52,5 +54,5 @@ NTSTATUS NTAPI ObReferenceObjectByPointerWithTag(PVOID Object, ACCESS_MASK Desir
 VOID NTAPI ObDereferenceObjectDeferDeleteWithTag(PVOID Object, ULONG Tag)
 {
     (void)Tag;
-    ob_dereference_object_later(Object, __builtin_return_address(0));
+    ob_dereference_later_for(Object, __builtin_return_address(0));
 }

@@ -96,6 +96,7 @@ static NTSTATUS create(PHANDLE handle, PCLIENT_ID client_id, PKSTART_ROUTINE rou
             client_id->UniqueProcess = (HANDLE)(ULONG_PTR)PS_SYSTEM_PROCESS_ID;
             client_id->UniqueThread = thread_id(thread);
         }
+        OBSERVE(born, OBSERVE_THREAD_HANDLE, thread, (uint64_t)(ULONG_PTR)routine, 0, caller);
         OBSERVE(born, OBSERVE_THREAD, thread, (uint64_t)(ULONG_PTR)routine, 0, caller);
         if (host_thread_start(system_thread_main, thread, thread->name, 0) == 0)
             goto out;

@@ -348,6 +348,100 @@ static NTSTATUS leak_resource(void)
     return status;
 }
 
+static VOID NTAPI return_at_once(PVOID Context)
+{
+    UNREFERENCED_PARAMETER(Context);
+}
+
+/* One whose thread is over. */
+static NTSTATUS leak_thread_handle(void)
+{
+    HANDLE handle;
+    NTSTATUS status =
+        PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, return_at_once, NULL);
+
+    return NT_SUCCESS(status) ? ZwWaitForSingleObject(handle, FALSE, NULL) : status;
+}
+
+/* Three are taken, and one and one more under a tag are given back. */
+static NTSTATUS leak_thread_reference(void)
+{
+    HANDLE handle;
+    PVOID thread;
+    NTSTATUS status =
+        PsCreateSystemThread(&handle, THREAD_ALL_ACCESS, NULL, NULL, NULL, return_at_once, NULL);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    status = ObReferenceObjectByHandle(handle, THREAD_ALL_ACCESS, *PsThreadType, KernelMode, &thread, NULL);
+    ZwClose(handle);
+    if (!NT_SUCCESS(status))
+        return status;
+    ObReferenceObject(thread);
+    ObDereferenceObject(thread);
+    ObReferenceObjectWithTag(thread, TAG);
+    ObDereferenceObjectWithTag(thread, TAG);
+    return KeWaitForSingleObject(thread, Executive, KernelMode, FALSE, NULL);
+}
+
+/* The device of another driver, of the row named_device.  It is asked for twice and given back once. */
+static NTSTATUS leak_file_object(void)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\Behave");
+    PDEVICE_OBJECT found;
+    PFILE_OBJECT file;
+    NTSTATUS status = IoGetDeviceObjectPointer(&name, FILE_ANY_ACCESS, &file, &found);
+
+    if (!NT_SUCCESS(status))
+        return status;
+    ObDereferenceObject(file);
+    return IoGetDeviceObjectPointer(&name, FILE_ANY_ACCESS, &file, &found);
+}
+
+static NTSTATUS NTAPI succeed(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    Irp->IoStatus.Information = 0;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+/* Of a file that another driver opens: a reference that is never given back. */
+static NTSTATUS NTAPI refer(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    ObReferenceObject(IoGetCurrentIrpStackLocation(Irp)->FileObject);
+    return succeed(DeviceObject, Irp);
+}
+
+static NTSTATUS named_device(void)
+{
+    device->DriverObject->MajorFunction[IRP_MJ_CREATE] = succeed;
+    device->DriverObject->MajorFunction[IRP_MJ_CLEANUP] = succeed;
+    device->DriverObject->MajorFunction[IRP_MJ_CLOSE] = succeed;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS named_device_refers(void)
+{
+    NTSTATUS status = named_device();
+
+    device->DriverObject->MajorFunction[IRP_MJ_CLEANUP] = refer;
+    return status;
+}
+
+static NTSTATUS file_object(void)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"\\Device\\Behave");
+    PDEVICE_OBJECT found;
+    PFILE_OBJECT file;
+    NTSTATUS status = IoGetDeviceObjectPointer(&name, FILE_ANY_ACCESS, &file, &found);
+
+    if (NT_SUCCESS(status))
+        ObDereferenceObject(file);
+    return status;
+}
+
 static NTSTATUS leak_workitem(void)
 {
     return IoAllocateWorkItem(device) != NULL ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
@@ -607,6 +701,12 @@ static const struct {
     {"leak_link", leak_link, nothing},
     {"leak_ex_timer", leak_ex_timer, nothing},
     {"leak_resource", leak_resource, nothing},
+    {"leak_thread_handle", leak_thread_handle, nothing},
+    {"leak_thread_reference", leak_thread_reference, nothing},
+    {"leak_file_object", leak_file_object, nothing},
+    {"file_object", file_object, nothing},
+    {"named_device", named_device, nothing},
+    {"named_device_refers", named_device_refers, nothing},
     {"leak_key", leak_key, nothing},
     {"leak_file", leak_file, nothing},
     {"leak_events", leak_events, nothing},
@@ -654,6 +754,9 @@ static VOID NTAPI unload(PDRIVER_OBJECT DriverObject)
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
+    UNICODE_STRING device_name = RTL_CONSTANT_STRING(L"\\Device\\Behave");
+    BOOLEAN named;
+
     KeInitializeEvent(&never, NotificationEvent, FALSE);
     KeInitializeEvent(&done, NotificationEvent, FALSE);
     KeInitializeEvent(&in_callback, NotificationEvent, FALSE);
@@ -663,8 +766,10 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
         if (!ends_with(RegistryPath, rows[i].name))
             continue;
         DbgPrint("%s\nsecond line\n", rows[i].name);
-        if (rows[i].entry == leak_workitem || rows[i].entry == leak_device)
-            status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
+        named = rows[i].entry == named_device || rows[i].entry == named_device_refers;
+        if (named || rows[i].entry == leak_workitem || rows[i].entry == leak_device)
+            status = IoCreateDevice(DriverObject, 0, named ? &device_name : NULL, FILE_DEVICE_UNKNOWN, 0,
+                                    FALSE, &device);
         if (NT_SUCCESS(status) && rows[i].entry != NULL)
             status = rows[i].entry();
         if (rows[i].entry == leak_device)
