@@ -97,9 +97,10 @@ struct uwsk_control;
 /* Connects to the socket of a running program; a connection is for one IOCTL.  STATUS_SUCCESS, or an error
  * with the reason in *problem. */
 int32_t uwsk_control_connect(const char *path, struct uwsk_control **control, struct uwsk_problem *problem);
-/* Opens the device there, does what uwsk_device_ioctl does, closes it.  `out` starts as zeroes for the driver;
- * only as many bytes as it has returned are written.  problem->text is empty, or says why the IOCTL did not
- * come to a driver: STATUS_CONNECTION_DISCONNECTED, or what uwsk_device_open returns. */
+/* Opens the device there, does what uwsk_device_ioctl does, closes it.  `out` starts as zeroes for the driver, with
+ * METHOD_IN_DIRECT as it is; only as many bytes as it has returned are written, none with METHOD_IN_DIRECT.
+ * problem->text is empty, or says why the IOCTL did not come to a driver: STATUS_CONNECTION_DISCONNECTED, or what
+ * uwsk_device_open returns. */
 int32_t uwsk_control_ioctl(struct uwsk_control *control, const char *device, uint32_t code, const void *in,
                            size_t in_bytes, void *out, size_t out_bytes, size_t *returned,
                            unsigned timeout_ms, struct uwsk_problem *problem);

@@ -22,21 +22,28 @@ static const char help[] =
     "\n"
     "  --control PATH   the control socket (needed)\n"
     "  --out-size N     bytes of the output buffer (default 0)\n"
+    "  --direct-file FILE\n"
+    "                   METHOD_IN_DIRECT only: the second buffer, which the driver reads through\n"
+    "                   its MDL, holds the contents of FILE (\"-\": standard input), and zeroes up\n"
+    "                   to --out-size\n"
     "  --raw            write the output as it is, not as a hex dump\n"
     "  --timeout SECS   cancel the request after this time (default: wait for ever)\n"
     "  --help\n"
     "\n"
     "DEVICE is a name like UwskGate or \\\\.\\UwskGate, or \\Device\\UwskGate; CODE a number like 0x222000.\n"
+    "With METHOD_IN_DIRECT the second buffer is input: nothing is printed, and the number of bytes in the\n"
+    "last line is the driver's IoStatus.Information, as DeviceIoControl returns it.\n"
     "Ctrl-C cancels the request; a second one does not wait for its end.\n"
     "\n"
     "Exit status: 0 success; 1 the request failed, ended with a warning or could not be made; 2 wrong "
     "usage.\n"
     "The last line on standard error names the NTSTATUS.\n";
 
-static const char *const options_known[] = {"--control", "--out-size", "--raw", "--timeout", "--help", NULL};
+static const char *const options_known[] = {"--control", "--out-size", "--direct-file", "--raw", "--timeout",
+                                            "--help",    NULL};
 
 struct job {
-    const char *control, *device, *file;
+    const char *control, *device, *file, *direct;
     const char *code_text;
     uint32_t code;
     double out_size, timeout;
@@ -51,6 +58,8 @@ static int parse_option(struct job *job, struct cli_args *args)
         return (job->control = cli_args_value(args)) ? 0 : CLI_USAGE;
     if (strcmp(args->option, "--out-size") == 0)
         return cli_args_number(args, 0, UWSK_DEVICE_BYTES, 1, &job->out_size);
+    if (strcmp(args->option, "--direct-file") == 0)
+        return (job->direct = cli_args_value(args)) ? 0 : CLI_USAGE;
     if (strcmp(args->option, "--timeout") == 0)
         return cli_args_number(args, 0.001, 4e6, 0, &job->timeout);
     if (strcmp(args->option, "--raw") == 0)
@@ -72,6 +81,27 @@ static int parse_code(struct job *job)
     if (!isdigit((unsigned char)job->code_text[0]) || *end || errno || value > UINT32_MAX)
         return cli_usage("ioctl", "\"%s\" is no control code: a number like 0x222000", job->code_text);
     job->code = (uint32_t)value;
+    return 0;
+}
+
+static int is_in_direct(uint32_t code)
+{
+    return (code & 3) == 1; /* METHOD_IN_DIRECT */
+}
+
+static int check_direct(const struct job *job)
+{
+    static const char *const methods[] = {"METHOD_BUFFERED", "METHOD_IN_DIRECT", "METHOD_OUT_DIRECT",
+                                          "METHOD_NEITHER"};
+
+    if (!job->direct)
+        return 0;
+    if (!is_in_direct(job->code))
+        return cli_usage("ioctl",
+                         "--direct-file: only a code of METHOD_IN_DIRECT has a second input, %s is %s",
+                         job->code_text, methods[job->code & 3]);
+    if (job->file && strcmp(job->file, "-") == 0 && strcmp(job->direct, "-") == 0)
+        return cli_usage("ioctl", "--direct-file: standard input cannot be both buffers");
     return 0;
 }
 
@@ -99,7 +129,27 @@ static int parse(struct job *job, int argc, char **argv)
         return cli_usage("ioctl", "--control PATH is missing: that of `uwsk run --control PATH`");
     if (count < 2)
         return cli_usage("ioctl", count ? "no control code is given" : "no device is named");
-    return parse_code(job);
+    status = parse_code(job);
+    return status ? status : check_direct(job);
+}
+
+/* ---- what goes in ------------------------------------------------------------------------------------- */
+
+struct input {
+    char *data;
+    size_t bytes;
+};
+
+/* 0, or -1 with a message. */
+static int read_input(const char *file, struct input *input)
+{
+    if (!file)
+        return 0;
+    input->data = cc_read_file(strcmp(file, "-") == 0 ? "/dev/stdin" : file, &input->bytes);
+    if (input->data)
+        return 0;
+    fprintf(stderr, "uwsk ioctl: %s: cannot be read: %s\n", file, strerror(errno));
+    return -1;
 }
 
 /* ---- the request -------------------------------------------------------------------------------------- */
@@ -166,10 +216,10 @@ static int tell_end(int32_t status, size_t returned, const struct uwsk_problem *
     return status < 0;
 }
 
-static int perform(const struct job *job, const char *in, size_t in_bytes)
+static int perform(const struct job *job, const struct input *in, const struct input *direct)
 {
     unsigned timeout = job->timeout > 0 ? (unsigned)(job->timeout * 1000 + 0.5) : UWSK_WAIT_FOREVER;
-    size_t room = (size_t)job->out_size, returned;
+    size_t least = (size_t)job->out_size, room = least > direct->bytes ? least : direct->bytes, returned;
     unsigned char *out = calloc(1, room + 1);
     struct uwsk_problem problem;
     int32_t status;
@@ -179,18 +229,21 @@ static int perform(const struct job *job, const char *in, size_t in_bytes)
         fprintf(stderr, "uwsk ioctl: out of memory\n");
         return 1;
     }
+    if (direct->bytes)
+        memcpy(out, direct->data, direct->bytes);
     if (uwsk_control_connect(job->control, &control, &problem) < 0) {
         fprintf(stderr, "uwsk ioctl: %s\n", problem.text);
         free(out);
         return 1;
     }
     catch_interrupts();
-    status = uwsk_control_ioctl(control, job->device, job->code, in, in_bytes, out, room, &returned, timeout,
-                                &problem);
+    status = uwsk_control_ioctl(control, job->device, job->code, in->data, in->bytes, out, room, &returned,
+                                timeout, &problem);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     uwsk_control_close(control);
-    if (!problem.text[0] && (uint32_t)status < 0xC0000000u) /* a warning brings data, too */
+    /* a warning brings data, too; METHOD_IN_DIRECT never does */
+    if (!problem.text[0] && (uint32_t)status < 0xC0000000u && !is_in_direct(job->code))
         result = tell_output(job, out, returned < room ? returned : room);
     free(out);
     return tell_end(status, returned, &problem) || result;
@@ -199,8 +252,7 @@ static int perform(const struct job *job, const char *in, size_t in_bytes)
 int cli_ioctl(int argc, char **argv)
 {
     struct job job = {.timeout = -1};
-    char *in = NULL;
-    size_t in_bytes = 0;
+    struct input in = {NULL, 0}, direct = {NULL, 0};
     int status = parse(&job, argc, argv);
 
     if (status)
@@ -210,14 +262,11 @@ int cli_ioctl(int argc, char **argv)
         return 0;
     }
     signal(SIGPIPE, SIG_IGN);
-    if (job.file) {
-        in = cc_read_file(strcmp(job.file, "-") == 0 ? "/dev/stdin" : job.file, &in_bytes);
-        if (!in) {
-            fprintf(stderr, "uwsk ioctl: %s: cannot be read: %s\n", job.file, strerror(errno));
-            return 1;
-        }
-    }
-    status = perform(&job, in, in_bytes);
-    free(in);
+    if (read_input(job.file, &in) == 0 && read_input(job.direct, &direct) == 0)
+        status = perform(&job, &in, &direct);
+    else
+        status = 1;
+    free(in.data);
+    free(direct.data);
     return status;
 }

@@ -53,14 +53,16 @@ static int read_request(struct connection *connection)
 
     if (host_channel_read(connection->channel, request, sizeof *request) != 0 ||
         request->magic != CONTROL_MAGIC || request->name_bytes >= sizeof connection->name ||
-        request->in_bytes > UWSK_DEVICE_BYTES || request->out_bytes > UWSK_DEVICE_BYTES)
+        request->in_bytes > UWSK_DEVICE_BYTES || request->out_bytes > UWSK_DEVICE_BYTES ||
+        request->direct_bytes > request->out_bytes)
         return -1;
     connection->in = malloc(request->in_bytes + 1u);
     connection->out = calloc(1, request->out_bytes + 1u);
     if (!connection->in || !connection->out)
         return -1;
     return host_channel_read(connection->channel, connection->name, request->name_bytes) ||
-           host_channel_read(connection->channel, connection->in, request->in_bytes);
+           host_channel_read(connection->channel, connection->in, request->in_bytes) ||
+           host_channel_read(connection->channel, connection->out, request->direct_bytes);
 }
 
 /* Until the other end hangs up, or we do. */
@@ -111,8 +113,8 @@ static int32_t perform(struct connection *connection, struct uwsk_device *device
     const struct control_request *request = &connection->request;
     struct ke_thread *watcher;
     size_t returned = 0;
-    int32_t status = uwsk_device_start(device, request->code, connection->in, request->in_bytes, NULL,
-                                       request->out_bytes, &connection->pending);
+    int32_t status = uwsk_device_start(device, request->code, connection->in, request->in_bytes,
+                                       connection->out, request->out_bytes, &connection->pending);
 
     if (status != STATUS_PENDING)
         return status;
@@ -126,7 +128,7 @@ static int32_t perform(struct connection *connection, struct uwsk_device *device
     }
     uwsk_request_free(connection->pending);
     connection->answer.information = returned;
-    if (!NT_ERROR(status))
+    if (!NT_ERROR(status) && METHOD_FROM_CTL_CODE(request->code) != METHOD_IN_DIRECT)
         connection->answer.out_bytes = returned < request->out_bytes ? returned : request->out_bytes;
     return status;
 }

@@ -2,8 +2,8 @@
  * control.h - what a control socket carries: one request and its answer a connection, both ends on this
  * machine.
  *
- *   program   struct control_request, the device's name, the input; then nothing, or the end of its
- *             direction, which cancels
+ *   program   struct control_request, the device's name, the input, for METHOD_IN_DIRECT the second buffer;
+ *             then nothing, or the end of its direction, which cancels
  *   runner    struct control_answer, the output; then the end
  */
 #ifndef UWSK_RUNNER_CONTROL_H
@@ -20,8 +20,8 @@ struct control_request {
     uint32_t timeout_ms; /* UWSK_WAIT_FOREVER: none */
     uint32_t name_bytes;
     uint32_t in_bytes;
-    uint32_t out_bytes; /* room for output */
-    uint32_t unused;
+    uint32_t out_bytes;    /* room for output */
+    uint32_t direct_bytes; /* METHOD_IN_DIRECT: how many of out_bytes follow as data, else 0 */
 };
 
 struct control_answer {

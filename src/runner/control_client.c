@@ -51,20 +51,25 @@ void uwsk_control_close(struct uwsk_control *control)
     free(control);
 }
 
-static int ask(int channel, const struct control_request *request, const char *name, const void *in)
+static int ask(int channel, const struct control_request *request, const char *name, const void *in,
+               const void *direct)
 {
     return host_channel_write(channel, request, sizeof *request) ||
            host_channel_write(channel, name, request->name_bytes) ||
-           host_channel_write(channel, in, request->in_bytes);
+           host_channel_write(channel, in, request->in_bytes) ||
+           host_channel_write(channel, direct, request->direct_bytes);
 }
 
 int32_t uwsk_control_ioctl(struct uwsk_control *control, const char *device, uint32_t code, const void *in,
                            size_t in_bytes, void *out, size_t out_bytes, size_t *returned,
                            unsigned timeout_ms, struct uwsk_problem *problem)
 {
-    struct control_request request = {
-        CONTROL_MAGIC,       code, timeout_ms, (uint32_t)strlen(device), (uint32_t)in_bytes,
-        (uint32_t)out_bytes, 0};
+    struct control_request request = {.magic = CONTROL_MAGIC,
+                                      .code = code,
+                                      .timeout_ms = timeout_ms,
+                                      .name_bytes = (uint32_t)strlen(device),
+                                      .in_bytes = (uint32_t)in_bytes,
+                                      .out_bytes = (uint32_t)out_bytes};
     struct control_answer answer;
 
     *returned = 0;
@@ -78,8 +83,10 @@ int32_t uwsk_control_ioctl(struct uwsk_control *control, const char *device, uin
         runner_problem(problem, STATUS_OBJECT_NAME_INVALID, "the device's name is too long");
         return STATUS_OBJECT_NAME_INVALID;
     }
-    (void)ask(control->channel, &request, device,
-              in); /* cancelled on the way: the other end answers or not */
+    if (METHOD_FROM_CTL_CODE(code) == METHOD_IN_DIRECT)
+        request.direct_bytes = request.out_bytes;
+    /* cancelled on the way: the other end answers or not */
+    (void)ask(control->channel, &request, device, in, out);
     if (host_channel_read(control->channel, &answer, sizeof answer) != 0 || answer.magic != CONTROL_MAGIC ||
         answer.out_bytes > out_bytes ||
         host_channel_read(control->channel, out, (size_t)answer.out_bytes) != 0) {

@@ -22,7 +22,7 @@ code() { # N METHOD
     printf '0x%08x' $((0x220000 | (0x800 + $1) << 2 | $2))
 }
 reverse=$(code 0 0) overflow=$(code 5 0) refuse=$(code 6 0) hold=$(code 7 0) stubborn=$(code 8 0) let_go=$(code 9 0)
-counts=$(code 10 0) direct_out=$(code 2 2)
+counts=$(code 10 0) direct_out=$(code 2 2) direct_in=$(code 1 1) remembered=$(code 4 0)
 
 # ---- what tests are written with
 
@@ -83,6 +83,32 @@ ioctl_data() {
     [ "$(tr -d x <out | wc -c)/$(wc -c <out)" = 0/100000 ] || fail "not 100000 times x"
     ioctl 0 UwskGate "$let_go"
     [ ! -s out ] || fail "output without an output buffer"
+    stop
+}
+
+# The second buffer of METHOD_IN_DIRECT is input: the driver keeps both one after the other, and nothing comes back.
+ioctl_direct_in() {
+    start
+    printf 'head' >in
+    printf 'second' >data
+    ioctl 0 UwskGate "$direct_in" in --direct-file data
+    [ ! -s out ] || fail "the second input is printed as output"
+    has err '^uwsk ioctl: STATUS_SUCCESS \(0x00000000\), 0 bytes$'
+    ioctl 0 UwskGate "$remembered" --out-size 100 --raw
+    [ "$(cat out)" = headsecond ] || fail "the driver has read $(cat out)"
+    ioctl 0 UwskGate "$direct_in" in --out-size 8 --direct-file - <data
+    ioctl 0 UwskGate "$remembered" --out-size 100 --raw
+    [ "$(tr '\0' . <out)" = headsecond.. ] || fail "the driver has read $(cat -v out)"
+    ioctl 0 UwskGate "$direct_in" in --out-size 3
+    [ ! -s out ] || fail "a second input of zeroes is printed as output"
+    ioctl 0 UwskGate "$remembered" --out-size 100 --raw
+    [ "$(tr '\0' . <out)" = head... ] || fail "the driver has read $(cat -v out)"
+    ioctl 1 UwskGate "$direct_in" in --direct-file no-such-file
+    has err 'no-such-file: cannot be read'
+    ioctl 2 UwskGate "$direct_out" in --direct-file data
+    has err 'only a code of METHOD_IN_DIRECT has a second input, 0x[0-9a-f]* is METHOD_OUT_DIRECT'
+    ioctl 2 UwskGate "$direct_in" - --direct-file -
+    has err 'standard input cannot be both'
     stop
 }
 
