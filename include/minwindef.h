@@ -23,11 +23,6 @@
 #define MAX_PATH 260
 /* In C++, too, where ntdef.h leaves them to the driver; NOMINMAX keeps them out there. */
 #ifndef NOMINMAX
-#ifndef min
-#define min(a, b) (((a) < (b)) ? (a) : (b))
-#endif
-#ifndef max
-#define max(a, b) (((a) > (b)) ? (a) : (b))
-#endif
+#include "uwsk/wdk/minmax.h"
 #endif
 #endif

@@ -430,12 +430,7 @@ typedef struct _GROUP_AFFINITY {
 #define RTL_BITS_OF_FIELD(type, field)   (RTL_BITS_OF(RTL_FIELD_TYPE(type, field)))
 
 #ifndef __cplusplus
-#ifndef min
-#define min(a, b) (((a) < (b)) ? (a) : (b))
-#endif
-#ifndef max
-#define max(a, b) (((a) > (b)) ? (a) : (b))
-#endif
+#include "uwsk/wdk/minmax.h"
 #endif
 
 #define ALIGN_DOWN_BY(length, alignment)    ((ULONG_PTR)(length) & ~((ULONG_PTR)(alignment)-1))

@@ -3,6 +3,8 @@
 #ifndef UWSK_CLI_CC_JOB_H
 #define UWSK_CLI_CC_JOB_H
 
+#include <sys/types.h>
+
 #include "cc.h"
 
 enum cc_stage { CC_STAGE_LINK, CC_STAGE_OBJECT, CC_STAGE_ASSEMBLY, CC_STAGE_TEXT };
@@ -51,6 +53,8 @@ void cc_free_job(struct cc_job *job);
 void cc_print_word(const char *word);
 /* Runs a line, or shows it. The line's exit status. */
 int cc_run(const struct cc_job *job, struct cc_list *line);
+/* The exit status of a child that runs a line; 1 if it was killed. */
+int cc_wait(pid_t child);
 /* The file's name without folder and suffix; free it. */
 char *cc_stem(const char *path);
 /* A new name in the folder of cc_make_scratch; free it. */

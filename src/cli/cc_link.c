@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- names that are not found ------------------------------------------------------------------------- */
@@ -30,13 +29,8 @@ static char *missing_name(const char *line)
 static void keep_missing(struct cc_list *missing, const char *line)
 {
     char *name = missing_name(line);
-    for (size_t i = 0; name && i < missing->count; i++)
-        if (strcmp(missing->item[i], name) == 0) {
-            free(name);
-            return;
-        }
     if (name)
-        cc_list_add(missing, name);
+        cc_list_add_once(missing, name);
     free(name);
 }
 
@@ -87,7 +81,7 @@ static pid_t start_linker(struct cc_list *line, int ends[2])
 /* Passes on what the linker says. Its exit status. */
 static int run_linker(struct cc_list *line, struct cc_list *missing)
 {
-    int ends[2], status;
+    int ends[2];
     if (pipe(ends) != 0) {
         fprintf(stderr, "uwsk cc: cannot start the linker: %s\n", strerror(errno));
         return 1;
@@ -111,10 +105,7 @@ static int run_linker(struct cc_list *line, struct cc_list *missing)
         fprintf(stderr, "uwsk cc: cannot start the linker: %s\n", strerror(error));
         return 1;
     }
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return 1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return cc_wait(child);
 }
 
 int cc_link_driver(struct cc_job *job, const struct cc_list *objects)

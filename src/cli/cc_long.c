@@ -32,14 +32,6 @@ static void remember(struct names *names, const struct lex_source *s, size_t i)
     free(name);
 }
 
-static bool is_any(const struct lex_source *s, size_t i, const char *const *words)
-{
-    for (; *words; words++)
-        if (lex_is(s, i, *words))
-            return true;
-    return false;
-}
-
 static bool own(const struct lex_source *s, size_t i)
 {
     const struct lex_file *file = &s->files[s->tok[i].file];
@@ -60,9 +52,9 @@ static bool plain_long(const struct lex_source *s, const struct names *types, si
     if (!lex_is(s, i, "long"))
         return false;
     size_t from = i, to = i + 1, longs = 0;
-    while (from > 0 && is_any(s, from - 1, specifiers))
+    while (from > 0 && lex_is_any(s, from - 1, specifiers))
         from--;
-    while (is_any(s, to, specifiers))
+    while (lex_is_any(s, to, specifiers))
         to++;
     for (size_t k = from; k < to; k++) {
         if (lex_is(s, k, "double"))
@@ -82,11 +74,11 @@ static size_t aggregate_brace(const struct lex_source *s, size_t i)
     for (i++; i < s->count; i++) {
         if (lex_is(s, i, "{"))
             return i;
-        if (is_any(s, i, attributes) && lex_is(s, i + 1, "("))
+        if (lex_is_any(s, i, attributes) && lex_is(s, i + 1, "("))
             i = s->tok[i + 1].match;
         else if (lex_is(s, i, ":"))
             bases = true;
-        else if (is_any(s, i, stop) || (!bases && (lex_is(s, i, ",") || lex_is(s, i, ">"))))
+        else if (lex_is_any(s, i, stop) || (!bases && (lex_is(s, i, ",") || lex_is(s, i, ">"))))
             return 0;
     }
     return 0;
@@ -127,7 +119,7 @@ static void collect(const struct lex_source *s, struct names *types, struct name
         if (!own(s, i) || !plain_long(s, types, i, &k))
             continue;
         size_t first = i;
-        while (first > 0 && is_any(s, first - 1, specifiers))
+        while (first > 0 && lex_is_any(s, first - 1, specifiers))
             first--;
         bool type = first > 0 && lex_is(s, first - 1, "typedef");
         for (;;) {
@@ -142,7 +134,7 @@ static void collect(const struct lex_source *s, struct names *types, struct name
             k++;
             while (lex_is(s, k, "["))
                 k = s->tok[k].match + 1;
-            if (!lex_is(s, k, ",") || is_any(s, k + 1, specifiers))
+            if (!lex_is(s, k, ",") || lex_is_any(s, k + 1, specifiers))
                 break;
             k++;
         }
@@ -195,7 +187,7 @@ void cc_check_long(const struct lex_source *source)
     struct names types = {0}, variables = {0};
     collect(source, &types, &variables);
     for (size_t i = 0; i < source->count; i++) {
-        size_t open = is_any(source, i, aggregates) ? aggregate_brace(source, i) : 0;
+        size_t open = lex_is_any(source, i, aggregates) ? aggregate_brace(source, i) : 0;
         if (open)
             check_members(source, &types, open);
     }

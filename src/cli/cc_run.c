@@ -24,6 +24,15 @@ void cc_print_word(const char *word)
     putchar('\'');
 }
 
+int cc_wait(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return 1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 /* Runs a line, or shows it. The line's exit status. */
 int cc_run(const struct cc_job *job, struct cc_list *line)
 {
@@ -43,15 +52,11 @@ int cc_run(const struct cc_job *job, struct cc_list *line)
         fprintf(stderr, "uwsk cc: cannot run the compiler %s: %s\n", line->item[0], strerror(errno));
         _exit(127);
     }
-    int status;
-    while (child > 0 && waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return 1;
     if (child < 0) {
         fprintf(stderr, "uwsk cc: cannot start the compiler: %s\n", strerror(errno));
         return 1;
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    return cc_wait(child);
 }
 
 char *cc_stem(const char *path)

@@ -23,18 +23,10 @@ struct dialect {
     size_t edits;
 };
 
-static bool is_any(const struct lex_source *s, size_t i, const char *const *words)
-{
-    for (; *words; words++)
-        if (lex_is(s, i, *words))
-            return true;
-    return false;
-}
-
 static bool opens(const struct lex_source *s, size_t i)
 {
     static const char *const brackets[] = {"(", "[", "{", NULL};
-    return is_any(s, i, brackets);
+    return lex_is_any(s, i, brackets);
 }
 
 static bool same(const struct lex_source *s, size_t a, size_t b)
@@ -71,7 +63,7 @@ static bool not_parameters(const struct lex_source *s, size_t open)
     static const char *const words[] = {"__attribute__", "__attribute", "__declspec", "alignas", "_Alignas",
                                         "__typeof__",    "typeof",      "__typeof",   "asm",     "__asm__",
                                         "__asm",         "decltype",    "_Atomic",    NULL};
-    return open == 0 || s->tok[open - 1].kind != LEX_IDENT || is_any(s, open - 1, words);
+    return open == 0 || s->tok[open - 1].kind != LEX_IDENT || lex_is_any(s, open - 1, words);
 }
 
 struct head {
@@ -93,7 +85,7 @@ static void read_head(const struct lex_source *s, size_t from, size_t to, struct
 {
     *h = (struct head){0};
     for (size_t i = from; i < to; i++) {
-        if (is_any(s, i, inline_words)) {
+        if (lex_is_any(s, i, inline_words)) {
             if (!h->word)
                 h->word = i + 1; /* never 0 */
         } else if (lex_is(s, i, "static")) {
@@ -118,12 +110,7 @@ static void read_head(const struct lex_source *s, size_t from, size_t to, struct
 static void remember(struct cc_list *names, const struct lex_source *s, size_t i)
 {
     char *name = cc_strndup(s->text + s->tok[i].at, s->tok[i].len);
-    for (size_t k = 0; k < names->count; k++)
-        if (strcmp(names->item[k], name) == 0) {
-            free(name);
-            return;
-        }
-    cc_list_add(names, name);
+    cc_list_add_once(names, name);
     free(name);
 }
 
@@ -164,7 +151,7 @@ static const char *const force_words[] = {"__always_inline__", "always_inline", 
 static void drop_force(struct dialect *t, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++)
-        if (is_any(t->src, i, force_words) && in_vain(t->src, i))
+        if (lex_is_any(t->src, i, force_words) && in_vain(t->src, i))
             drop(t, i);
 }
 
@@ -182,7 +169,7 @@ static void drop_inline(struct dialect *t, size_t from, size_t to, bool is_exter
 {
     insert_before(t, from, is_extern ? "__attribute__((__weak__)) " : "extern __attribute__((__weak__)) ");
     for (size_t i = from; i < to; i++)
-        if (is_any(t->src, i, inline_words) || is_any(t->src, i, force_words))
+        if (lex_is_any(t->src, i, inline_words) || lex_is_any(t->src, i, force_words))
             drop(t, i);
 }
 
@@ -213,7 +200,7 @@ static void file_scope(struct dialect *t, struct cc_list *weak)
         bool block = lex_is(s, i, "{");
         bool members = false;
         for (size_t k = i; block && k > from && !lex_is(s, k - 1, ")") && !lex_is(s, k - 1, "="); k--)
-            members = members || is_any(s, k - 1, aggregates);
+            members = members || lex_is_any(s, k - 1, aggregates);
         bool value = block && i > from && lex_is(s, i - 1, "=");
         if ((block && !members && !value) || lex_is(s, i, ";")) {
             declaration(t, from, i, weak);
@@ -236,8 +223,8 @@ static void sizes(struct dialect *t)
     for (size_t i = 0; i + 2 < s->count; i++) {
         if (!lex_is(s, i, "sizeof"))
             continue;
-        size_t last = i + 1 + is_any(s, i + 1, tags);
-        if (s->tok[last].kind == LEX_IDENT && is_any(s, last + 1, ends)) {
+        size_t last = i + 1 + lex_is_any(s, i + 1, tags);
+        if (s->tok[last].kind == LEX_IDENT && lex_is_any(s, last + 1, ends)) {
             insert_before(t, i + 1, "(");
             insert_behind(t, last, ")");
         }
@@ -281,7 +268,7 @@ static size_t definition(const struct lex_source *s, size_t key)
 {
     static const char *const ends[] = {";", ")", "=", "*", "&", "[", NULL};
     bool bases = false;
-    for (size_t i = key + 1; i < s->count && !is_any(s, i, ends); i++) {
+    for (size_t i = key + 1; i < s->count && !lex_is_any(s, i, ends); i++) {
         if (lex_is(s, i, "{"))
             return i;
         if (lex_is(s, i, "("))
@@ -313,12 +300,12 @@ static void alignments(struct dialect *t)
     static const char *const names[] = {"__aligned__", "aligned", NULL};
     const struct lex_source *s = t->src;
     for (size_t i = 0; i + 1 < s->count; i++) {
-        if (!lex_is(s, i, "__attribute__") || !lex_is(s, i + 1, "(") || !is_any(s, i + 3, names))
+        if (!lex_is(s, i, "__attribute__") || !lex_is(s, i + 1, "(") || !lex_is_any(s, i + 3, names))
             continue;
         size_t end = s->tok[i + 1].match, key = end + 1;
-        while (key < s->count && (lex_is(s, key, "__attribute__") || is_any(s, key, between)))
+        while (key < s->count && (lex_is(s, key, "__attribute__") || lex_is_any(s, key, between)))
             key = lex_is(s, key, "__attribute__") ? s->tok[key + 1].match + 1 : key + 1;
-        if (is_any(s, key, keys) && definition(s, key))
+        if (lex_is_any(s, key, keys) && definition(s, key))
             move(t, i, end, key);
         i = end;
     }
@@ -331,7 +318,7 @@ static void function_names(struct dialect *t)
     static const char *const wide[] = {"__FUNCTIONW__", "L__FUNCTION__", NULL};
     const struct lex_source *s = t->src;
     for (size_t i = 0; i < s->count; i++) {
-        bool is_wide = is_any(s, i, wide);
+        bool is_wide = lex_is_any(s, i, wide);
         if (!is_wide && !lex_is(s, i, "__FUNCTION__"))
             continue;
         bool beside = (i > 0 && s->tok[i - 1].kind == LEX_STRING) || s->tok[i + 1].kind == LEX_STRING;

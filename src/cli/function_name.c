@@ -6,14 +6,6 @@
 
 #include "util.h"
 
-static bool is_any(const struct lex_source *s, size_t i, const char *const *words)
-{
-    for (; *words; words++)
-        if (lex_is(s, i, *words))
-            return true;
-    return false;
-}
-
 /* The token before `at` that is not what may stand between parameters and body: `const`, `noexcept(...)`, an attribute. */
 static size_t behind_parameters(const struct lex_source *s, size_t at)
 {
@@ -22,9 +14,9 @@ static size_t behind_parameters(const struct lex_source *s, size_t at)
     static const char *const calls[] = {"__attribute__", "noexcept", "__asm__", "throw", NULL};
     while (at > 1) {
         size_t open = lex_is(s, at - 1, ")") ? s->tok[at - 1].match : 0;
-        if (is_any(s, at - 1, words))
+        if (lex_is_any(s, at - 1, words))
             at--;
-        else if (open > 0 && is_any(s, open - 1, calls))
+        else if (open > 0 && lex_is_any(s, open - 1, calls))
             at = open - 1;
         else
             break;
@@ -36,7 +28,7 @@ static size_t behind_parameters(const struct lex_source *s, size_t at)
 static size_t before_result(const struct lex_source *s, size_t at)
 {
     static const char *const ends[] = {";", "}", "{", NULL};
-    for (size_t i = at, n = 0; i > 1 && n < 16 && !is_any(s, i - 1, ends); i--, n++) {
+    for (size_t i = at, n = 0; i > 1 && n < 16 && !lex_is_any(s, i - 1, ends); i--, n++) {
         if (lex_is(s, i - 1, "->"))
             return behind_parameters(s, i - 1);
         if (lex_is(s, i - 1, ")"))
@@ -54,7 +46,7 @@ static size_t name_before(const struct lex_source *s, size_t open)
     for (size_t i = open, n = 0; s->cplusplus && i > 0 && n < 4; i--, n++) /* operator==(, operator new( */
         if (lex_is(s, i - 1, "operator"))
             return i - 1;
-    if (open == 0 || s->tok[open - 1].kind != LEX_IDENT || is_any(s, open - 1, none))
+    if (open == 0 || s->tok[open - 1].kind != LEX_IDENT || lex_is_any(s, open - 1, none))
         return 0;
     return open > 1 && lex_is(s, open - 2, "~") ? open - 2 : open - 1;
 }
@@ -84,7 +76,7 @@ static size_t parameters_of(const struct lex_source *s, size_t body)
         if (s->cplusplus && name > 1 && name < open && lex_is(s, name - 1, ","))
             last = name - 2;
         else if (s->cplusplus && name > 1 && name < open && lex_is(s, name - 1, ":") &&
-                 !is_any(s, name - 2, access))
+                 !lex_is_any(s, name - 2, access))
             last = behind_parameters(s, name - 1);
         else
             return lex_is(s, last, ")") ? inner_parameters(s, open) : 0;
@@ -101,13 +93,13 @@ static void add_scope(struct cc_text *text, const struct lex_source *s, size_t a
 {
     static const char *const keys[] = {"class", "struct", "union", "namespace", NULL};
     static const char *const ends[] = {";", "}", "{", NULL};
-    for (size_t i = at; i > 0 && !is_any(s, i - 1, ends); i--) {
+    for (size_t i = at; i > 0 && !lex_is_any(s, i - 1, ends); i--) {
         size_t open = lex_is(s, i - 1, ")") ? s->tok[i - 1].match : 0;
         if (open > 0 && lex_is(s, open - 1, "__attribute__"))
             i = open;
         else if (lex_is(s, i - 1, ")"))
             return; /* a function, or a statement */
-        if (!is_any(s, i - 1, keys) || (i > 1 && (lex_is(s, i - 2, "<") || lex_is(s, i - 2, ","))))
+        if (!lex_is_any(s, i - 1, keys) || (i > 1 && (lex_is(s, i - 2, "<") || lex_is(s, i - 2, ","))))
             continue; /* template <class T> */
         size_t name = i, before = text->len;
         while (lex_is(s, name, "__attribute__"))

@@ -257,6 +257,14 @@ bool lex_is(const struct lex_source *source, size_t i, const char *spelling)
     return strlen(spelling) == t->len && memcmp(source->text + t->at, spelling, t->len) == 0;
 }
 
+bool lex_is_any(const struct lex_source *source, size_t i, const char *const *spellings)
+{
+    for (; *spellings; spellings++)
+        if (lex_is(source, i, *spellings))
+            return true;
+    return false;
+}
+
 bool lex_match_brackets(struct lex_source *source, size_t *bad)
 {
     size_t *open = cc_realloc(NULL, (source->count + 1) * sizeof *open);

@@ -47,6 +47,9 @@ void lex_free(struct lex_source *source);
 /* True if token i is spelled exactly so. */
 bool lex_is(const struct lex_source *source, size_t i, const char *spelling);
 
+/* The same of one of several, ended by NULL. */
+bool lex_is_any(const struct lex_source *source, size_t i, const char *const *spellings);
+
 /* Finds the partner of every bracket. False: *bad is a bracket without one. */
 bool lex_match_brackets(struct lex_source *source, size_t *bad);
 

@@ -68,6 +68,14 @@ void cc_list_add(struct cc_list *list, const char *item)
     list->item[list->count] = NULL;
 }
 
+void cc_list_add_once(struct cc_list *list, const char *item)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->item[i], item) == 0)
+            return;
+    cc_list_add(list, item);
+}
+
 void cc_list_add_all(struct cc_list *list, const struct cc_list *more)
 {
     for (size_t i = 0; i < more->count; i++)

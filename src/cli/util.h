@@ -25,6 +25,8 @@ struct cc_list {
     size_t count;
 };
 void cc_list_add(struct cc_list *list, const char *item);
+/* Unless it is in the list already. */
+void cc_list_add_once(struct cc_list *list, const char *item);
 void cc_list_add_all(struct cc_list *list, const struct cc_list *more);
 /* Takes the last `count` off. */
 void cc_list_drop(struct cc_list *list, size_t count);

@@ -144,7 +144,7 @@ static void check_order(LONG count)
 }
 
 /* Who has taken a byte and not yet called the routine has the lane, also against a DPC of its own thread. */
-TEST(race_receives_of_a_thread_and_of_dpcs, "D-06 C-IRP-22 K-DPC-01", TEST_TIMEOUT(240))
+TEST(race_receives_of_a_thread_and_of_dpcs, "D-06 C-IRP-22", TEST_TIMEOUT(240))
 {
     LONG rounds = test_mode_has("sim") ? 1 : (LONG)test_scale(100);
 

@@ -279,18 +279,11 @@ static void still_works(PWSK_SOCKET socket, int state, int peer)
 {
     SOCKADDR_STORAGE address;
     PWSK_SOCKET accepted;
-    char text[4];
     struct wt_op op;
     int other, port;
 
-    if (state == CONNECTION || state == STREAM_CONNECTED) {
-        wt_send_now(socket, "good", 4);
-        peer_receive_all(peer, text, 4);
-        EXPECT(RtlEqualMemory(text, "good", 4));
-        peer_send(peer, "well", 4);
-        EXPECT_EQ(wt_receive_now(socket, text, 4, WSK_FLAG_WAITALL), 4);
-        EXPECT(RtlEqualMemory(text, "well", 4));
-    }
+    if (state == CONNECTION || state == STREAM_CONNECTED)
+        wt_talk(socket, peer);
     if (state != LISTENER && state != STREAM_LISTENING && state != DATAGRAM)
         return;
     wt_op_init(&op);

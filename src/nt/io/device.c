@@ -10,7 +10,6 @@
 #include "nt/observe.h"
 #include "nt/ps/ps.h"
 #include <string.h>
-#include <ntifs.h>
 #include <wdmsec.h>
 
 #define DRIVER_TAG 0x76697244u /* "Driv" */
@@ -602,17 +601,4 @@ NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING SymbolicLinkName)
 PEPROCESS NTAPI IoGetCurrentProcess(VOID)
 {
     return ps_system_process();
-}
-
-/* IoGetRequestorProcess - process of the thread that began the request, not referenced; NULL: the request belongs to no
- * thread, as one of IoAllocateIrp.  There is one process.  Any IRQL. */
-PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
-{
-    return Irp->Tail.Overlay.Thread ? ps_system_process() : NULL;
-}
-
-/* IoGetRequestorProcessId - its id; 0: the request belongs to no thread.  Any IRQL. */
-ULONG NTAPI IoGetRequestorProcessId(PIRP Irp)
-{
-    return Irp->Tail.Overlay.Thread ? PS_SYSTEM_PROCESS_ID : 0;
 }

@@ -7,8 +7,10 @@
 #include "nt/io/file.h"
 #include "nt/ex/ex.h"
 #include "nt/ke/ke.h"
+#include "nt/ps/ps.h"
 #include "nt/rtl/call.h"
 #include <string.h>
+#include <ntifs.h>
 
 #define IRP_TAG 0x20707249u /* "Irp " */
 
@@ -237,4 +239,17 @@ VOID NTAPI IoFreeIrp(PIRP Irp)
 NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     return io_call_driver(DeviceObject, Irp);
+}
+
+/* IoGetRequestorProcess - process of the thread that began the request, not referenced; NULL: the request belongs to no
+ * thread, as one of IoAllocateIrp.  There is one process.  Any IRQL. */
+PEPROCESS NTAPI IoGetRequestorProcess(PIRP Irp)
+{
+    return Irp->Tail.Overlay.Thread ? ps_system_process() : NULL;
+}
+
+/* IoGetRequestorProcessId - its id; 0: the request belongs to no thread.  Any IRQL. */
+ULONG NTAPI IoGetRequestorProcessId(PIRP Irp)
+{
+    return Irp->Tail.Overlay.Thread ? PS_SYSTEM_PROCESS_ID : 0;
 }
